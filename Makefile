@@ -1,0 +1,130 @@
+# vmemail. One non-recursive Makefile, automatic dependencies, out-of-tree builds (make B=dir).
+#   make            programs into $(B)/bin, plugins into $(B)/lib
+#   make check      every test; closes with "N passed, N failed"
+#   make demo       voice message and fax reach a real mailbox     make bench    ratios to peers
+#   make install    DESTDIR and prefix are honoured                make lint     format, tidy, layers, man
+#   make asan tsan  the tests under sanitizers, each in a tree of its own
+# WERROR=1 turns warnings into errors (CI does); V=1 shows the commands.
+
+B ?= build
+prefix ?= /usr/local/vm
+mandir ?= $(prefix)/man
+WERROR ?= 0
+SANITIZE ?=
+
+CXX ?= g++
+CXXFLAGS ?= -O2 -g
+WARN := -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor $(if $(filter 1,$(WERROR)),-Werror)
+HARDEN := $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong
+SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
+GMIME_CFLAGS := $(shell pkg-config --cflags gmime-3.0 2>/dev/null)
+ALL_CXXFLAGS = -std=c++20 -pthread -fPIC -fvisibility=hidden $(WARN) $(HARDEN) $(SAN) \
+               -Isrc -Iplugins $(CXXFLAGS)
+ALL_LDFLAGS = -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN) $(LDFLAGS)
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)';)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all check demo bench install lint asan tsan clean format
+
+LAYERS := base core config media mime store transport agent
+PROGRAMS := vmemaild vmconfig vmctl
+PLUGINS := smtpimap4 smtppop3
+TESTS := base core config media mime store transport plugins agent app
+
+all: $(PROGRAMS:%=$(B)/bin/%) $(PLUGINS:%=$(B)/lib/lib%.so)
+
+# ---- objects -----------------------------------------------------------------------------------
+objs = $(patsubst %.cc,$(B)/obj/%.o,$(sort $(wildcard $(1)/*.cc)))
+
+$(B)/obj/%.o: %.cc Makefile
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)$(CXX) $(ALL_CXXFLAGS) $(EXTRA_CXXFLAGS) -MMD -MP -c -o $@ $<
+
+# GMime stays in one layer, libcurl in the plugins: only they see those headers.
+$(B)/obj/src/mime/%.o $(B)/obj/tests/mime/%.o: EXTRA_CXXFLAGS = $(GMIME_CFLAGS)
+# The mail's wording is one file; the program carries a copy for a root that has none.
+$(B)/obj/src/mime/template.o: etc/templates/en.ini
+$(B)/obj/src/mime/template.o: EXTRA_CXXFLAGS = $(GMIME_CFLAGS) -DVM_TEMPLATE_FILE='"etc/templates/en.ini"'
+
+# ---- layers ------------------------------------------------------------------------------------
+define layer
+$(B)/obj/libvm_$(1).a: $(call objs,src/$(1))
+	@rm -f $$@
+	$$(call say,AR,$$@)ar rcs $$@ $$^
+endef
+$(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
+
+# Downwards only, as in src/layers.txt.
+LIBS_ALL := $(foreach l,agent transport store mime media config core base,$(B)/obj/libvm_$(l).a)
+EXTERNAL := -lsoci_core -lsoci_sqlite3 -lsqlite3 $(shell pkg-config --libs gmime-3.0 2>/dev/null) \
+            -lsndfile -ltiff -linih -lspdlog -lfmt -lcrypto -ldl
+
+# ---- programs: src/app/NAME_main.cc plus the command trees they share ----------------------------
+APP_SHARED := $(filter-out %_main.o,$(call objs,src/app))
+$(B)/bin/%: $(B)/obj/src/app/%_main.o $(APP_SHARED) $(LIBS_ALL)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(EXTERNAL)
+
+# ---- plugins: one exported symbol (plugins/export.map); the OpenSSL build of libcurl by its file
+#      name, because libetpan-dev and libcurl4-openssl-dev cannot be installed together -------------
+$(B)/lib/lib%.so: plugins/export.map
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CXX) -shared $(ALL_LDFLAGS) $(if $(SANITIZE),,-Wl,-z,defs) \
+	    -Wl,--version-script=plugins/export.map -o $@ $(filter %.o,$^) -l:libcurl.so.4 -lssl -lcrypto
+$(foreach p,$(PLUGINS),$(eval $(B)/lib/lib$(p).so: $(call objs,plugins/$(p)) $(call objs,plugins/common)))
+
+# Plugins that misbehave on purpose, for the tests.
+TEST_PLUGINS := $(patsubst tests/plugins/fixtures/%.cc,$(B)/test/lib%.so,$(wildcard tests/plugins/fixtures/*.cc))
+$(B)/test/lib%.so: $(B)/obj/tests/plugins/fixtures/%.o
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CXX) -shared $(ALL_LDFLAGS) -o $@ $^
+
+# ---- tests: one CppUnit program per layer -------------------------------------------------------
+$(B)/test/%_test: $(B)/obj/tests/main.o $(LIBS_ALL)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lrapidcheck -lcppunit $(TEST_LIBS) $(EXTERNAL)
+$(foreach t,$(TESTS),$(eval $(B)/test/$(t)_test: $(call objs,tests/$(t))))
+# The plugins' inside is tested by linking it: the connection, SMTP.
+$(B)/test/plugins_test: $(call objs,plugins/common)
+$(B)/test/plugins_test: TEST_LIBS = -l:libcurl.so.4 -lssl -lcrypto
+$(B)/test/app_test: $(APP_SHARED)
+
+TEST_PROGRAMS := $(foreach t,$(TESTS),$(if $(wildcard tests/$(t)/*.cc),$(B)/test/$(t)_test))
+.PHONY: tests
+tests: all $(TEST_PROGRAMS) $(TEST_PLUGINS)
+
+check: tests
+	$(Q)tests/run --build $(B) $(ONLY)
+
+asan:
+	$(Q)ASAN_OPTIONS=detect_leaks=1 $(MAKE) check B=$(B)-asan SANITIZE=address,undefined CXXFLAGS='-O1 -g'
+tsan:
+	$(Q)$(MAKE) check B=$(B)-tsan SANITIZE=thread CXXFLAGS='-O1 -g'
+
+demo: all
+	$(Q)scripts/demo --build $(B)
+bench: all
+	$(Q)scripts/bench --build $(B)
+
+# ---- house keeping -------------------------------------------------------------------------------
+SOURCES := $(shell find src plugins tests -name '*.cc' -o -name '*.h' 2>/dev/null)
+lint:
+	$(Q)scripts/lint --build $(B)
+format:
+	$(Q)clang-format -i $(SOURCES)
+clean:
+	rm -rf $(B)
+
+install: all
+	install -d -m 755 $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/lib $(DESTDIR)$(prefix)/include \
+	    $(DESTDIR)$(prefix)/share/vmemail/templates $(foreach s,3 5 8,$(DESTDIR)$(mandir)/man$(s))
+	install -m 755 $(PROGRAMS:%=$(B)/bin/%) $(DESTDIR)$(prefix)/bin/
+	install -m 755 $(PLUGINS:%=$(B)/lib/lib%.so) $(DESTDIR)$(prefix)/lib/
+	install -m 644 plugins/vm_transport.h $(DESTDIR)$(prefix)/include/
+	install -m 644 etc/templates/*.ini $(DESTDIR)$(prefix)/share/vmemail/templates/
+	install -m 644 etc/*.sample $(DESTDIR)$(prefix)/share/vmemail/
+	for s in 3 5 8; do install -m 644 man/*.$$s $(DESTDIR)$(mandir)/man$$s/ || exit 1; done
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,225 @@
+/* vm_transport.h - how a transport plugin talks to the voice-mail unit.
+ *
+ * This header is the whole contract and the plugin writer's manual; see also vm-transport(3). It
+ * compiles as C11 and as C++20. A plugin is one shared library that exports one symbol:
+ *
+ *     const struct vm_transport *vm_transport_entry(const struct vm_host *host);
+ *
+ * CALL ORDER
+ *   dlopen; vm_transport_entry once per process; then any number of sessions:
+ *   open -> push ... (account functions ...) -> close. The library is never unloaded.
+ *
+ * VERSIONS
+ *   The host refuses a plugin whose abi_version differs from VM_TRANSPORT_ABI, naming both, and one
+ *   whose struct_size is smaller than the host's. A plugin returns NULL when the host's abi_version
+ *   is not its own. Every struct that crosses the border begins with struct_size, set by its owner to
+ *   sizeof; fields are only ever added at the end within one version.
+ *
+ * OWNERSHIP
+ *   What the caller passes belongs to the caller and is valid for the call, except vm_host (valid for
+ *   the life of the process). Options are copied by open() if the plugin needs them later. A report
+ *   belongs to the caller and is filled by the plugin; it holds no pointers.
+ *
+ * THREADS  (tags: [any] any thread, any time; [session] by one thread at a time per session)
+ *   Sessions are independent of each other and share nothing the host can see. A plugin starts no
+ *   thread of its own, installs no signal handler and changes no process-wide state (locale,
+ *   environment, working directory).
+ *
+ * ERRORS
+ *   No C++ exception may leave the plugin. A function reports facts - how far the dialogue came, what
+ *   the server said - and never decides what they mean: retry, give up and search are the host's.
+ *   Text is one line of UTF-8 or ASCII, without secrets.
+ *
+ * WAITING
+ *   Every function returns within the timeouts of the options. The plugin asks host->cancelled() at
+ *   least once a second while it waits, and when it answers non-zero returns soon; but a message whose
+ *   final dot was sent is first waited for, as its reply is the only proof.
+ */
+#ifndef VM_TRANSPORT_H
+#define VM_TRANSPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VM_TRANSPORT_ABI 1
+#define VM_TRANSPORT_ENTRY "vm_transport_entry"
+
+/* What the host offers. All functions [any]. */
+struct vm_host {
+    uint32_t abi_version; /* VM_TRANSPORT_ABI of the host */
+    uint32_t struct_size;
+    void *context; /* first argument of the functions below */
+    /* One line of the protocol dialogue or a note, for the trace. Secrets are to be replaced by the
+     * plugin before it calls. `session_context` is vm_options.context. */
+    void (*trace)(void *context, void *session_context, const char *line);
+    /* Non-zero: stop soon. */
+    int (*cancelled)(void *context, void *session_context);
+};
+
+/* How TLS is used (Smtp SSL, Imap4 SSL, Pop3 SSL). */
+enum vm_tls {
+    VM_TLS_OPPORTUNISTIC = 0, /* No: STARTTLS when offered, certificate not checked (RFC 7435) */
+    VM_TLS_IMPLICIT = 1,      /* Yes: TLS from the first byte, certificate checked */
+    VM_TLS_STARTTLS = 2       /* STARTTLS demanded, certificate checked */
+};
+
+enum vm_auth {
+    VM_AUTH_NONE = 0,
+    VM_AUTH_AUTO = 1, /* the best the server offers of PLAIN, LOGIN, CRAM-MD5 */
+    VM_AUTH_PLAIN = 2,
+    VM_AUTH_LOGIN = 3,
+    VM_AUTH_CRAM_MD5 = 4,
+    VM_AUTH_XOAUTH2 = 5 /* password is the bearer token */
+};
+
+/* One server with one account. */
+struct vm_endpoint {
+    uint32_t struct_size;
+    const char *host; /* name or address; NULL: not set */
+    uint16_t port;    /* 0: by protocol and TLS */
+    uint8_t tls;      /* enum vm_tls */
+    uint8_t auth;     /* enum vm_auth */
+    const char *user; /* NULL or "": none */
+    const char *password;
+};
+
+struct vm_options {
+    uint32_t struct_size;
+    void *context;               /* handed back to vm_host functions */
+    struct vm_endpoint smtp;     /* where messages are pushed */
+    struct vm_endpoint account;  /* IMAP or POP3, whichever the plugin speaks; host NULL: none */
+    const char *domain;          /* for EHLO; NULL: the plugin takes the address literal */
+    const char *ca_file;         /* PEM; NULL: the system's store */
+    uint8_t verify;              /* 0: accept any certificate even where it would be checked */
+    uint8_t allow_cleartext_password; /* 1: a password may cross an unverified connection */
+    uint8_t imap_search_text;    /* 0: identity by header, 1: by token in the text */
+    uint32_t connect_timeout_ms; /* DNS, TCP, TLS, greeting, EHLO, AUTH together */
+    uint32_t reply_timeout_ms;   /* one reply, or one block of data taken by the server */
+    uint32_t dot_timeout_ms;     /* the reply to the final dot (RFC 5321 4.5.3.2.6: 10 minutes) */
+};
+
+/* One message to push. */
+struct vm_message {
+    uint32_t struct_size;
+    const char *sender;     /* envelope sender, "" for <> */
+    const char *recipient;  /* envelope recipient, one */
+    uint64_t size;          /* bytes of the message as `read` gives it; for SIZE (RFC 1870) */
+    uint8_t eight_bit;      /* 1: has bytes above 127, needs 8BITMIME (RFC 6152) */
+    void *read_context;
+    /* Gives the message from its start, CRLF line ends. Returns bytes put into `buffer` (at most
+     * `capacity`), 0 at the end, -1 on an I/O error: then the plugin closes the connection at once,
+     * without final dot and without QUIT. */
+    int64_t (*read)(void *read_context, void *buffer, size_t capacity);
+    /* Goes back to the start; called only before the first byte was sent on a connection that turned
+     * out to be closed. Returns 0, or -1: cannot. */
+    int (*rewind)(void *read_context);
+};
+
+/* The dialogue step a push ended in; in dialogue order. */
+enum vm_step {
+    VM_STEP_NONE = 0,
+    VM_STEP_CONNECT = 1, /* DNS, TCP, implicit TLS */
+    VM_STEP_GREETING = 2,
+    VM_STEP_HELLO = 3, /* EHLO, HELO */
+    VM_STEP_STARTTLS = 4,
+    VM_STEP_AUTH = 5,
+    VM_STEP_MAIL = 6,
+    VM_STEP_RCPT = 7,
+    VM_STEP_DATA = 8,
+    VM_STEP_BODY = 9, /* message data is being sent; no part of the final dot was */
+    VM_STEP_DOT = 10  /* the final dot was handed to the connection, whole or in part */
+};
+
+/* Why it ended there. */
+enum vm_cause {
+    VM_CAUSE_REPLY = 0, /* code, enhanced and text hold the reply; step DOT and 2xx is success */
+    VM_CAUSE_LOST = 1,
+    VM_CAUSE_TIMEOUT = 2,
+    VM_CAUSE_DNS = 3,
+    VM_CAUSE_REFUSED = 4,
+    VM_CAUSE_TLS = 5,
+    VM_CAUSE_PROTOCOL = 6,
+    VM_CAUSE_LOCAL = 7, /* vm_message.read failed */
+    VM_CAUSE_CONFIG = 8,
+    VM_CAUSE_SIZE_LIMIT = 9,
+    VM_CAUSE_CANCELLED = 10 /* before the final dot */
+};
+
+struct vm_push_report {
+    uint32_t struct_size;
+    uint8_t step;         /* enum vm_step */
+    uint8_t cause;        /* enum vm_cause */
+    uint16_t code;        /* SMTP reply code, 0: none */
+    char enhanced[16];    /* RFC 3463 "5.1.1", "" */
+    char text[512];       /* the reply's lines joined by blanks, with code; or the reason */
+    uint64_t bytes_sent;  /* of this push, connecting included */
+    uint64_t bytes_received;
+    uint32_t round_trips; /* times the client had to wait for the server, connecting included */
+    uint8_t connected;    /* 1: this push opened a new connection */
+};
+
+/* What a function that may be unsupported answers. */
+enum vm_status {
+    VM_OK = 0,
+    VM_NOT_SUPPORTED = 1, /* well formed, permanent for this plugin */
+    VM_FAILED = 2         /* error text says why */
+};
+
+/* Capabilities: what of the account side works. */
+#define VM_CAN_SEARCH 0x1u /* find */
+#define VM_CAN_DELETE 0x2u /* erase */
+#define VM_CAN_SYNC 0x4u   /* folder synchronisation */
+
+struct vm_find_result {
+    uint32_t struct_size;
+    uint8_t found;
+    uint32_t uidvalidity;
+    uint32_t uid;
+    char folder[256]; /* UTF-8 */
+    char error[512];
+};
+
+struct vm_session; /* the plugin's own */
+
+/* The plugin. Function pointers are all mandatory. */
+struct vm_transport {
+    uint32_t abi_version;
+    uint32_t struct_size;
+    const char *name;        /* "smtpimap4" */
+    const char *description; /* one line: version and protocols */
+    uint32_t capabilities;   /* VM_CAN_... */
+
+    /* A session for one SMTP endpoint and one account. Does not connect. NULL on failure, with the
+     * reason in `error`. [any] */
+    struct vm_session *(*open)(const struct vm_options *options, char *error, size_t error_size);
+    /* Ends the session: QUIT where a connection is open and idle, bounded by a second or so. [session] */
+    void (*close)(struct vm_session *session);
+
+    /* Pushes one message, connecting when needed and keeping the connection for the next. Fills
+     * `report` always. A kept connection found closed at MAIL, before any byte of the message, is
+     * replaced once, silently. [session] */
+    void (*push)(struct vm_session *session, const struct vm_message *message, struct vm_push_report *report);
+
+    /* Looks for the message with header X-VM-Message-Id `id` in the account. [session] */
+    enum vm_status (*find)(struct vm_session *session, const char *id, struct vm_find_result *result);
+    /* Deletes the message with header X-VM-Message-Id `id` from the account, after having verified
+     * it; not being there is VM_OK with found = 0. [session] */
+    enum vm_status (*erase)(struct vm_session *session, const char *id, struct vm_find_result *result);
+};
+
+typedef const struct vm_transport *(*vm_transport_entry_fn)(const struct vm_host *host);
+
+#if defined(__GNUC__)
+__attribute__((visibility("default")))
+#endif
+const struct vm_transport *vm_transport_entry(const struct vm_host *host);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

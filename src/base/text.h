@@ -1,0 +1,34 @@
+// Small text helpers used everywhere. Pure; any thread.
+#ifndef VM_BASE_TEXT_H
+#define VM_BASE_TEXT_H
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vm {
+
+std::string_view trim(std::string_view s);
+bool iequals(std::string_view a, std::string_view b);  // ASCII only
+std::string to_lower(std::string_view s);              // ASCII only
+std::vector<std::string> split(std::string_view s, char separator);
+std::string join(const std::vector<std::string>& parts, std::string_view separator);
+
+// Whole number, decimal, optional '-', nothing else around it; nullopt when not or out of range.
+std::optional<std::int64_t> parse_int(std::string_view s);
+
+// One printable line: CR, LF, NUL and other control characters become a space, bytes that are not
+// UTF-8 become '?'; the line is cut at `limit` bytes on a character boundary. For foreign words
+// (server replies, caller names) before they are logged, stored or put in a header.
+std::string sanitize_line(std::string_view s, std::size_t limit = 2000);
+
+bool is_utf8(std::string_view s);
+
+// 1–8 digits: the form of a mailbox number, which is also a file name.
+bool is_mailbox_number(std::string_view s);
+
+}  // namespace vm
+
+#endif

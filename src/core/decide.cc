@@ -1,0 +1,73 @@
+#include "core/decide.h"
+
+#include <algorithm>
+
+namespace vm {
+
+const char* to_string(ActionKind kind) {
+    switch (kind) {
+        case ActionKind::kSend: return "send";
+        case ActionKind::kSearch: return "search the account for";
+        case ActionKind::kSwitchOff: return "take out of the queue";
+        case ActionKind::kGiveUp: return "give up";
+    }
+    return "unknown";
+}
+
+namespace {
+
+// nullopt: wanted. Otherwise why this mailbox does not push the message.
+std::optional<std::string> unwanted(const Message& message, const PushPolicy& policy) {
+    if (!policy.integration) return "Email Integration is No";
+    if (message.kind == MessageKind::kVoice && !policy.send_voice)
+        return "Email Integration Send Mode is Fax";
+    if (message.kind == MessageKind::kFax && !policy.send_fax)
+        return "Email Integration Send Mode is Voice";
+    return std::nullopt;
+}
+
+}  // namespace
+
+Plan decide(const std::vector<MessageRecord>& pending, const PushPolicy& policy, TimeMs now) {
+    std::vector<const MessageRecord*> ordered;
+    for (const MessageRecord& record : pending) ordered.push_back(&record);
+    std::sort(ordered.begin(), ordered.end(), [](const MessageRecord* a, const MessageRecord* b) {
+        return std::pair(a->delivery.queued_at, std::string_view(a->message.id)) <
+               std::pair(b->delivery.queued_at, std::string_view(b->message.id));
+    });
+
+    Plan plan;
+    for (const MessageRecord* record : ordered) {
+        const Message& message = record->message;
+        const Delivery& delivery = record->delivery;
+        const bool waiting = delivery.state == DeliveryState::kQueued || delivery.state == DeliveryState::kDeferred;
+        const bool uncertain = delivery.state == DeliveryState::kUncertain;
+        if (!waiting && !uncertain) continue;
+        if (message.state == MessageState::kDeleted) continue;  // sent after all when restored
+        if (const auto reason = unwanted(message, policy)) {
+            // An uncertain one keeps its state: it may lie in the account already.
+            if (waiting) plan.actions.push_back({ActionKind::kSwitchOff, message.id, *reason});
+            continue;
+        }
+        // Judged at the attempt's time, so a restart or a clock that was wrong for a while costs at
+        // most one more attempt and never a message that was not tried.
+        const bool expired = delivery.attempts > 0 && now - delivery.queued_at >= policy.retry_timeout_ms;
+        if (expired && delivery.state != DeliveryState::kQueued) {
+            plan.actions.push_back({ActionKind::kGiveUp, message.id, "the delivery timeout is over"});
+            continue;
+        }
+        if (delivery.next_attempt > now) {
+            plan.wake_at = std::min(plan.wake_at.value_or(delivery.next_attempt), delivery.next_attempt);
+            continue;
+        }
+        if (uncertain && policy.account_searchable)
+            plan.actions.push_back({ActionKind::kSearch, message.id, "its delivery is uncertain"});
+        else
+            plan.actions.push_back({ActionKind::kSend, message.id,
+                                    uncertain ? "its delivery is uncertain and the account cannot be searched"
+                                              : "due"});
+    }
+    return plan;
+}
+
+}  // namespace vm

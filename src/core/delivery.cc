@@ -1,0 +1,72 @@
+#include "core/delivery.h"
+
+#include <algorithm>
+
+namespace vm {
+
+namespace {
+
+constexpr std::int64_t kFirstDelayMs = 30 * 1000;
+constexpr std::int64_t kLongestDelayMs = 2 * 3600 * 1000;
+
+struct Transition {
+    DeliveryState from;
+    DeliveryEvent event;
+    DeliveryState to;
+};
+
+using S = DeliveryState;
+using E = DeliveryEvent;
+
+constexpr Transition kTransitions[] = {
+    {S::kOff, E::kRequeue, S::kQueued},
+    {S::kQueued, E::kIntent, S::kSending},
+    {S::kQueued, E::kSwitchOff, S::kOff},
+    {S::kSending, E::kAccepted, S::kSent},
+    {S::kSending, E::kDeferral, S::kDeferred},
+    {S::kSending, E::kFailure, S::kFailed},
+    {S::kSending, E::kReplyLost, S::kUncertain},
+    {S::kSending, E::kRestart, S::kUncertain},
+    {S::kDeferred, E::kIntent, S::kSending},
+    {S::kDeferred, E::kRequeue, S::kQueued},
+    {S::kDeferred, E::kSwitchOff, S::kOff},
+    {S::kDeferred, E::kGiveUp, S::kFailed},
+    {S::kUncertain, E::kIntent, S::kSending},
+    {S::kUncertain, E::kFound, S::kSent},
+    {S::kUncertain, E::kRequeue, S::kUncertain},
+    {S::kUncertain, E::kGiveUp, S::kFailed},
+    {S::kFailed, E::kRequeue, S::kQueued},
+};
+
+}  // namespace
+
+const char* to_string(DeliveryEvent event) {
+    switch (event) {
+        case E::kIntent: return "intent";
+        case E::kAccepted: return "accepted";
+        case E::kDeferral: return "deferral";
+        case E::kFailure: return "failure";
+        case E::kReplyLost: return "reply lost";
+        case E::kRestart: return "restart";
+        case E::kFound: return "found";
+        case E::kRequeue: return "requeue";
+        case E::kSwitchOff: return "switch off";
+        case E::kGiveUp: return "give up";
+    }
+    return "unknown";
+}
+
+std::optional<DeliveryState> next_state(DeliveryState state, DeliveryEvent event) {
+    for (const Transition& t : kTransitions)
+        if (t.from == state && t.event == event) return t.to;
+    return std::nullopt;
+}
+
+std::int64_t backoff_ms(int attempts, double jitter) {
+    std::int64_t delay = kFirstDelayMs;
+    for (int i = 1; i < attempts && delay < kLongestDelayMs; ++i) delay *= 2;
+    delay = std::min(delay, kLongestDelayMs);
+    return static_cast<std::int64_t>(static_cast<double>(delay) * (0.75 + jitter / 2));
+}
+
+}  // namespace vm

@@ -1,0 +1,73 @@
+// What a message and its delivery are. Pure data; names are those of INTERFACE's JSON.
+#ifndef VM_CORE_MESSAGE_H
+#define VM_CORE_MESSAGE_H
+
+#include "base/clock.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace vm {
+
+enum class MessageKind { kVoice, kFax };
+enum class MessageState { kNew, kRead, kDeleted };
+
+// The steps of one delivery; the transitions are in core/delivery.h.
+enum class DeliveryState { kOff, kQueued, kSending, kSent, kDeferred, kFailed, kUncertain };
+
+const char* to_string(MessageKind kind);
+const char* to_string(MessageState state);
+const char* to_string(DeliveryState state);
+std::optional<MessageKind> parse_message_kind(std::string_view text);
+std::optional<MessageState> parse_message_state(std::string_view text);
+std::optional<DeliveryState> parse_delivery_state(std::string_view text);
+
+// The unit folder new messages lie in.
+inline constexpr const char* kInboxFolder = "INBOX";
+
+struct Message {
+    std::string id;       // ULID
+    std::string mailbox;  // number, 1–8 digits
+    MessageKind kind = MessageKind::kVoice;
+    std::string folder = kInboxFolder;
+    MessageState state = MessageState::kNew;
+    bool urgent = false;
+    bool is_private = false;
+    std::string caller_number;  // as signalled; UTF-8, no control characters
+    std::string caller_name;
+    TimeMs received = 0;           // when the recording or fax was taken
+    std::int64_t duration_ms = 0;  // voice
+    int pages = 0;                 // fax
+    std::int64_t size = 0;         // bytes of the media file
+    std::string media;             // media file, relative to var/media
+    TimeMs created = 0;            // when it became durable here
+    std::optional<TimeMs> deleted_at;
+};
+
+struct Delivery {
+    DeliveryState state = DeliveryState::kOff;
+    int attempts = 0;
+    TimeMs queued_at = 0;     // when it entered the queue; the delivery timeout counts from here
+    TimeMs next_attempt = 0;  // queued, deferred, uncertain: not before this
+    std::string last_reply;   // the server's words, or the local reason
+    std::string message_id;   // RFC 5322 Message-ID without <>, fixed by the first intent; "" before
+};
+
+// Where the mail copy lies in the account, once it was recognised there.
+struct Link {
+    std::string folder;
+    std::uint32_t uidvalidity = 0;
+    std::uint32_t uid = 0;
+};
+
+struct MessageRecord {
+    Message message;
+    Delivery delivery;
+    std::optional<Link> link;
+};
+
+}  // namespace vm
+
+#endif

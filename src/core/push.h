@@ -1,0 +1,66 @@
+// What the end of a push dialogue means: the table of the manual's "SMTP Sequence" (N4.6, N4.7), one
+// recipient a message. Pure.
+//
+//   step that ended it            reply 2xx   reply 4xx   reply 5xx    no reply (lost, timeout)
+//   connect, greeting, EHLO/HELO  –           deferral    deferral     deferral
+//   STARTTLS, AUTH                –           deferral    deferral     deferral, account to blame
+//   MAIL, RCPT, DATA              –           deferral    failure      deferral
+//   final dot                     success     deferral    failure      UNCERTAIN
+//   SIZE limit (never sent)       –           –           failure      –
+//
+// 421 is a deferral wherever it comes (RFC 5321 section 3.8). A message that cannot be read locally
+// is a deferral: the connection was closed without the final dot (N4.5).
+#ifndef VM_CORE_PUSH_H
+#define VM_CORE_PUSH_H
+
+#include "base/error.h"
+#include "core/delivery.h"
+
+#include <string>
+
+namespace vm {
+
+// The steps in dialogue order; numbered as in plugins/vm_transport.h.
+enum class PushStep { kNone, kConnect, kGreeting, kHello, kStartTls, kAuth, kMail, kRcpt, kData, kBody, kDot };
+
+enum class PushCause {
+    kReply,      // the server's reply decided; see code
+    kLost,       // connection closed or reset
+    kTimeout,    // no answer in time
+    kDns,        // the server's name does not resolve
+    kRefused,    // TCP connection refused or unreachable
+    kTls,        // handshake or certificate
+    kProtocol,   // the reply was no SMTP
+    kLocal,      // the message could not be read
+    kConfig,     // the options do not allow the attempt (no AUTH offered, password over cleartext)
+    kSizeLimit,  // larger than the server's SIZE
+    kCancelled,  // asked to stop before the message was handed over
+    kPlugin,     // the plugin's report made no sense
+};
+
+struct PushReport {
+    PushStep step = PushStep::kNone;
+    PushCause cause = PushCause::kPlugin;
+    int code = 0;          // SMTP reply code, 0 when there was none
+    std::string enhanced;  // RFC 3463 status "5.1.1", "" when none
+    std::string text;      // reply or reason, sanitised
+    std::string server;    // host:port
+};
+
+struct PushOutcome {
+    DeliveryEvent event;  // kAccepted, kDeferral, kFailure or kReplyLost
+    ErrorKind kind;       // who is to blame: kRetryNow, kRetryLater, kMessage, kAccount, kConfig, kUncertain
+    bool server_down;     // nothing else will get through to this server now either
+};
+
+PushOutcome classify(const PushReport& report);
+
+const char* to_string(PushStep step);
+const char* to_string(PushCause cause);
+
+// "RCPT: 550 5.1.1 no such user", for history and errors.
+std::string describe(const PushReport& report);
+
+}  // namespace vm
+
+#endif

@@ -1,0 +1,31 @@
+// Recordings: checked and measured with libsndfile. Any thread; one file a call.
+#ifndef VM_MEDIA_AUDIO_H
+#define VM_MEDIA_AUDIO_H
+
+#include "base/error.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace vm::media {
+
+struct AudioInfo {
+    std::string codec;  // "mulaw", "alaw", "pcm16", "gsm610", …
+    int sample_rate = 0;
+    int channels = 0;
+    std::int64_t duration_ms = 0;
+};
+
+// Reads the whole header and checks that the samples it promises are there. Accepts WAV with µ-law,
+// A-law, PCM (8, 16, 24, 32 bit) or GSM 6.10; anything else, an empty or a truncated one is kMessage
+// with the reason.
+Result<AudioInfo> probe_audio(const std::filesystem::path& file);
+
+// Writes `wav` as MP3, 16 kHz mono constant bit rate 32 kbit/s (players in telephones want CBR), to
+// `mp3`, block by block. Resamples simply; telephone speech has nothing above 4 kHz.
+Result<> write_mp3(const std::filesystem::path& wav, const std::filesystem::path& mp3);
+
+}  // namespace vm::media
+
+#endif

@@ -1,0 +1,46 @@
+// A message of the unit as an RFC 5322 mail, by GMime, streamed to a file. INTERFACE "On the wire".
+//
+// Promise: the result is CRLF throughout, 7 bit clean, defect-free MIME; nothing a caller controls
+// (number, name) can add a header, a recipient or a line; the same input gives the same Message-ID.
+// Memory does not grow with the recording. Any thread.
+#ifndef VM_MIME_COMPOSE_H
+#define VM_MIME_COMPOSE_H
+
+#include "base/error.h"
+#include "core/message.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace vm::mime {
+
+enum class VoiceFormat { kWav, kMp3 };
+enum class FaxFormat { kPdf, kTiff, kBoth };
+
+struct ComposeOptions {
+    std::string sender_address;     // ASCII addr-spec, validated by config
+    std::string recipient_address;  // likewise
+    std::string message_id;         // without <>
+    std::string time_zone;          // IANA name, "" = machine's
+    std::string language = "en";
+    VoiceFormat voice_format = VoiceFormat::kWav;
+    FaxFormat fax_format = FaxFormat::kPdf;
+    bool outlook_forms = false;
+    bool attach_media = true;       // g_bEnableSendMsgAsAttachment
+    std::filesystem::path template_directory;  // ROOT/etc/templates; LANGUAGE.ini there wins over built-in
+    std::filesystem::path work_directory;      // for conversions (mp3, pdf)
+};
+
+// Writes the mail to `out_fd` (at its current position). `media_file` is the full path of the
+// recording or fax. Returns the mail's size in bytes. Errors: kMessage (media is damaged), kConfig
+// (template, tiff2pdf missing), kUnavailable (disk).
+Result<std::int64_t> compose(const Message& message, const std::filesystem::path& media_file,
+                             const ComposeOptions& options, int out_fd);
+
+// Once per process, before threads (GMime, GLib).
+void initialise();
+
+}  // namespace vm::mime
+
+#endif
