@@ -1,0 +1,74 @@
+#include "agent/control.h"
+
+#include "base/text.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+namespace vm::agent {
+
+namespace {
+
+// The address of the socket; nullopt when the path is too long for one.
+std::optional<sockaddr_un> address_of(const Paths& paths) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string path = paths.socket().string();
+    if (path.size() >= sizeof address.sun_path) return std::nullopt;
+    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    return address;
+}
+
+UniqueFd datagram_socket() { return UniqueFd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
+
+}  // namespace
+
+void poke(const Paths& paths, const std::string& mailbox) {
+    const auto address = address_of(paths);
+    const UniqueFd fd = datagram_socket();
+    if (!address || !fd) return;
+    ::sendto(fd.get(), mailbox.data(), mailbox.size(), MSG_NOSIGNAL,
+             reinterpret_cast<const sockaddr*>(&*address), sizeof *address);
+}
+
+bool agent_running(const Paths& paths) {
+    const UniqueFd fd(::open(paths.lock_file().c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd) return false;
+    if (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return false;
+    return errno == EWOULDBLOCK;
+}
+
+Result<UniqueFd> open_control_socket(const Paths& paths) {
+    const auto address = address_of(paths);
+    if (!address)
+        return fail(ErrorKind::kConfig, "open control socket", paths.socket().string(),
+                    "the path is longer than a socket's may be", "use a root with a shorter name");
+    UniqueFd fd = datagram_socket();
+    ::unlink(address->sun_path);
+    if (!fd || ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
+        ::chmod(address->sun_path, 0660) != 0)
+        return fail(errno_kind(errno), "open control socket", address->sun_path, errno_text(errno));
+    return fd;
+}
+
+std::vector<std::string> read_pokes(int socket) {
+    std::vector<std::string> mailboxes;
+    char buffer[64];
+    for (;;) {
+        const ssize_t n = ::recv(socket, buffer, sizeof buffer, MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return mailboxes;
+        std::string mailbox(buffer, static_cast<std::size_t>(n));
+        if (is_mailbox_number(mailbox)) mailboxes.push_back(std::move(mailbox));
+    }
+}
+
+}  // namespace vm::agent

@@ -1,0 +1,42 @@
+#include "app/cli.h"
+
+#include "base/text.h"
+
+#include <iostream>
+
+namespace vm::app {
+
+void add_common(CLI::App& program, std::string& root) {
+    program.add_option("--root", root, "Root directory of the unit (else $VM_ROOT, else /usr/local/vm)")
+        ->type_name("DIR");
+    program.set_version_flag("--version", program.get_name() + " " + kVersion);
+    program.set_help_flag("--help", "Print this help and exit");
+    program.footer(
+        "Exit status: 0 done, 64 usage, 65 bad data, 66 no such input, 69 unavailable or failed,\n"
+        "75 deferred (try later), 77 permission, 78 configuration.");
+    program.fallthrough();
+}
+
+std::optional<int> parse(CLI::App& program, int argc, char** argv) {
+    try {
+        program.parse(argc, argv);
+        return std::nullopt;
+    } catch (const CLI::CallForHelp& e) {
+        return program.exit(e);
+    } catch (const CLI::CallForAllHelp& e) {
+        return program.exit(e);
+    } catch (const CLI::CallForVersion& e) {
+        return program.exit(e);
+    } catch (const CLI::ParseError& e) {
+        std::cerr << program.get_name() << ": "
+                  << sanitize_line(std::string(e.what()) + "; see " + program.get_name() + " --help") << '\n';
+        return 64;
+    }
+}
+
+int report(const CLI::App& program, const Error& error) {
+    std::cerr << program.get_name() << ": " << error.text() << '\n';
+    return exit_status(error.kind);
+}
+
+}  // namespace vm::app
