@@ -37,11 +37,11 @@ std::string format_rfc3339(TimeMs time) {
     const year_month_day date{day};
     const hh_mm_ss clock{instant - day};
     char text[64];
-    std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                  static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                  static_cast<int>(clock.seconds().count()),
-                  static_cast<int>(clock.subseconds().count()));
+    std::snprintf(
+        text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+        static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+        static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
     return text;
 }
 
@@ -56,10 +56,12 @@ std::optional<TimeMs> parse_rfc3339(std::string_view text) {
     const auto is = [&](std::size_t at, char c) { return at < text.size() && text[at] == c; };
     const auto y = number(0, 4), mo = number(5, 2), d = number(8, 2);
     const auto h = number(11, 2), mi = number(14, 2), s = number(17, 2);
-    if (!y || !mo || !d || !h || !mi || !s || !is(4, '-') || !is(7, '-') || !is(13, ':') || !is(16, ':'))
+    if (!y || !mo || !d || !h || !mi || !s || !is(4, '-') || !is(7, '-') || !is(13, ':') ||
+        !is(16, ':'))
         return std::nullopt;
     if (!is(10, 'T') && !is(10, 't') && !is(10, ' ')) return std::nullopt;
-    const year_month_day date{year{*y}, month{static_cast<unsigned>(*mo)}, day{static_cast<unsigned>(*d)}};
+    const year_month_day date{year{*y}, month{static_cast<unsigned>(*mo)},
+                              day{static_cast<unsigned>(*d)}};
     if (!date.ok() || *h > 23 || *mi > 59 || *s > 60) return std::nullopt;
     std::size_t at = 19;
     int millis = 0;
@@ -85,7 +87,8 @@ std::optional<TimeMs> parse_rfc3339(std::string_view text) {
         return std::nullopt;
     }
     if (at != text.size()) return std::nullopt;
-    const auto instant = sys_days{date} + hours{*h} + minutes{*mi} + seconds{*s} + milliseconds{millis} - offset;
+    const auto instant =
+        sys_days{date} + hours{*h} + minutes{*mi} + seconds{*s} + milliseconds{millis} - offset;
     return duration_cast<milliseconds>(instant.time_since_epoch()).count();
 }
 

@@ -1,5 +1,5 @@
-// Time as the program sees it. Wall time is milliseconds since 1970-01-01 UTC (TimeMs); tests set it
-// by hand. Durations that must survive clock jumps use steady_ms().
+// Time as the program sees it. Wall time is milliseconds since 1970-01-01 UTC (TimeMs); tests set
+// it by hand. Durations that must survive clock jumps use steady_ms().
 #ifndef VM_BASE_CLOCK_H
 #define VM_BASE_CLOCK_H
 
@@ -15,8 +15,8 @@ using TimeMs = std::int64_t;
 class Clock {
   public:
     virtual ~Clock() = default;
-    virtual TimeMs now() const = 0;                // wall time
-    virtual std::int64_t steady_ms() const = 0;    // never goes back
+    virtual TimeMs now() const = 0;              // wall time
+    virtual std::int64_t steady_ms() const = 0;  // never goes back
 };
 
 // The machine's clock. Any thread.

@@ -33,17 +33,28 @@ int exit_status(ErrorKind kind) {
 
 const char* to_string(ErrorKind kind) {
     switch (kind) {
-        case ErrorKind::kRetryNow: return "retry now";
-        case ErrorKind::kRetryLater: return "retry later";
-        case ErrorKind::kMessage: return "message";
-        case ErrorKind::kMailbox: return "mailbox";
-        case ErrorKind::kAccount: return "account";
-        case ErrorKind::kConfig: return "configuration";
-        case ErrorKind::kUncertain: return "uncertain";
-        case ErrorKind::kUsage: return "usage";
-        case ErrorKind::kNoInput: return "no input";
-        case ErrorKind::kPermission: return "permission";
-        case ErrorKind::kUnavailable: return "unavailable";
+        case ErrorKind::kRetryNow:
+            return "retry now";
+        case ErrorKind::kRetryLater:
+            return "retry later";
+        case ErrorKind::kMessage:
+            return "message";
+        case ErrorKind::kMailbox:
+            return "mailbox";
+        case ErrorKind::kAccount:
+            return "account";
+        case ErrorKind::kConfig:
+            return "configuration";
+        case ErrorKind::kUncertain:
+            return "uncertain";
+        case ErrorKind::kUsage:
+            return "usage";
+        case ErrorKind::kNoInput:
+            return "no input";
+        case ErrorKind::kPermission:
+            return "permission";
+        case ErrorKind::kUnavailable:
+            return "unavailable";
     }
     return "unknown";
 }
@@ -59,7 +70,9 @@ std::string Error::text() const {
     return sanitize_line(out);
 }
 
-std::string errno_text(int code) { return std::generic_category().message(code); }
+std::string errno_text(int code) {
+    return std::generic_category().message(code);
+}
 
 ErrorKind errno_kind(int code) {
     switch (code) {

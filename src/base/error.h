@@ -1,11 +1,11 @@
 // Errors and results, for every layer.
 //
 // An error is a kind by *consequence* (what must happen next), plus what a person needs: the
-// operation, the object it was about, the server, the server's or system's words, and a hint what to
-// do. It prints as one line:
+// operation, the object it was about, the server, the server's or system's words, and a hint what
+// to do. It prints as one line:
 //   push 01J… to smtp.example.net: RCPT: 550 5.1.1 no such user
-// Functions that can fail return Result<T>; exceptions of libraries stop in the layer that uses them.
-// Never put a secret in an Error: everything in it is printed.
+// Functions that can fail return Result<T>; exceptions of libraries stop in the layer that uses
+// them. Never put a secret in an Error: everything in it is printed.
 #ifndef VM_BASE_ERROR_H
 #define VM_BASE_ERROR_H
 
@@ -50,15 +50,18 @@ using Result = tl::expected<T, Error>;
 
 inline tl::unexpected<Error> fail(ErrorKind kind, std::string operation, std::string object,
                                   std::string reason, std::string hint = {}) {
-    return tl::unexpected<Error>(Error{kind, std::move(operation), std::move(object),
-                                       std::move(reason), std::move(hint)});
+    return tl::unexpected<Error>(
+        Error{kind, std::move(operation), std::move(object), std::move(reason), std::move(hint)});
 }
-inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
+inline tl::unexpected<Error> fail(Error error) {
+    return tl::unexpected<Error>(std::move(error));
+}
 
 // The text of errno value `code`, thread-safe.
 std::string errno_text(int code);
 
-// Kind of a failed system call: ENOENT is kNoInput, EACCES/EPERM kPermission, the rest kUnavailable.
+// Kind of a failed system call: ENOENT is kNoInput, EACCES/EPERM kPermission, the rest
+// kUnavailable.
 ErrorKind errno_kind(int code);
 
 }  // namespace vm
@@ -66,16 +69,15 @@ ErrorKind errno_kind(int code);
 #define VM_CONCAT_(a, b) a##b
 #define VM_CONCAT(a, b) VM_CONCAT_(a, b)
 // Leaves the function with the error of `expression`, a Result<void>.
-#define VM_TRY(expression)                                                          \
-    do {                                                                            \
-        if (auto vm_try_ = (expression); !vm_try_)                                  \
-            return ::vm::fail(std::move(vm_try_).error());                          \
+#define VM_TRY(expression)                                                                        \
+    do {                                                                                          \
+        if (auto vm_try_ = (expression); !vm_try_) return ::vm::fail(std::move(vm_try_).error()); \
     } while (false)
 // Declares or assigns `target` from a Result<T>, or leaves with its error.
 #define VM_ASSIGN(target, expression) VM_ASSIGN_(VM_CONCAT(vm_res_, __LINE__), target, expression)
-#define VM_ASSIGN_(tmp, target, expression)                 \
-    auto tmp = (expression);                                \
-    if (!tmp) return ::vm::fail(std::move(tmp).error());    \
+#define VM_ASSIGN_(tmp, target, expression)              \
+    auto tmp = (expression);                             \
+    if (!tmp) return ::vm::fail(std::move(tmp).error()); \
     target = std::move(*tmp)
 
 #endif

@@ -2,11 +2,10 @@
 
 #include "base/ids.h"
 
+#include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cerrno>
 #include <vector>
 
 namespace vm {
@@ -69,7 +68,8 @@ Result<> write_file_atomic(const fs::path& path, std::string_view content, mode_
         if (::fchmod(fd.get(), mode) != 0) return system_error("chmod", temporary, errno);
         VM_TRY(write_all(fd.get(), content, temporary.string()));
         if (::fsync(fd.get()) != 0) return system_error("fsync", temporary, errno);
-        if (::rename(temporary.c_str(), path.c_str()) != 0) return system_error("rename to", path, errno);
+        if (::rename(temporary.c_str(), path.c_str()) != 0)
+            return system_error("rename to", path, errno);
         return {};
     };
     if (auto done = attempt(); !done) {
@@ -81,7 +81,8 @@ Result<> write_file_atomic(const fs::path& path, std::string_view content, mode_
 
 Result<std::int64_t> copy_to_new_file(int in, const fs::path& path, mode_t mode) {
     const auto attempt = [&]() -> Result<std::int64_t> {
-        const UniqueFd out(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
+        const UniqueFd out(
+            ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
         if (!out) return system_error("create", path, errno);
         std::int64_t total = 0;
         std::vector<char> buffer(128U << 10);
@@ -90,7 +91,8 @@ Result<std::int64_t> copy_to_new_file(int in, const fs::path& path, mode_t mode)
             if (n < 0 && errno == EINTR) continue;
             if (n < 0) return system_error("copy to", path, errno);
             if (n == 0) break;
-            VM_TRY(write_all(out.get(), {buffer.data(), static_cast<std::size_t>(n)}, path.string()));
+            VM_TRY(
+                write_all(out.get(), {buffer.data(), static_cast<std::size_t>(n)}, path.string()));
             total += n;
         }
         if (::fsync(out.get()) != 0) return system_error("fsync", path, errno);

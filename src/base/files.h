@@ -4,12 +4,11 @@
 
 #include "base/error.h"
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 #include <utility>
 
 namespace vm {
@@ -42,7 +41,8 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t lim
 
 // Replaces `path` by `content`, all or nothing: temporary file in the same directory with `mode`,
 // write, fsync, rename, fsync of the directory. On error the old file is untouched.
-Result<> write_file_atomic(const std::filesystem::path& path, std::string_view content, mode_t mode);
+Result<> write_file_atomic(const std::filesystem::path& path, std::string_view content,
+                           mode_t mode);
 
 // Copies everything readable from `in` into a new file `path` with `mode`, then fsyncs it. The file
 // must not exist. Returns the bytes copied; on error no file is left.
@@ -60,7 +60,8 @@ Result<> write_all(int fd, std::string_view data, std::string_view object);
 // A file that has `path` for as long as the object lives; then it is removed.
 class TemporaryFile {
   public:
-    static Result<TemporaryFile> create(const std::filesystem::path& directory, std::string_view suffix);
+    static Result<TemporaryFile> create(const std::filesystem::path& directory,
+                                        std::string_view suffix);
     TemporaryFile(TemporaryFile&& other) noexcept : path_(std::exchange(other.path_, {})) {}
     TemporaryFile& operator=(TemporaryFile&& other) noexcept {
         std::swap(path_, other.path_);

@@ -1,11 +1,10 @@
 #include "base/ids.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <sys/random.h>
 
 namespace vm {
 
@@ -38,9 +37,9 @@ std::string new_id(const Clock& clock) {
 }
 
 bool is_id(std::string_view text) {
-    return text.size() == 26 && text[0] <= '7' &&
-           std::all_of(text.begin(), text.end(),
-                       [](char c) { return kAlphabet.find(c) != std::string_view::npos; });
+    return text.size() == 26 && text[0] <= '7' && std::all_of(text.begin(), text.end(), [](char c) {
+               return kAlphabet.find(c) != std::string_view::npos;
+           });
 }
 
 }  // namespace vm

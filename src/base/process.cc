@@ -2,16 +2,15 @@
 
 #include "base/files.h"
 
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
 
 namespace vm {
 
@@ -28,7 +27,8 @@ int wait_for(pid_t pid) {
 
 }  // namespace
 
-Result<ProcessOutput> run_process(const std::vector<std::string>& argv, std::chrono::milliseconds limit) {
+Result<ProcessOutput> run_process(const std::vector<std::string>& argv,
+                                  std::chrono::milliseconds limit) {
     int pipe_ends[2];
     if (::pipe2(pipe_ends, O_CLOEXEC) != 0)
         return fail(ErrorKind::kUnavailable, "run", argv.front(), errno_text(errno));
@@ -49,18 +49,21 @@ Result<ProcessOutput> run_process(const std::vector<std::string>& argv, std::chr
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setflags(
+        &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 
     std::vector<char*> arguments;
     for (const std::string& a : argv) arguments.push_back(const_cast<char*>(a.c_str()));
     arguments.push_back(nullptr);
     const char* inherited = std::getenv("PATH");
-    std::string path = std::string("PATH=") + (inherited ? inherited : "/usr/local/bin:/usr/bin:/bin");
+    std::string path =
+        std::string("PATH=") + (inherited ? inherited : "/usr/local/bin:/usr/bin:/bin");
     char lang[] = "LANG=C", zone[] = "TZ=UTC";
     char* environment[] = {path.data(), lang, zone, nullptr};
 
     pid_t pid = -1;
-    const int error = ::posix_spawnp(&pid, argv.front().c_str(), &actions, &attributes, arguments.data(), environment);
+    const int error = ::posix_spawnp(&pid, argv.front().c_str(), &actions, &attributes,
+                                     arguments.data(), environment);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     if (error != 0)
@@ -71,9 +74,11 @@ Result<ProcessOutput> run_process(const std::vector<std::string>& argv, std::chr
     ProcessOutput output;
     const auto deadline = std::chrono::steady_clock::now() + limit;
     for (;;) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+            deadline - std::chrono::steady_clock::now());
         pollfd waiting{reading.get(), POLLIN, 0};
-        const int ready = left.count() > 0 ? ::poll(&waiting, 1, static_cast<int>(left.count())) : 0;
+        const int ready =
+            left.count() > 0 ? ::poll(&waiting, 1, static_cast<int>(left.count())) : 0;
         if (ready < 0 && errno == EINTR) continue;
         if (ready <= 0) {
             ::kill(-pid, SIGKILL);

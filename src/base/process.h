@@ -11,7 +11,7 @@
 namespace vm {
 
 struct ProcessOutput {
-    int exit_code = 0;      // 128 + signal when killed
+    int exit_code = 0;        // 128 + signal when killed
     std::string diagnostics;  // what it wrote to stdout and stderr, at most 4 KiB
 };
 
@@ -19,7 +19,8 @@ struct ProcessOutput {
 // environment (PATH, LANG=C, TZ=UTC) and no inherited descriptors; kills it after `limit`. Blocks.
 // An error means that it could not be started (kConfig, naming the program) or ran out of time
 // (kUnavailable); a non-zero exit code is the caller's to judge.
-Result<ProcessOutput> run_process(const std::vector<std::string>& argv, std::chrono::milliseconds limit);
+Result<ProcessOutput> run_process(const std::vector<std::string>& argv,
+                                  std::chrono::milliseconds limit);
 
 }  // namespace vm
 

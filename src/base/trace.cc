@@ -6,11 +6,10 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include <sys/stat.h>
-
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <sys/stat.h>
 
 namespace vm {
 
@@ -24,17 +23,22 @@ std::atomic<int> g_level{spdlog::level::off};
 
 spdlog::level::level_enum level_of(TraceLevel level) {
     switch (level) {
-        case TraceLevel::kDebug: return spdlog::level::debug;
-        case TraceLevel::kInfo: return spdlog::level::info;
-        case TraceLevel::kWarning: return spdlog::level::warn;
-        case TraceLevel::kError: return spdlog::level::err;
+        case TraceLevel::kDebug:
+            return spdlog::level::debug;
+        case TraceLevel::kInfo:
+            return spdlog::level::info;
+        case TraceLevel::kWarning:
+            return spdlog::level::warn;
+        case TraceLevel::kError:
+            return spdlog::level::err;
     }
     return spdlog::level::err;
 }
 
 }  // namespace
 
-Result<> trace_open(const std::filesystem::path& file, std::int64_t max_bytes, bool everything, bool echo) {
+Result<> trace_open(const std::filesystem::path& file, std::int64_t max_bytes, bool everything,
+                    bool echo) {
     try {
         const mode_t previous = ::umask(0027);
         auto sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(
@@ -59,7 +63,9 @@ Result<> trace_open(const std::filesystem::path& file, std::int64_t max_bytes, b
     }
 }
 
-bool trace_enabled(TraceLevel level) { return level_of(level) >= g_level.load(std::memory_order_relaxed); }
+bool trace_enabled(TraceLevel level) {
+    return level_of(level) >= g_level.load(std::memory_order_relaxed);
+}
 
 void trace_line(TraceLevel level, std::string_view line) {
     std::shared_ptr<spdlog::logger> logger;

@@ -19,8 +19,10 @@ namespace vm {
 enum class TraceLevel { kDebug, kInfo, kWarning, kError };
 
 // Opens (creating it, mode 0640) or re-opens the trace. `everything` is TraceLevelOverride: debug
-// lines, among them the protocol dialogue, are written too. `echo` repeats info and above on stderr.
-Result<> trace_open(const std::filesystem::path& file, std::int64_t max_bytes, bool everything, bool echo);
+// lines, among them the protocol dialogue, are written too. `echo` repeats info and above on
+// stderr.
+Result<> trace_open(const std::filesystem::path& file, std::int64_t max_bytes, bool everything,
+                    bool echo);
 
 // One line; control characters in `line` are neutralised.
 void trace_line(TraceLevel level, std::string_view line);

@@ -6,10 +6,12 @@ namespace vm {
 
 const char* to_string(ActionKind kind) {
     switch (kind) {
-        case ActionKind::kSend: return "send";
-        case ActionKind::kSearch: return "search the account for";
-        case ActionKind::kSwitchOff: return "take out of the queue";
-        case ActionKind::kGiveUp: return "give up";
+        case ActionKind::kSend:
+            return "send";
+        case ActionKind::kSearch:
+            return "search the account for";
+        case ActionKind::kSwitchOff:
+            return "take out of the queue";
     }
     return "unknown";
 }
@@ -40,7 +42,8 @@ Plan decide(const std::vector<MessageRecord>& pending, const PushPolicy& policy,
     for (const MessageRecord* record : ordered) {
         const Message& message = record->message;
         const Delivery& delivery = record->delivery;
-        const bool waiting = delivery.state == DeliveryState::kQueued || delivery.state == DeliveryState::kDeferred;
+        const bool waiting =
+            delivery.state == DeliveryState::kQueued || delivery.state == DeliveryState::kDeferred;
         const bool uncertain = delivery.state == DeliveryState::kUncertain;
         if (!waiting && !uncertain) continue;
         if (message.state == MessageState::kDeleted) continue;  // sent after all when restored
@@ -49,23 +52,18 @@ Plan decide(const std::vector<MessageRecord>& pending, const PushPolicy& policy,
             if (waiting) plan.actions.push_back({ActionKind::kSwitchOff, message.id, *reason});
             continue;
         }
-        // Judged at the attempt's time, so a restart or a clock that was wrong for a while costs at
-        // most one more attempt and never a message that was not tried.
-        const bool expired = delivery.attempts > 0 && now - delivery.queued_at >= policy.retry_timeout_ms;
-        if (expired && delivery.state != DeliveryState::kQueued) {
-            plan.actions.push_back({ActionKind::kGiveUp, message.id, "the delivery timeout is over"});
-            continue;
-        }
         if (delivery.next_attempt > now) {
-            plan.wake_at = std::min(plan.wake_at.value_or(delivery.next_attempt), delivery.next_attempt);
+            plan.wake_at =
+                std::min(plan.wake_at.value_or(delivery.next_attempt), delivery.next_attempt);
             continue;
         }
         if (uncertain && policy.account_searchable)
             plan.actions.push_back({ActionKind::kSearch, message.id, "its delivery is uncertain"});
         else
-            plan.actions.push_back({ActionKind::kSend, message.id,
-                                    uncertain ? "its delivery is uncertain and the account cannot be searched"
-                                              : "due"});
+            plan.actions.push_back(
+                {ActionKind::kSend, message.id,
+                 uncertain ? "its delivery is uncertain and the account cannot be searched"
+                           : "due"});
     }
     return plan;
 }

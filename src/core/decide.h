@@ -23,15 +23,13 @@ struct PushPolicy {
     bool integration = false;  // Email Integration = Yes
     bool send_voice = true;    // Email Integration Send Mode
     bool send_fax = true;
-    std::int64_t retry_timeout_ms = 0;  // g_nRetryDeliveryTimeoutMin
-    bool account_searchable = false;    // the plugin can look for a message in the account
+    bool account_searchable = false;  // the plugin can look for a message in the account
 };
 
 enum class ActionKind {
     kSend,       // push it
     kSearch,     // look for an uncertain one in the account
     kSwitchOff,  // take it out of the queue, with the reason
-    kGiveUp,     // the delivery timeout is over
 };
 const char* to_string(ActionKind kind);
 
@@ -42,7 +40,7 @@ struct Action {
 };
 
 struct Plan {
-    std::vector<Action> actions;     // oldest message first
+    std::vector<Action> actions;    // oldest message first
     std::optional<TimeMs> wake_at;  // when the next delivery falls due; nullopt: nothing waits
 };
 

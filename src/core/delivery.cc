@@ -19,22 +19,16 @@ using S = DeliveryState;
 using E = DeliveryEvent;
 
 constexpr Transition kTransitions[] = {
-    {S::kOff, E::kRequeue, S::kQueued},
-    {S::kQueued, E::kIntent, S::kSending},
-    {S::kQueued, E::kSwitchOff, S::kOff},
-    {S::kSending, E::kAccepted, S::kSent},
-    {S::kSending, E::kDeferral, S::kDeferred},
-    {S::kSending, E::kFailure, S::kFailed},
-    {S::kSending, E::kReplyLost, S::kUncertain},
-    {S::kSending, E::kRestart, S::kUncertain},
-    {S::kDeferred, E::kIntent, S::kSending},
-    {S::kDeferred, E::kRequeue, S::kQueued},
-    {S::kDeferred, E::kSwitchOff, S::kOff},
-    {S::kDeferred, E::kGiveUp, S::kFailed},
-    {S::kUncertain, E::kIntent, S::kSending},
-    {S::kUncertain, E::kFound, S::kSent},
-    {S::kUncertain, E::kRequeue, S::kUncertain},
-    {S::kUncertain, E::kGiveUp, S::kFailed},
+    {S::kOff, E::kRequeue, S::kQueued},           {S::kQueued, E::kIntent, S::kSending},
+    {S::kQueued, E::kSwitchOff, S::kOff},         {S::kQueued, E::kDeferral, S::kDeferred},
+    {S::kSending, E::kAccepted, S::kSent},        {S::kSending, E::kDeferral, S::kDeferred},
+    {S::kSending, E::kFailure, S::kFailed},       {S::kSending, E::kReplyLost, S::kUncertain},
+    {S::kSending, E::kRestart, S::kUncertain},    {S::kSending, E::kGiveUp, S::kFailed},
+    {S::kDeferred, E::kIntent, S::kSending},      {S::kDeferred, E::kRequeue, S::kQueued},
+    {S::kDeferred, E::kSwitchOff, S::kOff},       {S::kDeferred, E::kDeferral, S::kDeferred},
+    {S::kDeferred, E::kGiveUp, S::kFailed},       {S::kUncertain, E::kIntent, S::kSending},
+    {S::kUncertain, E::kFound, S::kSent},         {S::kUncertain, E::kRequeue, S::kUncertain},
+    {S::kUncertain, E::kDeferral, S::kUncertain}, {S::kUncertain, E::kGiveUp, S::kFailed},
     {S::kFailed, E::kRequeue, S::kQueued},
 };
 
@@ -42,16 +36,26 @@ constexpr Transition kTransitions[] = {
 
 const char* to_string(DeliveryEvent event) {
     switch (event) {
-        case E::kIntent: return "intent";
-        case E::kAccepted: return "accepted";
-        case E::kDeferral: return "deferral";
-        case E::kFailure: return "failure";
-        case E::kReplyLost: return "reply lost";
-        case E::kRestart: return "restart";
-        case E::kFound: return "found";
-        case E::kRequeue: return "requeue";
-        case E::kSwitchOff: return "switch off";
-        case E::kGiveUp: return "give up";
+        case E::kIntent:
+            return "intent";
+        case E::kAccepted:
+            return "accepted";
+        case E::kDeferral:
+            return "deferral";
+        case E::kFailure:
+            return "failure";
+        case E::kReplyLost:
+            return "reply lost";
+        case E::kRestart:
+            return "restart";
+        case E::kFound:
+            return "found";
+        case E::kRequeue:
+            return "requeue";
+        case E::kSwitchOff:
+            return "switch off";
+        case E::kGiveUp:
+            return "give up";
     }
     return "unknown";
 }
@@ -60,6 +64,12 @@ std::optional<DeliveryState> next_state(DeliveryState state, DeliveryEvent event
     for (const Transition& t : kTransitions)
         if (t.from == state && t.event == event) return t.to;
     return std::nullopt;
+}
+
+DeliveryEvent with_timeout(DeliveryEvent event, const Delivery& delivery, std::int64_t timeout_ms,
+                           TimeMs now) {
+    const bool unfinished = event == E::kDeferral || event == E::kReplyLost;
+    return unfinished && now - delivery.queued_at >= timeout_ms ? E::kGiveUp : event;
 }
 
 std::int64_t backoff_ms(int attempts, double jitter) {

@@ -3,18 +3,22 @@
 //   off       | requeue     -> queued       Email Integration was off, now a person asks
 //   queued    | intent      -> sending      committed before the first byte to the server
 //   queued    | switch_off  -> off          Email Integration or Send Mode changed
+//   queued    | deferral    -> deferred     postponed untried: its server is down
 //   sending   | accepted    -> sent         the server took responsibility (2xx to the final dot)
 //   sending   | deferral    -> deferred     temporary; the table of N4.7
 //   sending   | failure     -> failed       permanent
 //   sending   | reply_lost  -> uncertain    connection lost after the final dot, before its reply
 //   sending   | restart     -> uncertain    the process died between intent and outcome
+//   sending   | give_up     -> failed       a deferral after g_nRetryDeliveryTimeoutMin
 //   deferred  | intent      -> sending
 //   deferred  | requeue     -> queued
 //   deferred  | switch_off  -> off
-//   deferred  | give_up     -> failed       g_nRetryDeliveryTimeoutMin is over
+//   deferred  | deferral    -> deferred     postponed untried
+//   deferred  | give_up     -> failed
 //   uncertain | intent      -> sending      not found in the account, or it cannot be searched
 //   uncertain | found       -> sent
 //   uncertain | requeue     -> uncertain    due at once; what is not known stays not known
+//   uncertain | deferral    -> uncertain    postponed untried
 //   uncertain | give_up     -> failed
 //   failed    | requeue     -> queued
 //
@@ -41,6 +45,12 @@ enum class DeliveryEvent {
     kGiveUp,
 };
 const char* to_string(DeliveryEvent event);
+
+// What a deferral (or a lost reply) at time `now` amounts to: kGiveUp once the delivery timeout is
+// over, else `event` itself. Judged at an attempt's end, never before one: a unit that was switched
+// off for a week tries once more before it gives a message up.
+DeliveryEvent with_timeout(DeliveryEvent event, const Delivery& delivery, std::int64_t timeout_ms,
+                           TimeMs now);
 
 // The state after `event`, or nullopt when the event cannot happen in `state`.
 std::optional<DeliveryState> next_state(DeliveryState state, DeliveryEvent event);

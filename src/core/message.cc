@@ -21,9 +21,15 @@ std::optional<Enum> parse(const std::array<const char*, N>& names, std::string_v
 
 }  // namespace
 
-const char* to_string(MessageKind kind) { return kKinds.at(static_cast<std::size_t>(kind)); }
-const char* to_string(MessageState state) { return kStates.at(static_cast<std::size_t>(state)); }
-const char* to_string(DeliveryState state) { return kDeliveries.at(static_cast<std::size_t>(state)); }
+const char* to_string(MessageKind kind) {
+    return kKinds.at(static_cast<std::size_t>(kind));
+}
+const char* to_string(MessageState state) {
+    return kStates.at(static_cast<std::size_t>(state));
+}
+const char* to_string(DeliveryState state) {
+    return kDeliveries.at(static_cast<std::size_t>(state));
+}
 
 std::optional<MessageKind> parse_message_kind(std::string_view text) {
     return parse<MessageKind>(kKinds, text);

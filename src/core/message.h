@@ -52,7 +52,7 @@ struct Delivery {
     TimeMs queued_at = 0;     // when it entered the queue; the delivery timeout counts from here
     TimeMs next_attempt = 0;  // queued, deferred, uncertain: not before this
     std::string last_reply;   // the server's words, or the local reason
-    std::string message_id;   // RFC 5322 Message-ID without <>, fixed by the first intent; "" before
+    std::string message_id;  // RFC 5322 Message-ID without <>, fixed by the first intent; "" before
 };
 
 // Where the mail copy lies in the account, once it was recognised there.

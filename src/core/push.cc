@@ -21,7 +21,8 @@ PushOutcome from_reply(const PushReport& report) {
             return {DeliveryEvent::kDeferral, ErrorKind::kRetryLater, true};
         case PushStep::kAuth:
             // 454, 421: the server's authentication is out of order; 5xx: these credentials are.
-            return {DeliveryEvent::kDeferral, group == 5 ? ErrorKind::kAccount : ErrorKind::kRetryLater, group != 5};
+            return {DeliveryEvent::kDeferral,
+                    group == 5 ? ErrorKind::kAccount : ErrorKind::kRetryLater, group != 5};
         default:
             return {DeliveryEvent::kDeferral, ErrorKind::kRetryLater, true};
     }
@@ -59,43 +60,68 @@ PushOutcome classify(const PushReport& report) {
         case PushCause::kLost:
         case PushCause::kTimeout:
         case PushCause::kProtocol:
-            if (report.step == PushStep::kDot) return {DeliveryEvent::kReplyLost, ErrorKind::kUncertain, false};
-            return {DeliveryEvent::kDeferral, ErrorKind::kRetryLater, report.step < PushStep::kMail};
+            if (report.step == PushStep::kDot)
+                return {DeliveryEvent::kReplyLost, ErrorKind::kUncertain, false};
+            return {DeliveryEvent::kDeferral, ErrorKind::kRetryLater,
+                    report.step < PushStep::kMail};
     }
     return {DeliveryEvent::kReplyLost, ErrorKind::kUncertain, false};
 }
 
 const char* to_string(PushStep step) {
     switch (step) {
-        case PushStep::kNone: return "start";
-        case PushStep::kConnect: return "connect";
-        case PushStep::kGreeting: return "greeting";
-        case PushStep::kHello: return "EHLO";
-        case PushStep::kStartTls: return "STARTTLS";
-        case PushStep::kAuth: return "AUTH";
-        case PushStep::kMail: return "MAIL";
-        case PushStep::kRcpt: return "RCPT";
-        case PushStep::kData: return "DATA";
-        case PushStep::kBody: return "message data";
-        case PushStep::kDot: return "end of data";
+        case PushStep::kNone:
+            return "start";
+        case PushStep::kConnect:
+            return "connect";
+        case PushStep::kGreeting:
+            return "greeting";
+        case PushStep::kHello:
+            return "EHLO";
+        case PushStep::kStartTls:
+            return "STARTTLS";
+        case PushStep::kAuth:
+            return "AUTH";
+        case PushStep::kMail:
+            return "MAIL";
+        case PushStep::kRcpt:
+            return "RCPT";
+        case PushStep::kData:
+            return "DATA";
+        case PushStep::kBody:
+            return "message data";
+        case PushStep::kDot:
+            return "end of data";
     }
     return "unknown step";
 }
 
 const char* to_string(PushCause cause) {
     switch (cause) {
-        case PushCause::kReply: return "reply";
-        case PushCause::kLost: return "connection lost";
-        case PushCause::kTimeout: return "timeout";
-        case PushCause::kDns: return "name not resolved";
-        case PushCause::kRefused: return "connection refused";
-        case PushCause::kTls: return "TLS";
-        case PushCause::kProtocol: return "protocol";
-        case PushCause::kLocal: return "message not readable";
-        case PushCause::kConfig: return "configuration";
-        case PushCause::kSizeLimit: return "size limit";
-        case PushCause::kCancelled: return "stopped";
-        case PushCause::kPlugin: return "plugin";
+        case PushCause::kReply:
+            return "reply";
+        case PushCause::kLost:
+            return "connection lost";
+        case PushCause::kTimeout:
+            return "timeout";
+        case PushCause::kDns:
+            return "name not resolved";
+        case PushCause::kRefused:
+            return "connection refused";
+        case PushCause::kTls:
+            return "TLS";
+        case PushCause::kProtocol:
+            return "protocol";
+        case PushCause::kLocal:
+            return "message not readable";
+        case PushCause::kConfig:
+            return "configuration";
+        case PushCause::kSizeLimit:
+            return "size limit";
+        case PushCause::kCancelled:
+            return "stopped";
+        case PushCause::kPlugin:
+            return "plugin";
     }
     return "unknown cause";
 }

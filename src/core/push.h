@@ -1,5 +1,5 @@
-// What the end of a push dialogue means: the table of the manual's "SMTP Sequence" (N4.6, N4.7), one
-// recipient a message. Pure.
+// What the end of a push dialogue means: the table of the manual's "SMTP Sequence" (N4.6, N4.7),
+// one recipient a message. Pure.
 //
 //   step that ended it            reply 2xx   reply 4xx   reply 5xx    no reply (lost, timeout)
 //   connect, greeting, EHLO/HELO  –           deferral    deferral     deferral
@@ -21,7 +21,19 @@
 namespace vm {
 
 // The steps in dialogue order; numbered as in plugins/vm_transport.h.
-enum class PushStep { kNone, kConnect, kGreeting, kHello, kStartTls, kAuth, kMail, kRcpt, kData, kBody, kDot };
+enum class PushStep {
+    kNone,
+    kConnect,
+    kGreeting,
+    kHello,
+    kStartTls,
+    kAuth,
+    kMail,
+    kRcpt,
+    kData,
+    kBody,
+    kDot
+};
 
 enum class PushCause {
     kReply,      // the server's reply decided; see code
@@ -49,8 +61,9 @@ struct PushReport {
 
 struct PushOutcome {
     DeliveryEvent event;  // kAccepted, kDeferral, kFailure or kReplyLost
-    ErrorKind kind;       // who is to blame: kRetryNow, kRetryLater, kMessage, kAccount, kConfig, kUncertain
-    bool server_down;     // nothing else will get through to this server now either
+    ErrorKind
+        kind;  // who is to blame: kRetryNow, kRetryLater, kMessage, kAccount, kConfig, kUncertain
+    bool server_down;  // nothing else will get through to this server now either
 };
 
 PushOutcome classify(const PushReport& report);
