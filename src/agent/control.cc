@@ -2,16 +2,14 @@
 
 #include "base/text.h"
 
+#include <cerrno>
+#include <cstring>
 #include <fcntl.h>
-#include <sys/file.h>
+#include <optional>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-#include <optional>
 
 namespace vm::agent {
 
@@ -27,7 +25,9 @@ std::optional<sockaddr_un> address_of(const Paths& paths) {
     return address;
 }
 
-UniqueFd datagram_socket() { return UniqueFd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
+UniqueFd datagram_socket() {
+    return UniqueFd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
 
 }  // namespace
 
@@ -42,8 +42,11 @@ void poke(const Paths& paths, const std::string& mailbox) {
 bool agent_running(const Paths& paths) {
     const UniqueFd fd(::open(paths.lock_file().c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) return false;
-    if (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return false;
-    return errno == EWOULDBLOCK;
+    // Asks without taking it: a look at the wrong moment must not keep an agent from starting.
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    return ::fcntl(fd.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
 Result<UniqueFd> open_control_socket(const Paths& paths) {
@@ -53,7 +56,8 @@ Result<UniqueFd> open_control_socket(const Paths& paths) {
                     "the path is longer than a socket's may be", "use a root with a shorter name");
     UniqueFd fd = datagram_socket();
     ::unlink(address->sun_path);
-    if (!fd || ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
+    if (!fd ||
+        ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
         ::chmod(address->sun_path, 0660) != 0)
         return fail(errno_kind(errno), "open control socket", address->sun_path, errno_text(errno));
     return fd;

@@ -1,5 +1,6 @@
 // The agent's socket run/vmemaild.sock: "something changed in mailbox NNN" from vmctl and firmware.
-// A poke only saves waiting for the next look at the store; losing one costs a second, never a message.
+// A poke only saves waiting for the next look at the store; losing one costs a second, never a
+// message.
 #ifndef VM_AGENT_CONTROL_H
 #define VM_AGENT_CONTROL_H
 

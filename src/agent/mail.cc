@@ -8,22 +8,31 @@ std::string message_id_for(const Message& message, const config::MailboxOptions&
     return message.id + "@" + mailbox.message_id_domain();
 }
 
-Result<std::int64_t> write_mail(const MessageRecord& record, const std::filesystem::path& media_file,
-                                const config::MailboxOptions& mailbox, const config::MiscSetup& misc,
-                                const Paths& paths, int out_fd) {
+Result<std::int64_t> write_mail(const MessageRecord& record,
+                                const std::filesystem::path& media_file,
+                                const config::MailboxOptions& mailbox,
+                                const config::MiscSetup& misc, const Paths& paths, int out_fd) {
     mime::ComposeOptions options;
     options.sender_address = mailbox.sender_address();
     options.recipient_address = mailbox.email_name;
-    options.message_id = record.delivery.message_id.empty() ? message_id_for(record.message, mailbox)
-                                                            : record.delivery.message_id;
+    options.message_id = record.delivery.message_id.empty()
+                             ? message_id_for(record.message, mailbox)
+                             : record.delivery.message_id;
     options.time_zone = mailbox.time_zone;
     options.language = mailbox.language;
-    options.voice_format =
-        mailbox.voice_format == config::VoiceFormat::kMp3 ? mime::VoiceFormat::kMp3 : mime::VoiceFormat::kWav;
+    options.voice_format = mailbox.voice_format == config::VoiceFormat::kMp3
+                               ? mime::VoiceFormat::kMp3
+                               : mime::VoiceFormat::kWav;
     switch (mailbox.fax_format) {
-        case config::FaxFormat::kPdf: options.fax_format = mime::FaxFormat::kPdf; break;
-        case config::FaxFormat::kTiff: options.fax_format = mime::FaxFormat::kTiff; break;
-        case config::FaxFormat::kBoth: options.fax_format = mime::FaxFormat::kBoth; break;
+        case config::FaxFormat::kPdf:
+            options.fax_format = mime::FaxFormat::kPdf;
+            break;
+        case config::FaxFormat::kTiff:
+            options.fax_format = mime::FaxFormat::kTiff;
+            break;
+        case config::FaxFormat::kBoth:
+            options.fax_format = mime::FaxFormat::kBoth;
+            break;
     }
     options.outlook_forms = mailbox.outlook_forms;
     options.attach_media = misc.send_msg_as_attachment;

@@ -16,9 +16,10 @@ namespace vm::agent {
 std::string message_id_for(const Message& message, const config::MailboxOptions& mailbox);
 
 // Writes the mail to `out_fd`; returns its size. Errors as mime::compose.
-Result<std::int64_t> write_mail(const MessageRecord& record, const std::filesystem::path& media_file,
-                                const config::MailboxOptions& mailbox, const config::MiscSetup& misc,
-                                const Paths& paths, int out_fd);
+Result<std::int64_t> write_mail(const MessageRecord& record,
+                                const std::filesystem::path& media_file,
+                                const config::MailboxOptions& mailbox,
+                                const config::MiscSetup& misc, const Paths& paths, int out_fd);
 
 }  // namespace vm::agent
 

@@ -69,7 +69,9 @@ std::optional<DeliveryState> next_state(DeliveryState state, DeliveryEvent event
 DeliveryEvent with_timeout(DeliveryEvent event, const Delivery& delivery, std::int64_t timeout_ms,
                            TimeMs now) {
     const bool unfinished = event == E::kDeferral || event == E::kReplyLost;
-    return unfinished && now - delivery.queued_at >= timeout_ms ? E::kGiveUp : event;
+    return unfinished && delivery.state != S::kQueued && now - delivery.queued_at >= timeout_ms
+               ? E::kGiveUp
+               : event;
 }
 
 std::int64_t backoff_ms(int attempts, double jitter) {

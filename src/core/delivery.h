@@ -47,8 +47,9 @@ enum class DeliveryEvent {
 const char* to_string(DeliveryEvent event);
 
 // What a deferral (or a lost reply) at time `now` amounts to: kGiveUp once the delivery timeout is
-// over, else `event` itself. Judged at an attempt's end, never before one: a unit that was switched
-// off for a week tries once more before it gives a message up.
+// over, else `event` itself. Never for a queued one, which was not tried yet. Judged at an
+// attempt's end, never before one: a unit that was switched off for a week tries once more before
+// it gives a message up.
 DeliveryEvent with_timeout(DeliveryEvent event, const Delivery& delivery, std::int64_t timeout_ms,
                            TimeMs now);
 

@@ -1,0 +1,140 @@
+#include "agent/inspect.h"
+
+#include "agent/mailbox_run.h"
+#include "core/decide.h"
+#include "store/store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace vm::agent {
+
+namespace {
+
+// Collects problems: prints each, and keeps the first one's exit status.
+class Problems {
+  public:
+    void add(const Error& error, const std::string& about = {}) {
+        std::fprintf(stderr, "vmemaild: %s%s\n", about.empty() ? "" : (about + ": ").c_str(),
+                     error.text().c_str());
+        if (status_ == 0) status_ = exit_status(error.kind);
+    }
+    int status() const { return status_; }
+
+  private:
+    int status_ = 0;
+};
+
+std::string what_it_is(const Message& message) {
+    if (message.kind == MessageKind::kFax)
+        return fmt::format("fax, {} page{}", message.pages, message.pages == 1 ? "" : "s");
+    return fmt::format("voice, {} s", (message.duration_ms + 500) / 1000);
+}
+
+}  // namespace
+
+int check_configuration(const Paths& paths) {
+    Problems problems;
+    auto misc = config::load_misc(paths);
+    if (!misc) {
+        problems.add(misc.error());
+        misc = config::MiscSetup{};
+    } else {
+        fmt::print("{}: ok\n", paths.misc_ini().string());
+        if (auto plugin = transport::Plugin::load(misc->email_dll_path))
+            fmt::print("{}: {}\n", misc->email_dll_path.string(), plugin->description());
+        else
+            problems.add(plugin.error());
+    }
+    const auto numbers = config::list_mailboxes(paths);
+    if (!numbers) {
+        problems.add(numbers.error());
+        return problems.status();
+    }
+    for (const std::string& number : *numbers) {
+        const auto mailbox = config::load_mailbox(paths, number);
+        if (!mailbox)
+            problems.add(mailbox.error(), number);
+        else if (!mailbox->integration)
+            fmt::print("{}: ok, Email Integration is No\n", number);
+        else
+            fmt::print("{}: ok, to {} by {}\n", number, mailbox->email_name, server_of(*mailbox));
+    }
+    if (const auto seats = config::count_seats(paths, *misc); !seats) {
+        problems.add(seats.error());
+    } else {
+        for (const std::string& number : seats->refused)
+            problems.add({ErrorKind::kConfig, "Email Integration", "Yes",
+                          fmt::format("all {} Unified Messaging seats are taken", seats->limit),
+                          "set it to No here or elsewhere, or raise g_nUnifiedMessagingSeats"},
+                         number);
+    }
+    return problems.status();
+}
+
+int print_plan(const Paths& paths, const std::optional<std::string>& only_mailbox) {
+    Problems problems;
+    const auto misc = config::load_misc(paths);
+    if (!misc) {
+        problems.add(misc.error());
+        return problems.status();
+    }
+    if (!misc->use_email_integration) {
+        fmt::print("nothing to do: g_bUseEmailIntegration is False\n");
+        return 0;
+    }
+    const auto plugin = transport::Plugin::load(misc->email_dll_path);
+    if (!plugin) problems.add(plugin.error());
+    auto store = store::Store::open(paths);
+    if (!store) {
+        problems.add(store.error());
+        return problems.status();
+    }
+    const auto numbers = config::list_mailboxes(paths);
+    const auto seats = config::count_seats(paths, *misc);
+    if (!numbers || !seats) {
+        problems.add(!numbers ? numbers.error() : seats.error());
+        return problems.status();
+    }
+    const TimeMs now = system_clock().now();
+    bool any = false;
+    for (const std::string& number : *numbers) {
+        if (only_mailbox && *only_mailbox != number) continue;
+        if (std::find(seats->refused.begin(), seats->refused.end(), number) !=
+            seats->refused.end()) {
+            problems.add({ErrorKind::kConfig, "Email Integration", "Yes",
+                          "no Unified Messaging seat left", ""},
+                         number);
+            continue;
+        }
+        const auto mailbox = config::load_mailbox(paths, number);
+        const auto pending = (*store)->pending(number);
+        if (!mailbox || !pending) {
+            problems.add(!mailbox ? mailbox.error() : pending.error(), number);
+            continue;
+        }
+        const Plan plan =
+            decide(*pending, policy_for(*mailbox, plugin && plugin->can_search()), now);
+        for (const Action& action : plan.actions) {
+            const auto record = std::find_if(
+                pending->begin(), pending->end(),
+                [&](const MessageRecord& r) { return r.message.id == action.message_id; });
+            fmt::print("{}: {} {} ({})", number, to_string(action.kind), action.message_id,
+                       what_it_is(record->message));
+            if (action.kind != ActionKind::kSwitchOff)
+                fmt::print(" to {} by {}", mailbox->email_name, server_of(*mailbox));
+            fmt::print(": {}\n", action.reason);
+            any = true;
+        }
+        if (plan.wake_at) {
+            fmt::print("{}: next delivery is due at {}\n", number, format_rfc3339(*plan.wake_at));
+            any = true;
+        }
+    }
+    if (!any) fmt::print("nothing to do\n");
+    return problems.status();
+}
+
+}  // namespace vm::agent

@@ -1,0 +1,64 @@
+// The configuration in force, as an immutable snapshot that is replaced when a file changed.
+//
+// Promise: a file that became invalid does not stop anything: its last good values stay in force
+// and the problem is reported (INTERFACE "Misc Setup"). Changes are noticed by stat(2): an edit
+// costs no restart, and looking costs no reading.
+//
+// SettingsReader: one thread. Settings: any thread, shared_ptr<const>.
+#ifndef VM_AGENT_SETTINGS_H
+#define VM_AGENT_SETTINGS_H
+
+#include "base/paths.h"
+#include "config/config.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <sys/stat.h>
+
+namespace vm::agent {
+
+struct Settings {
+    config::MiscSetup misc;
+    std::string misc_problem;  // why the last edit of misc.ini is not in force; "" = it is
+    // Usable options of each mailbox; an entry without options was never valid since the start.
+    struct Mailbox {
+        std::shared_ptr<const config::MailboxOptions> options;
+        std::string problem;  // why its file's last edit is not in force; "" = it is
+        bool seat = true;     // false: Email Integration = Yes beyond the seats (N1.7)
+    };
+    std::map<std::string, Mailbox> mailboxes;
+};
+
+class SettingsReader {
+  public:
+    // Reads only mailboxes that `mine` accepts; empty: Misc Setup alone.
+    SettingsReader(Paths paths, std::function<bool(const std::string&)> mine);
+
+    // Looks again; true when the snapshot was replaced. Never fails: problems are in the snapshot.
+    bool refresh();
+    std::shared_ptr<const Settings> current() const { return current_; }
+
+  private:
+    // What tells a changed file from an unchanged one; all zero when it does not exist.
+    struct Stamp {
+        ino_t inode = 0;
+        off_t size = 0;
+        std::int64_t modified_ns = 0, changed_ns = 0;
+        bool operator==(const Stamp&) const = default;
+    };
+    static Stamp stamp(const std::filesystem::path& file);
+    void read_mailbox(Settings& settings, const std::string& number);
+
+    Paths paths_;
+    std::function<bool(const std::string&)> mine_;
+    std::map<std::string, Stamp> stamps_;  // by path
+    std::shared_ptr<const Settings> current_;
+};
+
+}  // namespace vm::agent
+
+#endif

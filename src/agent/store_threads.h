@@ -1,0 +1,46 @@
+// A few threads that run jobs, each with a Store of its own. Threads are made when work waits and
+// none is idle, up to the limit; they end with the object, after the jobs they are in.
+#ifndef VM_AGENT_STORE_THREADS_H
+#define VM_AGENT_STORE_THREADS_H
+
+#include "base/paths.h"
+#include "store/store.h"
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace vm::agent {
+
+class StoreThreads {
+  public:
+    // A job gets the thread's Store, or the reason why it could not be opened.
+    using Job = std::function<void(Result<store::Store*>)>;
+
+    StoreThreads(Paths paths, std::size_t limit) : paths_(std::move(paths)), limit_(limit) {}
+    ~StoreThreads();
+    StoreThreads(const StoreThreads&) = delete;
+    StoreThreads& operator=(const StoreThreads&) = delete;
+
+    void submit(Job job);
+
+  private:
+    void serve();
+
+    Paths paths_;
+    std::size_t limit_;
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    std::deque<Job> jobs_;              // guarded by mutex_
+    std::size_t idle_ = 0;              // guarded by mutex_
+    bool stop_ = false;                 // guarded by mutex_
+    std::vector<std::thread> threads_;  // touched by submit() and the destructor only
+};
+
+}  // namespace vm::agent
+
+#endif

@@ -1,0 +1,39 @@
+// A worker process: serves its share of the mailboxes with a few threads. It alone loads the
+// plugin, so a plugin's crash costs this process, which the master starts again.
+//
+//   main thread   configuration, queue, ServerGate: decides which mailbox may run now
+//   threads       run_mailbox(), each with a database session of its own
+//
+// Nothing it holds in memory matters for correctness: killed at any point, its successor recovers
+// from the store.
+#ifndef VM_AGENT_WORKER_H
+#define VM_AGENT_WORKER_H
+
+#include "base/paths.h"
+
+#include <optional>
+#include <string>
+
+namespace vm::agent {
+
+struct WorkerOptions {
+    Paths paths;
+    int index = 0;  // serves mailboxes whose number modulo `count` is index
+    int count = 1;
+    bool once = false;  // do what is due now, then end
+    std::optional<std::string> only_mailbox;
+    int control_fd = -1;  // from the master: any byte means "look at the queue", its end "stop"
+};
+
+// Runs until SIGTERM, the master's end or, with `once`, until everything due was done. Returns the
+// process's exit status; with `once` it tells what happened on stdout (a summary) and stderr
+// (problems): 78 a configuration is invalid, 75 something is deferred or uncertain, 69 a delivery
+// failed for good, 0 none of these.
+int run_worker(const WorkerOptions& options);
+
+// Whether `number` is in the share of worker `index` of `count`.
+bool in_share(const std::string& number, int index, int count);
+
+}  // namespace vm::agent
+
+#endif
