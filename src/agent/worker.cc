@@ -1,6 +1,7 @@
 #include "agent/worker.h"
 
 #include "agent/mailbox_run.h"
+#include "agent/plugin_slot.h"
 #include "agent/server_gate.h"
 #include "agent/settings.h"
 #include "agent/store_threads.h"
@@ -97,7 +98,6 @@ class Worker {
 
     Result<> open_store();
     void take_settings();
-    void load_plugin();
     void read_queue();
     bool start_turns();
     void start_turn(const std::string& number, Actor& actor,
@@ -122,12 +122,7 @@ class Worker {
     std::map<std::string, Actor> actors_;
     std::set<std::string> recovered_;
 
-    std::optional<transport::Plugin> plugin_;
-    std::filesystem::path plugin_path_;  // the last one tried
-    std::string plugin_problem_;
-    std::int64_t plugin_retry_at_ = 0;  // steady
-    int plugin_failures_ = 0;
-
+    PluginSlot plugin_;
     RunResult total_;
     std::atomic<int> waiting_turns_{0};  // mailboxes that wait for a thread: running ones yield
 
@@ -149,9 +144,11 @@ std::size_t Worker::running() const {
 // Makes the files' newest valid state the one in force.
 void Worker::take_settings() {
     const bool changed = settings_.refresh();
-    load_plugin();
-    if (!changed) return;
     const auto now = settings_.current();
+    const bool plugin_changed = plugin_.refresh(now->misc, clock_.steady_ms());
+    if (plugin_changed && !changed)
+        for (const auto& [number, mailbox] : now->mailboxes) write_status(number);
+    if (!changed) return;
     trace_everything(now->misc.trace_everything);
     look_at_queue_ = true;
     if (!now->misc_problem.empty()) trace(TraceLevel::kError, "{}", now->misc_problem);
@@ -177,36 +174,6 @@ void Worker::take_settings() {
                   "{} deliveries were cut off by a crash; they are uncertain now", *recovered);
     }
     for (const auto& [number, mailbox] : now->mailboxes) write_status(number);
-}
-
-void Worker::load_plugin() {
-    const auto now = settings_.current();
-    const auto& path = now->misc.email_dll_path;
-    if (path.empty()) {
-        plugin_problem_ = now->misc_problem;
-        return;
-    }
-    const std::int64_t steady = clock_.steady_ms();
-    const bool retry = !plugin_problem_.empty() && steady >= plugin_retry_at_;
-    if (path == plugin_path_ && !retry) return;
-    if (path != plugin_path_) plugin_failures_ = 0;
-    plugin_path_ = path;
-    auto loaded = transport::Plugin::load(path);
-    const std::string before = plugin_problem_;
-    if (loaded) {
-        plugin_ = std::move(*loaded);
-        plugin_problem_.clear();
-        trace(TraceLevel::kInfo, "plugin {}: {}", path.string(), plugin_->description());
-    } else {
-        // The one loaded last, if any, stays in force, as the last good value of any option does.
-        plugin_problem_ = loaded.error().text();
-        const std::int64_t period = now->misc.repeat_start_up_period_s * 1000;
-        plugin_retry_at_ =
-            steady + std::min<std::int64_t>(period << std::min(plugin_failures_++, 8), 600'000);
-        if (before != plugin_problem_) trace(TraceLevel::kError, "{}", plugin_problem_);
-    }
-    if (before != plugin_problem_)
-        for (const auto& [number, mailbox] : now->mailboxes) write_status(number);
 }
 
 void Worker::read_queue() {
@@ -279,8 +246,8 @@ void Worker::start_turn(const std::string& number, Actor& actor,
     actor.done_once = true;
     auto* unrecorded = &actor.unrecorded;  // std::map nodes stay; erased only when not running
     threads_.submit([this, number, server, mailbox, down, down_until, unrecorded,
-                     misc = settings_.current()->misc, plugin = plugin_,
-                     plugin_problem = plugin_problem_](Result<store::Store*> store) {
+                     misc = settings_.current()->misc, plugin = plugin_.plugin(),
+                     plugin_problem = plugin_.problem()](Result<store::Store*> store) {
         RunResult result;
         if (!store) {
             result.store_error = store.error();
@@ -362,7 +329,7 @@ std::string Worker::mailbox_problem(const std::string& number) const {
                    "g_nUnifiedMessagingSeats (" +
                    std::to_string(settings->misc.seats) + ")";
     }
-    return plugin_problem_;
+    return plugin_.problem();
 }
 
 void Worker::write_status(const std::string& number) {
@@ -423,14 +390,14 @@ int Worker::once_status() {
             configuration = true;
             std::fprintf(stderr, "vmemaild: %s: %s\n", number.c_str(),
                          mailbox_problem(number).c_str());
-        } else if (!actor.problem.empty() && actor.problem != plugin_problem_) {
+        } else if (!actor.problem.empty() && actor.problem != plugin_.problem()) {
             std::fprintf(stderr, "vmemaild: %s: %s\n", number.c_str(), actor.problem.c_str());
         }
         waiting |= enabled && actor.due != kNever;
     }
-    if (!plugin_problem_.empty() && any_enabled && settings->misc.use_email_integration) {
+    if (!plugin_.problem().empty() && any_enabled && settings->misc.use_email_integration) {
         configuration = true;
-        std::fprintf(stderr, "vmemaild: %s\n", plugin_problem_.c_str());
+        std::fprintf(stderr, "vmemaild: %s\n", plugin_.problem().c_str());
     }
     if (!settings->misc.use_email_integration) {
         std::printf("nothing done: g_bUseEmailIntegration is False\n");

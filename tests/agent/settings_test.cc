@@ -1,0 +1,152 @@
+#include "agent/settings.h"
+
+#include "agent/control.h"
+#include "agent/store_threads.h"
+#include "unit_root.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <atomic>
+
+namespace vm::agent {
+
+namespace {
+
+bool all(const std::string&) {
+    return true;
+}
+
+class SettingsTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(SettingsTest);
+    CPPUNIT_TEST(unchanged_files_are_not_read_again);
+    CPPUNIT_TEST(edit_is_taken_up);
+    CPPUNIT_TEST(invalid_edit_leaves_the_last_good_in_force);
+    CPPUNIT_TEST(invalid_misc_leaves_the_last_good_in_force);
+    CPPUNIT_TEST(removed_mailbox_goes);
+    CPPUNIT_TEST(seats_beyond_the_limit_are_marked);
+    CPPUNIT_TEST(chmod_is_an_edit);
+    CPPUNIT_TEST(pokes_arrive_and_garbage_does_not);
+    CPPUNIT_TEST(every_job_runs_once);
+    CPPUNIT_TEST_SUITE_END();
+
+    testing::UnitRoot root_;
+
+  public:
+    void setUp() override {
+        root_.misc();
+        root_.mailbox("101", "reply-dot-250");
+    }
+
+  private:
+    void unchanged_files_are_not_read_again() {
+        SettingsReader reader(root_.paths, all);
+        CPPUNIT_ASSERT(reader.refresh());
+        const auto first = reader.current();
+        CPPUNIT_ASSERT(!reader.refresh());
+        CPPUNIT_ASSERT(first == reader.current());
+        CPPUNIT_ASSERT(first->mailboxes.at("101").options->integration);
+    }
+
+    void edit_is_taken_up() {
+        SettingsReader reader(root_.paths, all);
+        reader.refresh();
+        root_.mailbox("101", "changed");
+        root_.mailbox("102", "new");
+        CPPUNIT_ASSERT(reader.refresh());
+        CPPUNIT_ASSERT_EQUAL(std::string("changed@example.com"),
+                             reader.current()->mailboxes.at("101").options->email_name);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, reader.current()->mailboxes.size());
+    }
+
+    void invalid_edit_leaves_the_last_good_in_force() {
+        SettingsReader reader(root_.paths, all);
+        reader.refresh();
+        root_.mailbox("101", "other", "Smtp Port = many\n");
+        CPPUNIT_ASSERT(reader.refresh());
+        const auto& mailbox = reader.current()->mailboxes.at("101");
+        CPPUNIT_ASSERT_EQUAL(std::string("reply-dot-250@example.com"), mailbox.options->email_name);
+        CPPUNIT_ASSERT(mailbox.problem.find("Smtp Port") != std::string::npos);
+        CPPUNIT_ASSERT(mailbox.problem.find("101.ini") != std::string::npos);
+        root_.mailbox("101", "mended");
+        reader.refresh();
+        CPPUNIT_ASSERT(reader.current()->mailboxes.at("101").problem.empty());
+    }
+
+    void invalid_misc_leaves_the_last_good_in_force() {
+        root_.misc("[g_nRetryDeliveryTimeoutMin]\nValue = 5\nIgnore = 0\n");
+        SettingsReader reader(root_.paths, {});
+        CPPUNIT_ASSERT(reader.refresh());
+        root_.misc("[g_nRetryDeliveryTimeoutMin]\nValue = soon\nIgnore = 0\n");
+        CPPUNIT_ASSERT(reader.refresh());
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{5}, reader.current()->misc.retry_timeout_min);
+        CPPUNIT_ASSERT(reader.current()->misc_problem.find("g_nRetryDeliveryTimeoutMin") !=
+                       std::string::npos);
+    }
+
+    void removed_mailbox_goes() {
+        SettingsReader reader(root_.paths, all);
+        reader.refresh();
+        std::filesystem::remove(root_.paths.mailbox_ini("101"));
+        CPPUNIT_ASSERT(reader.refresh());
+        CPPUNIT_ASSERT(reader.current()->mailboxes.empty());
+    }
+
+    void seats_beyond_the_limit_are_marked() {
+        root_.misc("[g_nUnifiedMessagingSeats]\nValue = 1\nIgnore = 0\n");
+        root_.mailbox("102", "second");
+        // A worker that serves 102 alone counts all the same.
+        SettingsReader reader(root_.paths,
+                              [](const std::string& number) { return number == "102"; });
+        reader.refresh();
+        CPPUNIT_ASSERT(!reader.current()->mailboxes.at("102").seat);
+        std::filesystem::remove(root_.paths.mailbox_ini("101"));
+        CPPUNIT_ASSERT(reader.refresh());
+        CPPUNIT_ASSERT(reader.current()->mailboxes.at("102").seat);
+    }
+
+    void chmod_is_an_edit() {
+        root_.mailbox(
+            "101", "a",
+            "Smtp Password = x\nSmtp Account = a\nSmtp SSL = Yes\nSmtp Authentication = Plain\n");
+        SettingsReader reader(root_.paths, all);
+        reader.refresh();
+        CPPUNIT_ASSERT_EQUAL(std::string(), reader.current()->mailboxes.at("101").problem);
+        ::chmod(root_.paths.mailbox_ini("101").c_str(), 0644);
+        CPPUNIT_ASSERT(reader.refresh());
+        CPPUNIT_ASSERT(!reader.current()->mailboxes.at("101").problem.empty());
+    }
+
+    void pokes_arrive_and_garbage_does_not() {
+        poke(root_.paths, "101");  // no agent: nothing happens
+        auto socket = open_control_socket(root_.paths);
+        CPPUNIT_ASSERT(socket.has_value());
+        poke(root_.paths, "101");
+        poke(root_.paths, "../etc");
+        poke(root_.paths, "102");
+        const auto pokes = read_pokes(socket->get());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, pokes.size());
+        CPPUNIT_ASSERT_EQUAL(std::string("101"), pokes[0]);
+        CPPUNIT_ASSERT_EQUAL(std::string("102"), pokes[1]);
+        CPPUNIT_ASSERT(read_pokes(socket->get()).empty());
+    }
+
+    void every_job_runs_once() {
+        std::atomic<int> ran{0}, with_store{0};
+        {
+            StoreThreads threads(root_.paths, 3);
+            for (int i = 0; i < 50; ++i)
+                threads.submit([&](Result<store::Store*> store) {
+                    ++ran;
+                    if (store && *store != nullptr) ++with_store;
+                });
+        }
+        CPPUNIT_ASSERT_EQUAL(50, ran.load());
+        CPPUNIT_ASSERT_EQUAL(50, with_store.load());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SettingsTest);
+
+}  // namespace
+
+}  // namespace vm::agent
