@@ -20,18 +20,18 @@
 namespace vm::config {
 
 struct MiscSetup {
-    std::filesystem::path email_dll_path;  // g_szEmailDllPath, absolute
-    bool use_email_integration = true;     // g_bUseEmailIntegration
-    bool send_msg_as_attachment = true;    // g_bEnableSendMsgAsAttachment
-    std::int64_t sync_pending_timer_s = 20;    // g_bImap4SyncPendingTimer
+    std::filesystem::path email_dll_path;       // g_szEmailDllPath, absolute
+    bool use_email_integration = true;          // g_bUseEmailIntegration
+    bool send_msg_as_attachment = true;         // g_bEnableSendMsgAsAttachment
+    std::int64_t sync_pending_timer_s = 20;     // g_bImap4SyncPendingTimer
     std::int64_t repeat_start_up_period_s = 5;  // g_nRepeatStartUpPeriod
-    bool use_tts = false;                   // g_bUseTTS
+    bool use_tts = false;                       // g_bUseTTS
     std::int64_t max_trace_file_size = 100000;  // MaxTraceFileSize
-    bool trace_everything = false;          // TraceLevelOverride
-    std::int64_t seats = 0;                 // g_nUnifiedMessagingSeats, 0: no limit
-    std::int64_t retry_timeout_min = 7200;  // g_nRetryDeliveryTimeoutMin
-    std::string message_waiting_command;    // g_szMessageWaitingCommand
-    std::int64_t mass_deletion_limit = 50;  // g_nMassDeletionLimit
+    bool trace_everything = false;              // TraceLevelOverride
+    std::int64_t seats = 0;                     // g_nUnifiedMessagingSeats, 0: no limit
+    std::int64_t retry_timeout_min = 7200;      // g_nRetryDeliveryTimeoutMin
+    std::string message_waiting_command;        // g_szMessageWaitingCommand
+    std::int64_t mass_deletion_limit = 50;      // g_nMassDeletionLimit
 };
 
 enum class Ssl { kNo, kYes, kStartTls };
@@ -72,10 +72,11 @@ struct MailboxOptions {
     std::string language = "en";
     std::int64_t deleted_retention_days = 14;
     bool allow_cleartext_password = false;
-    std::int64_t network_timeout_s = 300;  // `Network Timeout`: longest wait for one reply of a server
+    std::int64_t network_timeout_s =
+        300;  // `Network Timeout`: longest wait for one reply of a server
 
-    // The sender of the mails: Smtp Account when it is an address, else voicemail@DOMAIN (Domain Name,
-    // else the domain of Email Name).
+    // The sender of the mails: Smtp Account when it is an address, else voicemail@DOMAIN (Domain
+    // Name, else the domain of Email Name).
     std::string sender_address() const;
     // Right side of Message-ID: Domain Name, else the domain of the sender.
     std::string message_id_domain() const;
@@ -99,8 +100,8 @@ Result<MailboxOptions> load_mailbox(const Paths& paths, const std::string& numbe
 // Numbers of all mailboxes that have a file, in numeric order.
 Result<std::vector<std::string>> list_mailboxes(const Paths& paths);
 
-// The seats taken: mailboxes whose file says Email Integration = Yes, in numeric order; with a limit
-// and more of them than seats, those beyond the limit are `refused` (N1.7).
+// The seats taken: mailboxes whose file says Email Integration = Yes, in numeric order; with a
+// limit and more of them than seats, those beyond the limit are `refused` (N1.7).
 struct Seats {
     std::int64_t limit = 0;  // 0: none
     std::vector<std::string> in_use;

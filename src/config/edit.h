@@ -1,0 +1,61 @@
+// Edits of the configuration, for vmconfig: locked against each other (flock on etc/vmconfig.lock),
+// all or nothing, validated as a whole before anything is written, and durable when they return. A
+// refused edit leaves the file byte for byte; a done one changes only the lines it is about.
+// Run by root, what is written belongs to the owner of etc/, so that the agent can read it.
+//
+// Any process, any thread: the lock is per call.
+#ifndef VM_CONFIG_EDIT_H
+#define VM_CONFIG_EDIT_H
+
+#include "base/error.h"
+#include "base/paths.h"
+#include "base/secret.h"
+
+#include <string>
+#include <vector>
+
+namespace vm::config {
+
+// What an edit that was done leaves to say: lines for the person at the keyboard.
+using Notes = std::vector<std::string>;
+
+// misc.ini, Value of `name`. An unknown option is set when the file has it (kUsage otherwise).
+// Noted: a plugin that the agent would refuse, mailboxes beyond the seats, an option that is
+// ignored.
+Result<Notes> set_misc(const Paths& paths, const std::string& name, const std::string& value);
+
+// misc.ini, Ignore of `name`.
+Result<Notes> set_misc_ignore(const Paths& paths, const std::string& name, bool ignore);
+
+// A new mailbox, every option at its default, mode 0600.
+Result<> create_mailbox(const Paths& paths, const std::string& number);
+
+// Removes the mailbox's file; its messages stay.
+Result<> delete_mailbox(const Paths& paths, const std::string& number);
+
+struct MailboxEdit {
+    std::string key;
+    Secret
+        value;  // may be a password; anything but a password is written in its canonical spelling
+};
+
+// Sets all of `edits` or none. Passwords are written sealed. Refused beyond validation: an unknown
+// key the file does not have, a key twice, Email Integration = Yes without a seat (N1.7).
+Result<Notes> set_mailbox(const Paths& paths, const std::string& number,
+                          const std::vector<MailboxEdit>& edits);
+
+// Whether `key` is a password's.
+bool is_secret_key(const std::string& key);
+
+// What `vmconfig init` found or made.
+struct InitStep {
+    std::string path;
+    bool created = false;
+};
+
+// Creates the root's directories, misc.ini and the key file; what exists is not touched.
+Result<std::vector<InitStep>> init_root(const Paths& paths);
+
+}  // namespace vm::config
+
+#endif
