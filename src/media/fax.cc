@@ -1,0 +1,215 @@
+#include "media/fax.h"
+
+#include "base/text.h"
+#include "media/open.h"
+
+#include <tiffio.h>
+
+#include <array>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unistd.h>
+#include <vector>
+
+namespace vm::media {
+
+namespace {
+
+constexpr const char* kOperation = "check fax";
+constexpr const char* kWanted = "a fax is a TIFF with black and white pages (G3 or G4)";
+
+constexpr int kMaxPages = 1000;
+// The widest fax (A3 at 400 dpi) has 4,864 pixels; libtiff's buffers grow with the width.
+constexpr std::uint32_t kMaxWidth = 20000;
+// Six metres of paper at the finest fax resolution.
+constexpr std::uint32_t kMaxRows = 100000;
+// Bytes all pages may have unpacked: 1,000 pages of A4 at 300 dpi. With kMaxRows it bounds the time
+// that a file of a few bytes can take.
+constexpr std::uint64_t kMaxUnpacked = 1ULL << 30;
+constexpr tmsize_t kMaxAllocation = 64 << 20;
+
+// What libtiff complains about while one file is read; it would otherwise print it.
+struct Complaints {
+    std::string first;
+    std::uint64_t count = 0;
+};
+
+int note_error(TIFF*, void* user, const char* module, const char* format, va_list arguments) {
+    auto& complaints = *static_cast<Complaints*>(user);
+    if (complaints.count++ == 0) {
+        std::array<char, 200> text{};
+        std::vsnprintf(text.data(), text.size(), format, arguments);
+        complaints.first = sanitize_line(
+            module != nullptr ? std::string(module) + ": " + text.data() : std::string(text.data()),
+            200);
+    }
+    return 1;  // handled: nothing goes to stderr
+}
+
+int ignore_warning(TIFF*, void*, const char*, const char*, va_list) {
+    return 1;
+}
+
+struct CloseTiff {
+    void operator()(TIFF* tiff) const { TIFFClose(tiff); }
+};
+using Tiff = std::unique_ptr<TIFF, CloseTiff>;
+
+Tiff open_tiff(UniqueFd fd, const std::string& name, Complaints& complaints) {
+    static std::once_flag once;
+    std::call_once(once, [] {  // what libtiff still sends to its global handlers
+        TIFFSetErrorHandler(nullptr);
+        TIFFSetWarningHandler(nullptr);
+    });
+    const std::unique_ptr<TIFFOpenOptions, decltype(&TIFFOpenOptionsFree)> options(
+        TIFFOpenOptionsAlloc(), &TIFFOpenOptionsFree);
+    TIFFOpenOptionsSetErrorHandlerExtR(options.get(), note_error, &complaints);
+    TIFFOpenOptionsSetWarningHandlerExtR(options.get(), ignore_warning, nullptr);
+    TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), kMaxAllocation);
+    // "m": no memory map, so a file that shrinks while it is read is an error and not a SIGBUS.
+    Tiff tiff(TIFFFdOpenExt(fd.get(), name.c_str(), "rm", options.get()));
+    if (tiff) static_cast<void>(fd.release());  // TIFFClose closes it
+    return tiff;
+}
+
+const char* compression_name(std::uint16_t compression) {
+    switch (compression) {
+        case COMPRESSION_NONE:
+            return "none";
+        case COMPRESSION_CCITTRLE:
+            return "mh";
+        case COMPRESSION_CCITTFAX3:
+            return "g3";
+        case COMPRESSION_CCITTFAX4:
+            return "g4";
+        case COMPRESSION_LZW:
+            return "lzw";
+        case COMPRESSION_PACKBITS:
+            return "packbits";
+        case COMPRESSION_ADOBE_DEFLATE:
+        case COMPRESSION_DEFLATE:
+            return "deflate";
+        default:
+            return "other";
+    }
+}
+
+struct Page {
+    std::uint32_t width = 0, rows = 0;
+    std::uint16_t compression = COMPRESSION_NONE;
+};
+
+// Whether the current page's directory, with the pointer to the next page, lies within the file.
+// libtiff takes a pointer that is cut off for the end of the fax: pages would be lost unnoticed.
+bool directory_is_whole(TIFF* tiff, std::int64_t file_size) {
+    const auto offset = static_cast<std::int64_t>(TIFFCurrentDirOffset(tiff));
+    std::array<unsigned char, 2> count{};
+    if (::pread(TIFFFileno(tiff), count.data(), count.size(), offset) != 2) return false;
+    const int entries =
+        TIFFIsBigEndian(tiff) != 0 ? count[0] << 8 | count[1] : count[1] << 8 | count[0];
+    return offset + 2 + std::int64_t{12} * entries + 4 <= file_size;
+}
+
+// The current page's shape, or why it is no fax page.
+std::optional<std::string> page_problem(TIFF* tiff, std::int64_t file_size, Page& page) {
+    if (!directory_is_whole(tiff, file_size)) return "truncated: its directory is not complete";
+    std::uint16_t bits = 1, samples = 1;
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_BITSPERSAMPLE, &bits);
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_SAMPLESPERPIXEL, &samples);
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_COMPRESSION, &page.compression);
+    if (TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &page.width) != 1 || page.width == 0 ||
+        TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &page.rows) != 1 || page.rows == 0)
+        return "it has no width or no height";
+    if (bits != 1 || samples != 1)
+        return "it is not black and white: " + std::to_string(samples) + " × " +
+               std::to_string(bits) + " bits a pixel";
+    if (TIFFIsTiled(tiff)) return "it is made of tiles, not of strips";
+    if (page.width > kMaxWidth || page.rows > kMaxRows)
+        return "it has " + std::to_string(page.width) + " × " + std::to_string(page.rows) +
+               " pixels; allowed: " + std::to_string(kMaxWidth) + " × " + std::to_string(kMaxRows);
+    if (!TIFFIsCODECConfigured(page.compression))
+        return "its compression (" + std::to_string(page.compression) + ") is not supported";
+    const std::uint32_t strips = TIFFNumberOfStrips(tiff);
+    const auto size = static_cast<std::uint64_t>(file_size);
+    for (std::uint32_t strip = 0; strip < strips; ++strip) {
+        const std::uint64_t offset = TIFFGetStrileOffset(tiff, strip);
+        const std::uint64_t count = TIFFGetStrileByteCount(tiff, strip);
+        if (offset == 0 || count == 0) return "it has no picture data";
+        if (offset > size || count > size - offset)
+            return "truncated: its picture data end beyond the file's " + std::to_string(size) +
+                   " bytes";
+    }
+    return std::nullopt;
+}
+
+// Unpacks every line. A fax received without error correction (G3) has damaged lines, which a
+// reader shows as streaks; it is refused only when most of it is damaged. Every other compression
+// came error-free, and the first error spoils all that follows.
+std::optional<std::string> decode_problem(TIFF* tiff, const Page& page,
+                                          const Complaints& complaints) {
+    std::vector<unsigned char> line(static_cast<std::size_t>(TIFFScanlineSize(tiff)));
+    const bool streaks =
+        page.compression == COMPRESSION_CCITTFAX3 || page.compression == COMPRESSION_CCITTRLE;
+    const std::uint32_t allowed = streaks ? page.rows / 2 : 0;
+    std::uint32_t damaged = 0;
+    for (std::uint32_t row = 0; row < page.rows; ++row) {
+        const std::uint64_t before = complaints.count;
+        const bool read = TIFFReadScanline(tiff, line.data(), row, 0) == 1;
+        if (read && complaints.count == before) continue;
+        if (++damaged > allowed)
+            return "it cannot be unpacked, line " + std::to_string(row + 1) + " of " +
+                   std::to_string(page.rows) +
+                   (complaints.first.empty() ? std::string() : ": " + complaints.first);
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+Result<FaxInfo> probe_fax(const std::filesystem::path& path) {
+    const auto refuse = [&](std::string reason) {
+        return fail(ErrorKind::kMessage, kOperation, path.string(), std::move(reason), kWanted);
+    };
+    VM_ASSIGN(MediaFile file, open_media(path, kOperation));
+    std::array<char, 4> magic{};
+    if (::pread(file.fd.get(), magic.data(), magic.size(), 0) != 4 ||
+        (std::memcmp(magic.data(), "II*\0", 4) != 0 && std::memcmp(magic.data(), "MM\0*", 4) != 0))
+        return refuse("not a TIFF file: it begins with neither II* nor MM*");
+
+    Complaints complaints;
+    const Tiff tiff = open_tiff(std::move(file.fd), path.string(), complaints);
+    if (!tiff) return refuse("not a readable TIFF file: " + complaints.first);
+    FaxInfo fax;
+    std::uint64_t unpacked = 0;
+    for (;;) {
+        complaints = {};
+        const std::string which = "page " + std::to_string(fax.pages + 1) + ": ";
+        Page page;
+        if (auto problem = page_problem(tiff.get(), file.size, page))
+            return refuse(which + *problem);
+        unpacked += static_cast<std::uint64_t>((page.width + 7) / 8) * page.rows;
+        if (unpacked > kMaxUnpacked)
+            return refuse(which + "its " + std::to_string(page.width) + " × " +
+                          std::to_string(page.rows) + " pixels are too many for one fax");
+        if (auto problem = decode_problem(tiff.get(), page, complaints))
+            return refuse(which + *problem);
+        if (fax.pages++ == 0) {
+            fax.width = static_cast<int>(page.width);
+            fax.compression = compression_name(page.compression);
+        }
+        if (TIFFLastDirectory(tiff.get()) != 0) return fax;
+        if (fax.pages == kMaxPages)
+            return refuse("more than " + std::to_string(kMaxPages) + " pages");
+        complaints = {};
+        if (TIFFReadDirectory(tiff.get()) != 1)
+            return refuse(
+                "page " + std::to_string(fax.pages + 1) + " cannot be found: " +
+                (complaints.first.empty() ? "its directory is damaged" : complaints.first));
+    }
+}
+
+}  // namespace vm::media
