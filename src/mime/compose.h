@@ -27,9 +27,10 @@ struct ComposeOptions {
     VoiceFormat voice_format = VoiceFormat::kWav;
     FaxFormat fax_format = FaxFormat::kPdf;
     bool outlook_forms = false;
-    bool attach_media = true;       // g_bEnableSendMsgAsAttachment
-    std::filesystem::path template_directory;  // ROOT/etc/templates; LANGUAGE.ini there wins over built-in
-    std::filesystem::path work_directory;      // for conversions (mp3, pdf)
+    bool attach_media = true;  // g_bEnableSendMsgAsAttachment
+    // ROOT/etc/templates: LANGUAGE.ini there wins over the built-in wording.
+    std::filesystem::path template_directory;
+    std::filesystem::path work_directory;  // for conversions (mp3, pdf)
 };
 
 // Writes the mail to `out_fd` (at its current position). `media_file` is the full path of the

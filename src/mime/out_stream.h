@@ -1,0 +1,27 @@
+// A GMime stream that writes to a descriptor and nothing else: it neither seeks (a pipe cannot) nor
+// fsyncs (the caller's decision), counts the bytes, and keeps the reason of a failure. Inside this
+// layer only; one thread.
+#ifndef VM_MIME_OUT_STREAM_H
+#define VM_MIME_OUT_STREAM_H
+
+#include "base/error.h"
+#include "mime/gobject.h"
+
+#include <gmime/gmime.h>
+
+#include <cstdint>
+
+namespace vm::mime {
+
+// Lives as long as the stream that writes through it.
+struct Output {
+    int fd = -1;
+    std::int64_t written = 0;
+    Result<> state;  // the first failure
+};
+
+Owned<GMimeStream> new_out_stream(Output& output);
+
+}  // namespace vm::mime
+
+#endif
