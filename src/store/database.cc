@@ -1,0 +1,149 @@
+#include "store/database.h"
+
+#include "base/files.h"
+#include "store/owner.h"
+
+#include <soci/sqlite3/soci-sqlite3.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <fcntl.h>
+#include <thread>
+#include <unistd.h>
+
+namespace vm::store {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kOpen = "open the store";
+constexpr std::chrono::seconds kBusyTimeout{10};
+
+// Creates an empty database file with mode 0600 unless there is one. It is linked into place when
+// already closed: closing any descriptor of a database file would drop the locks that another
+// connection of this process holds on it (POSIX).
+Result<> create_file(const fs::path& file) {
+    if (::access(file.c_str(), F_OK) == 0) return {};
+    std::string temporary = file.string() + ".XXXXXX";
+    if (!UniqueFd(::mkostemp(temporary.data(), O_CLOEXEC)))
+        return fail(errno_kind(errno), kOpen, file.string(), errno_text(errno));
+    const auto owned = give_to_owner(temporary);
+    const bool linked = ::link(temporary.c_str(), file.c_str()) == 0 || errno == EEXIST;
+    const int code = errno;
+    ::unlink(temporary.c_str());
+    if (!linked) return fail(errno_kind(code), kOpen, file.string(), errno_text(code));
+    VM_TRY(owned);
+    return fsync_directory(file.parent_path());
+}
+
+bool is_busy(const soci::sqlite3_soci_error& error) {
+    return (error.result() & 0xFF) == SQLITE_BUSY;
+}
+
+// Turning WAL on (once, after that it is a property of the file) needs the file alone, and SQLite
+// does not wait for that: when several programs open a fresh root at once, all but one are told
+// "busy".
+void use_wal(soci::session& sql) {
+    const auto deadline = std::chrono::steady_clock::now() + kBusyTimeout;
+    for (;;) {
+        std::string mode;
+        try {
+            sql << "PRAGMA journal_mode = WAL", soci::into(mode);
+        } catch (const soci::sqlite3_soci_error& error) {
+            if (!is_busy(error) || std::chrono::steady_clock::now() >= deadline) throw;
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+            continue;
+        }
+        if (mode == "wal") return;
+        throw soci::soci_error("the file system does not support SQLite's WAL mode");
+    }
+}
+
+void set_up(soci::session& sql) {
+    use_wal(sql);
+    sql << "PRAGMA synchronous = FULL";
+    sql << "PRAGMA foreign_keys = ON";
+}
+
+}  // namespace
+
+Result<std::unique_ptr<soci::session>> open_database(const Paths& paths) {
+    const fs::path file = paths.database();
+    if (::access(paths.var().c_str(), F_OK) != 0) {
+        const int code = errno;
+        return fail(errno_kind(code), kOpen, paths.var().string(), errno_text(code),
+                    code == ENOENT ? "create the root with vmconfig init" : "");
+    }
+    // SOCI's connection string knows no escape for this one character.
+    if (file.string().find('"') != std::string::npos)
+        return fail(ErrorKind::kConfig, kOpen, file.string(), "the path contains a double quote",
+                    "use a root without one");
+    VM_TRY(create_file(file));
+    if (::access(file.c_str(), R_OK | W_OK) != 0)
+        return fail(errno_kind(errno), kOpen, file.string(), errno_text(errno));
+    return guarded(kOpen, file.string(), [&]() -> Result<std::unique_ptr<soci::session>> {
+        auto sql = std::make_unique<soci::session>(
+            soci::sqlite3,
+            "dbname=\"" + file.string() + "\" timeout=" + std::to_string(kBusyTimeout.count()));
+        set_up(*sql);
+        return sql;
+    });
+}
+
+Transaction::Transaction(soci::session& sql) : sql_(sql) {
+    sql_ << "BEGIN IMMEDIATE";
+}
+
+Transaction::~Transaction() {
+    if (!open_) return;
+    try {
+        sql_ << "ROLLBACK";
+    } catch (const soci::soci_error&) {
+        // A full disk or an I/O error has rolled it back already.
+    }
+}
+
+void Transaction::commit() {
+    sql_ << "COMMIT";
+    open_ = false;
+}
+
+Error database_error(std::string operation, std::string object, const soci::soci_error& error) {
+    // Without the statement and its parameters, which what() appends.
+    std::string reason = error.get_error_message();
+    if (reason.rfind("sqlite3_statement_backend::", 0) == 0) reason.erase(0, reason.find(": ") + 2);
+    ErrorKind kind = ErrorKind::kUnavailable;
+    std::string hint;
+    if (const auto* sqlite = dynamic_cast<const soci::sqlite3_soci_error*>(&error)) {
+        switch (sqlite->result() & 0xFF) {
+            case SQLITE_FULL:
+                reason = "the disk is full";
+                hint = "free disk space and try again";
+                break;
+            case SQLITE_BUSY:
+            case SQLITE_LOCKED:
+                reason = "another process has kept the database locked for " +
+                         std::to_string(kBusyTimeout.count()) + " s";
+                hint = "try again";
+                break;
+            case SQLITE_READONLY:
+            case SQLITE_PERM:
+                kind = ErrorKind::kPermission;
+                break;
+            case SQLITE_CORRUPT:
+            case SQLITE_NOTADB:
+                hint = "restore the database from a backup";
+                break;
+            case SQLITE_IOERR:
+                hint = "check the disk and its free space";
+                break;
+            default:
+                break;
+        }
+    }
+    return {kind, std::move(operation), std::move(object), std::move(reason), std::move(hint)};
+}
+
+}  // namespace vm::store

@@ -1,0 +1,53 @@
+// One SOCI session on ROOT/var/vm.db, its write transactions, and SOCI's exceptions as errors.
+//
+// The SQL of this layer is kept to what SQLite and PostgreSQL share; what only SQLite knows
+// (pragmas, BEGIN IMMEDIATE, creation of the file, result codes) stands in database.cc and in
+// change_mark(). A session belongs to one thread and must not be carried across fork().
+#ifndef VM_STORE_DATABASE_H
+#define VM_STORE_DATABASE_H
+
+#include "base/error.h"
+#include "base/paths.h"
+
+#include <soci/soci.h>
+
+#include <memory>
+#include <string>
+
+namespace vm::store {
+
+// Opens (creating it with mode 0600) the database with WAL, synchronous=FULL, foreign keys and a
+// busy timeout of 10 s. The schema is the caller's next step. kNoInput: the root has no var
+// directory.
+Result<std::unique_ptr<soci::session>> open_database(const Paths& paths);
+
+// A write transaction that holds the write lock from its begin, so that two writers wait for each
+// other instead of failing half way. Rolls back unless committed. Both throw soci_error.
+class Transaction {
+  public:
+    explicit Transaction(soci::session& sql);
+    Transaction(const Transaction&) = delete;
+    Transaction& operator=(const Transaction&) = delete;
+    ~Transaction();
+    void commit();
+
+  private:
+    soci::session& sql_;
+    bool open_ = true;
+};
+
+Error database_error(std::string operation, std::string object, const soci::soci_error& error);
+
+// Runs `body`, which returns a Result, and turns SOCI's exceptions into its error.
+template <class Body>
+auto guarded(const char* operation, const std::string& object, Body body) -> decltype(body()) {
+    try {
+        return body();
+    } catch (const soci::soci_error& error) {
+        return fail(database_error(operation, object, error));
+    }
+}
+
+}  // namespace vm::store
+
+#endif

@@ -1,0 +1,85 @@
+#include "store/media_files.h"
+
+#include "base/files.h"
+#include "store/owner.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+
+namespace vm::store {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::int64_t kDayMs = 24LL * 3600 * 1000;
+constexpr const char* kSuffix = ".tmp";
+
+Result<> make_directory(const fs::path& directory) {
+    if (::mkdir(directory.c_str(), 0700) == 0) return give_to_owner(directory);
+    if (errno == EEXIST) return {};
+    return fail(errno_kind(errno), "create", directory.string(), errno_text(errno),
+                errno == ENOSPC ? "free disk space and try again" : "");
+}
+
+}  // namespace
+
+Result<IncomingMedia> IncomingMedia::copy(const fs::path& source, const fs::path& directory,
+                                          const std::string& id, const std::string& extension) {
+    // O_NONBLOCK: the open of a FIFO must not hang; it has no effect on a regular file.
+    const UniqueFd in(::open(source.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    struct stat status {};
+    if (!in || ::fstat(in.get(), &status) != 0)
+        return fail(errno_kind(errno), "read", source.string(), errno_text(errno));
+    if (!S_ISREG(status.st_mode))
+        return fail(ErrorKind::kNoInput, "read", source.string(), "it is not a regular file");
+
+    const std::string file = id + "." + extension;
+    IncomingMedia media;
+    media.directory_ = directory;
+    media.name_ = file.substr(id.size() - 2, 2) + "/" + file;
+    VM_TRY(make_directory(directory));
+    VM_TRY(fsync_directory(directory.parent_path()));
+    const fs::path temporary = directory / (file + kSuffix);
+    VM_ASSIGN(media.size_, copy_to_new_file(in.get(), temporary, 0600));
+    media.current_ = temporary;
+    VM_TRY(give_to_owner(temporary));
+    return media;
+}
+
+IncomingMedia::IncomingMedia(IncomingMedia&& other) noexcept
+    : directory_(std::move(other.directory_)),
+      current_(std::exchange(other.current_, {})),
+      name_(std::move(other.name_)),
+      size_(other.size_) {}
+
+IncomingMedia::~IncomingMedia() {
+    if (!current_.empty()) ::unlink(current_.c_str());
+}
+
+Result<> IncomingMedia::publish() {
+    const fs::path target = directory_ / name_;
+    VM_TRY(make_directory(target.parent_path()));
+    if (::rename(current_.c_str(), target.c_str()) != 0)
+        return fail(errno_kind(errno), "rename to", target.string(), errno_text(errno));
+    current_ = target;
+    VM_TRY(fsync_directory(target.parent_path()));
+    // Also when the directory was there: the process that made it may not have come to its fsync.
+    return fsync_directory(directory_);
+}
+
+void sweep_temporaries(const fs::path& directory, TimeMs now) {
+    std::error_code ignored;
+    for (fs::directory_iterator it(directory, ignored), end; it != end; it.increment(ignored)) {
+        struct stat status {};
+        if (it->path().extension() != kSuffix || ::lstat(it->path().c_str(), &status) != 0)
+            continue;
+        const TimeMs modified = static_cast<TimeMs>(status.st_mtim.tv_sec) * 1000;
+        if (S_ISREG(status.st_mode) && now - modified > kDayMs) ::unlink(it->path().c_str());
+    }
+}
+
+}  // namespace vm::store

@@ -1,0 +1,193 @@
+// The phone's side: messages come, are heard, moved, deleted and restored.
+#include "base/ids.h"
+#include "base/text.h"
+#include "store/database.h"
+#include "store/media_files.h"
+#include "store/queries.h"
+#include "store/records.h"
+#include "store/sql_store.h"
+
+#include <algorithm>
+
+namespace vm::store {
+
+namespace {
+
+// Longer ones are cut: a message is not lost because a network sent a strange name.
+constexpr std::size_t kCallerLimit = 200;
+constexpr std::size_t kFolderLimit = 100;
+
+bool is_extension(std::string_view s) {
+    return !s.empty() && s.size() <= 8 && std::all_of(s.begin(), s.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    });
+}
+
+// nullopt: a good folder name. Slashes inside part the levels of a hierarchy.
+std::optional<std::string> folder_problem(std::string_view name) {
+    if (name.empty()) return "it is empty";
+    if (name.size() > kFolderLimit) return "it is longer than 100 bytes";
+    if (!is_utf8(name)) return "it is not UTF-8";
+    if (sanitize_line(name) != name) return "it contains control characters";
+    if (trim(name) != name) return "it begins or ends with a space";
+    if (name.front() == '/' || name.back() == '/') return "it begins or ends with a slash";
+    return std::nullopt;
+}
+
+Result<> check_folder(const std::string& name) {
+    if (const auto problem = folder_problem(name))
+        return fail(ErrorKind::kUsage, "folder", name, *problem,
+                    "use 1 to 100 bytes of UTF-8 text");
+    return {};
+}
+
+Result<> check_not_deleted(const MessageRecord& record) {
+    if (record.message.state == MessageState::kDeleted)
+        return fail(ErrorKind::kMessage, "message", record.message.id, "it is deleted",
+                    "restore it first");
+    return {};
+}
+
+}  // namespace
+
+Result<std::string> SqlStore::add(const NewMessage& incoming) {
+    Message message = incoming.message;
+    if (!is_mailbox_number(message.mailbox))
+        return fail(ErrorKind::kUsage, "mailbox", message.mailbox, "it is not 1 to 8 digits");
+    if (!is_extension(incoming.extension))
+        return fail(ErrorKind::kUsage, "add message", incoming.extension,
+                    "it is no file name extension", "use 1 to 8 small letters or digits");
+    if (incoming.delivery != DeliveryState::kQueued && incoming.delivery != DeliveryState::kOff)
+        return fail(ErrorKind::kUsage, "add message", to_string(incoming.delivery),
+                    "a delivery begins as queued or off");
+    VM_TRY(check_folder(message.folder));
+    const auto caller = [](const std::string& text) {
+        return sanitize_line(trim(text), kCallerLimit);
+    };
+    message.caller_number = caller(message.caller_number);
+    message.caller_name = caller(message.caller_name);
+    message.id = new_id(clock_);
+
+    VM_ASSIGN(IncomingMedia media,
+              IncomingMedia::copy(incoming.file, paths_.media(), message.id, incoming.extension));
+    if (incoming.inspect) VM_TRY(incoming.inspect(media.path(), message));
+    message.media = media.name();
+    message.size = media.size();
+    VM_TRY(media.publish());
+
+    message.created = clock_.now();
+    Delivery delivery;
+    delivery.state = incoming.delivery;
+    delivery.queued_at = delivery.next_attempt = message.created;
+    delivery.last_reply = sanitize_line(incoming.delivery_reason);
+    return guarded("add message to mailbox", message.mailbox, [&]() -> Result<std::string> {
+        Transaction transaction(sql_);
+        insert_message(sql_, message);
+        insert_delivery(sql_, message, delivery);
+        insert_history(sql_, message.id, message.created, "added", "", to_string(message.state));
+        insert_history(sql_, message.id, message.created, "delivery", "", to_string(delivery.state),
+                       delivery.last_reply);
+        transaction.commit();
+        media.keep();
+        return message.id;
+    });
+}
+
+Result<MessageRecord> SqlStore::get(const std::string& id) {
+    return guarded("read message", id, [&] { return read_record(sql_, id); });
+}
+
+Result<std::vector<MessageRecord>> SqlStore::list(const ListQuery& query) {
+    return guarded("list messages", query.mailbox, [&] {
+        Parameters parameters{{"folder", query.folder.value_or("")},
+                              {"deleted", query.deleted ? "yes" : "no"}};
+        if (query.mailbox.empty()) return read_records(sql_, kWhereAny, parameters);
+        parameters.emplace_back("mailbox", query.mailbox);
+        return read_records(sql_, kWhereMailbox, parameters);
+    });
+}
+
+Result<std::vector<HistoryEntry>> SqlStore::history(const std::string& id) {
+    return guarded("read history", id, [&]() -> Result<std::vector<HistoryEntry>> {
+        VM_TRY(read_record(sql_, id));
+        HistoryEntry entry;
+        long long time = 0;
+        soci::statement statement =
+            (sql_.prepare << kHistory, soci::into(time), soci::into(entry.what),
+             soci::into(entry.from), soci::into(entry.to), soci::into(entry.reply), soci::use(id));
+        statement.execute();
+        std::vector<HistoryEntry> out;
+        while (statement.fetch()) {
+            entry.time = time;
+            out.push_back(entry);
+        }
+        return out;
+    });
+}
+
+Result<> SqlStore::mark(const std::string& id, MessageState state) {
+    if (state == MessageState::kDeleted)
+        return fail(ErrorKind::kUsage, "mark message", id, "deleting is an operation of its own");
+    return guarded("mark message", id, [&]() -> Result<> {
+        Transaction transaction(sql_);
+        VM_ASSIGN(const MessageRecord record, read_record(sql_, id));
+        VM_TRY(check_not_deleted(record));
+        if (record.message.state == state) return {};
+        const std::string to = to_string(state);
+        sql_ << "UPDATE messages SET state = :state WHERE id = :id", soci::use(to), soci::use(id);
+        insert_history(sql_, id, clock_.now(), "state", to_string(record.message.state), to);
+        transaction.commit();
+        return {};
+    });
+}
+
+Result<> SqlStore::move(const std::string& id, const std::string& folder) {
+    VM_TRY(check_folder(folder));
+    return guarded("move message", id, [&]() -> Result<> {
+        Transaction transaction(sql_);
+        VM_ASSIGN(const MessageRecord record, read_record(sql_, id));
+        VM_TRY(check_not_deleted(record));
+        if (record.message.folder == folder) return {};
+        sql_ << "UPDATE messages SET folder = :folder WHERE id = :id", soci::use(folder),
+            soci::use(id);
+        insert_history(sql_, id, clock_.now(), "folder", record.message.folder, folder);
+        transaction.commit();
+        return {};
+    });
+}
+
+Result<> SqlStore::remove(const std::string& id) {
+    return guarded("delete message", id, [&]() -> Result<> {
+        Transaction transaction(sql_);
+        VM_ASSIGN(const MessageRecord record, read_record(sql_, id));
+        if (record.message.state == MessageState::kDeleted) return {};
+        const long long now = clock_.now();
+        sql_ << "UPDATE messages SET state_before = state, state = 'deleted', deleted_at = :now"
+                " WHERE id = :id",
+            soci::use(now), soci::use(id);
+        insert_history(sql_, id, now, "state", to_string(record.message.state), "deleted");
+        transaction.commit();
+        return {};
+    });
+}
+
+Result<> SqlStore::restore(const std::string& id) {
+    return guarded("restore message", id, [&]() -> Result<> {
+        Transaction transaction(sql_);
+        VM_ASSIGN(MessageRecord record, read_record(sql_, id));
+        if (record.message.state != MessageState::kDeleted) return {};
+        sql_ << "UPDATE messages SET state = state_before, state_before = NULL, deleted_at = NULL"
+                " WHERE id = :id",
+            soci::use(id);
+        const TimeMs now = clock_.now();
+        // Nobody tried to send it while it was deleted: that time does not count as delivery time.
+        record.delivery.queued_at = now;
+        update_delivery(sql_, id, record.delivery);
+        VM_ASSIGN(const MessageRecord restored, read_record(sql_, id));
+        insert_history(sql_, id, now, "state", "deleted", to_string(restored.message.state));
+        transaction.commit();
+        return {};
+    });
+}
+
+}  // namespace vm::store

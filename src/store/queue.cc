@@ -1,0 +1,160 @@
+// Deliveries: what waits, and every transition. The state machine is core/delivery.h's; here it is
+// made durable, one transition a transaction with its history row.
+#include "base/text.h"
+#include "store/database.h"
+#include "store/media_files.h"
+#include "store/queries.h"
+#include "store/records.h"
+#include "store/sql_store.h"
+
+#include <algorithm>
+
+namespace vm::store {
+
+namespace {
+
+tl::unexpected<Error> refused(const MessageRecord& record, const char* operation,
+                              std::string reason, std::string hint = {}) {
+    return fail(ErrorKind::kMessage, operation, record.message.id, std::move(reason),
+                std::move(hint));
+}
+
+}  // namespace
+
+void SqlStore::change_delivery(const MessageRecord& from, const Delivery& to,
+                               const std::string& reply) {
+    update_delivery(sql_, from.message.id, to);
+    insert_history(sql_, from.message.id, clock_.now(), "delivery", to_string(from.delivery.state),
+                   to_string(to.state), reply);
+}
+
+Result<std::vector<MessageRecord>> SqlStore::queue() {
+    return guarded("read the queue", "", [&] { return read_records(sql_, kWhereQueue, {}); });
+}
+
+Result<std::vector<MessageRecord>> SqlStore::pending(const std::string& mailbox) {
+    return guarded("read the queue of mailbox", mailbox, [&] {
+        return read_records(sql_, kWherePending, {{"mailbox", mailbox}});
+    });
+}
+
+Result<std::vector<Store::Due>> SqlStore::due() {
+    return guarded("read the queue", "", [&]() -> Result<std::vector<Due>> {
+        std::string mailbox;
+        long long next = 0;
+        soci::statement statement = (sql_.prepare << kDue, soci::into(mailbox), soci::into(next));
+        statement.execute();
+        std::vector<Due> out;
+        while (statement.fetch()) out.push_back({mailbox, next});
+        return out;
+    });
+}
+
+Result<> SqlStore::retry(const std::string& id) {
+    constexpr const char* kRetry = "retry";
+    return guarded(kRetry, id, [&]() -> Result<> {
+        Transaction transaction(sql_);
+        VM_ASSIGN(const MessageRecord record, read_record(sql_, id));
+        if (record.message.state == MessageState::kDeleted)
+            return refused(record, kRetry, "the message is deleted", "restore it first");
+        const TimeMs now = clock_.now();
+        Delivery delivery = record.delivery;
+        delivery.next_attempt = now;
+        if (delivery.state == DeliveryState::kQueued) {
+            update_delivery(sql_, id, delivery);
+            transaction.commit();
+            return {};
+        }
+        const auto next = next_state(delivery.state, DeliveryEvent::kRequeue);
+        if (!next)
+            return refused(record, kRetry,
+                           delivery.state == DeliveryState::kSent ? "it was sent already"
+                                                                  : "it is being sent right now");
+        // A person asks: the delivery timeout begins anew. What had ended begins from nothing.
+        delivery.queued_at = now;
+        if (delivery.state == DeliveryState::kOff || delivery.state == DeliveryState::kFailed)
+            delivery.attempts = 0;
+        if (delivery.state == DeliveryState::kOff) delivery.last_reply.clear();
+        delivery.state = *next;
+        change_delivery(record, delivery, "retry was asked for");
+        transaction.commit();
+        return {};
+    });
+}
+
+Result<MessageRecord> SqlStore::record_intent(const std::string& id,
+                                              const std::string& message_id) {
+    constexpr const char* kIntent = "begin delivery of";
+    return guarded(kIntent, id, [&]() -> Result<MessageRecord> {
+        Transaction transaction(sql_);
+        VM_ASSIGN(MessageRecord record, read_record(sql_, id));
+        if (record.message.state == MessageState::kDeleted)
+            return refused(record, kIntent, "the message is deleted");
+        const auto next = next_state(record.delivery.state, DeliveryEvent::kIntent);
+        if (!next)
+            return refused(record, kIntent,
+                           "its delivery is " + std::string(to_string(record.delivery.state)));
+        Delivery delivery = record.delivery;
+        delivery.state = *next;
+        ++delivery.attempts;
+        if (delivery.message_id.empty()) delivery.message_id = message_id;
+        change_delivery(record, delivery, "attempt " + std::to_string(delivery.attempts));
+        transaction.commit();
+        record.delivery = std::move(delivery);
+        return record;
+    });
+}
+
+Result<> SqlStore::record_outcome(const std::string& id, DeliveryEvent event,
+                                  const std::string& reply, TimeMs next_attempt) {
+    constexpr const char* kOutcome = "end delivery of";
+    if (event == DeliveryEvent::kIntent || event == DeliveryEvent::kRequeue)
+        return fail(ErrorKind::kUsage, kOutcome, id,
+                    std::string(to_string(event)) + " is not an outcome");
+    return guarded(kOutcome, id, [&]() -> Result<> {
+        Transaction transaction(sql_);
+        VM_ASSIGN(const MessageRecord record, read_record(sql_, id));
+        const auto next = next_state(record.delivery.state, event);
+        if (!next)
+            return refused(record, kOutcome,
+                           std::string(to_string(event)) + " cannot happen while its delivery is " +
+                               to_string(record.delivery.state));
+        Delivery delivery = record.delivery;
+        delivery.state = *next;
+        delivery.next_attempt = next_attempt;
+        delivery.last_reply = sanitize_line(reply);
+        change_delivery(record, delivery, reply);
+        transaction.commit();
+        return {};
+    });
+}
+
+Result<int> SqlStore::recover(const std::vector<std::string>& mailboxes, TimeMs next_attempt) {
+    sweep_temporaries(paths_.media(), clock_.now());
+    return guarded("recover deliveries", "", [&]() -> Result<int> {
+        Transaction transaction(sql_);
+        std::vector<std::string> left;
+        {
+            std::string id, mailbox;
+            soci::statement statement =
+                (sql_.prepare << kSending, soci::into(id), soci::into(mailbox));
+            statement.execute();
+            while (statement.fetch())
+                if (std::find(mailboxes.begin(), mailboxes.end(), mailbox) != mailboxes.end())
+                    left.push_back(id);
+        }
+        const std::string reason = "the agent ended during the attempt";
+        for (const std::string& id : left) {
+            VM_ASSIGN(const MessageRecord record, read_record(sql_, id));
+            Delivery delivery = record.delivery;
+            delivery.state = *next_state(delivery.state, DeliveryEvent::kRestart);
+            delivery.next_attempt = next_attempt;
+            delivery.last_reply = reason;
+            change_delivery(record, delivery, reason);
+        }
+        transaction.commit();
+        return static_cast<int>(left.size());
+    });
+}
+
+}  // namespace vm::store

@@ -1,0 +1,152 @@
+#include "store/records.h"
+
+#include "base/text.h"
+#include "store/queries.h"
+
+#include <optional>
+
+namespace vm::store {
+
+namespace {
+
+// One row as SOCI fills it in.
+struct Row {
+    std::string id, mailbox, kind, folder, state, caller_number, caller_name, media;
+    int urgent = 0, is_private = 0, pages = 0;
+    long long received = 0, duration_ms = 0, size = 0, created = 0, deleted_at = 0;
+    soci::indicator deleted = soci::i_null;
+    std::string delivery, last_reply, rfc_message_id;
+    int attempts = 0;
+    long long queued_at = 0, next_attempt = 0;
+    std::string link_folder;
+    long long uidvalidity = 0, uid = 0;
+    soci::indicator linked = soci::i_null, has_uidvalidity = soci::i_null, has_uid = soci::i_null;
+
+    void bind(soci::statement& statement) {
+        const auto take = [&](auto& value) { statement.exchange(soci::into(value)); };
+        take(id), take(mailbox), take(kind), take(folder), take(state), take(urgent);
+        take(is_private), take(caller_number), take(caller_name), take(received);
+        take(duration_ms), take(pages), take(size), take(media), take(created);
+        statement.exchange(soci::into(deleted_at, deleted));
+        take(delivery), take(attempts), take(queued_at), take(next_attempt), take(last_reply);
+        take(rfc_message_id);
+        statement.exchange(soci::into(link_folder, linked));
+        statement.exchange(soci::into(uidvalidity, has_uidvalidity));
+        statement.exchange(soci::into(uid, has_uid));
+    }
+
+    Result<MessageRecord> record() const {
+        const auto parsed_kind = parse_message_kind(kind);
+        const auto parsed_state = parse_message_state(state);
+        const auto parsed_delivery = parse_delivery_state(delivery);
+        if (!parsed_kind || !parsed_state || !parsed_delivery)
+            return fail(
+                ErrorKind::kUnavailable, "read message", id,
+                "the database holds the unknown word " + kind + ", " + state + " or " + delivery,
+                "restore the database from a backup");
+        MessageRecord out;
+        Message& m = out.message;
+        m.id = id;
+        m.mailbox = mailbox;
+        m.kind = *parsed_kind;
+        m.folder = folder;
+        m.state = *parsed_state;
+        m.urgent = urgent != 0;
+        m.is_private = is_private != 0;
+        m.caller_number = caller_number;
+        m.caller_name = caller_name;
+        m.received = received;
+        m.duration_ms = duration_ms;
+        m.pages = pages;
+        m.size = size;
+        m.media = media;
+        m.created = created;
+        if (deleted == soci::i_ok) m.deleted_at = deleted_at;
+        out.delivery = {*parsed_delivery, attempts,   queued_at,
+                        next_attempt,     last_reply, rfc_message_id};
+        if (linked == soci::i_ok)
+            out.link = Link{link_folder, static_cast<std::uint32_t>(uidvalidity),
+                            static_cast<std::uint32_t>(uid)};
+        return out;
+    }
+};
+
+}  // namespace
+
+Result<std::vector<MessageRecord>> read_records(soci::session& sql, const char* where,
+                                                const Parameters& parameters) {
+    Row row;
+    soci::statement statement(sql);
+    row.bind(statement);
+    for (const auto& [name, value] : parameters) statement.exchange(soci::use(value, name));
+    statement.alloc();
+    statement.prepare(std::string(kRecords) + where);
+    statement.define_and_bind();
+    statement.execute();
+    std::vector<MessageRecord> out;
+    while (statement.fetch()) {
+        VM_ASSIGN(MessageRecord record, row.record());
+        out.push_back(std::move(record));
+    }
+    return out;
+}
+
+Result<MessageRecord> read_record(soci::session& sql, const std::string& id) {
+    VM_ASSIGN(std::vector<MessageRecord> found, read_records(sql, kWhereId, {{"id", id}}));
+    if (found.empty())
+        return fail(ErrorKind::kNoInput, "message", id, "there is no such message",
+                    "vmctl message list --all shows those there are");
+    return std::move(found.front());
+}
+
+void insert_message(soci::session& sql, const Message& m) {
+    const std::string kind = to_string(m.kind), state = to_string(m.state);
+    const int urgent = m.urgent, is_private = m.is_private;
+    const long long received = m.received, duration = m.duration_ms, size = m.size;
+    const long long created = m.created;
+    sql << "INSERT INTO messages (id, mailbox, kind, folder, state, urgent, private, caller_number,"
+           " caller_name, received, duration_ms, pages, size, media, created)"
+           " VALUES (:id, :mailbox, :kind, :folder, :state, :urgent, :private, :number, :name,"
+           " :received, :duration, :pages, :size, :media, :created)",
+        soci::use(m.id, "id"), soci::use(m.mailbox, "mailbox"), soci::use(kind, "kind"),
+        soci::use(m.folder, "folder"), soci::use(state, "state"), soci::use(urgent, "urgent"),
+        soci::use(is_private, "private"), soci::use(m.caller_number, "number"),
+        soci::use(m.caller_name, "name"), soci::use(received, "received"),
+        soci::use(duration, "duration"), soci::use(m.pages, "pages"), soci::use(size, "size"),
+        soci::use(m.media, "media"), soci::use(created, "created");
+}
+
+void insert_delivery(soci::session& sql, const Message& message, const Delivery& d) {
+    const std::string state = to_string(d.state);
+    const long long queued = d.queued_at, next = d.next_attempt;
+    sql << "INSERT INTO deliveries (message_id, mailbox, state, attempts, queued_at, next_attempt,"
+           " last_reply, rfc_message_id)"
+           " VALUES (:id, :mailbox, :state, :attempts, :queued, :next, :reply, :rfc)",
+        soci::use(message.id, "id"), soci::use(message.mailbox, "mailbox"),
+        soci::use(state, "state"), soci::use(d.attempts, "attempts"), soci::use(queued, "queued"),
+        soci::use(next, "next"), soci::use(d.last_reply, "reply"), soci::use(d.message_id, "rfc");
+}
+
+void update_delivery(soci::session& sql, const std::string& id, const Delivery& d) {
+    const std::string state = to_string(d.state);
+    const long long queued = d.queued_at, next = d.next_attempt;
+    sql << "UPDATE deliveries SET state = :state, attempts = :attempts, queued_at = :queued,"
+           " next_attempt = :next, last_reply = :reply, rfc_message_id = :rfc"
+           " WHERE message_id = :id",
+        soci::use(state, "state"), soci::use(d.attempts, "attempts"), soci::use(queued, "queued"),
+        soci::use(next, "next"), soci::use(d.last_reply, "reply"), soci::use(d.message_id, "rfc"),
+        soci::use(id, "id");
+}
+
+void insert_history(soci::session& sql, const std::string& id, TimeMs time, std::string_view what,
+                    std::string_view from, std::string_view to, std::string_view reply) {
+    const std::string what_text(what), old_value(from), new_value(to), words = sanitize_line(reply);
+    const long long when = time;
+    sql << "INSERT INTO history (message_id, step, time, what, old_value, new_value, reply)"
+           " SELECT :id, COALESCE(MAX(step), 0) + 1, :time, :what, :old, :new, :reply"
+           " FROM history WHERE message_id = :id",
+        soci::use(id, "id"), soci::use(when, "time"), soci::use(what_text, "what"),
+        soci::use(old_value, "old"), soci::use(new_value, "new"), soci::use(words, "reply");
+}
+
+}  // namespace vm::store

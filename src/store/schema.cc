@@ -1,0 +1,98 @@
+#include "store/schema.h"
+
+#include "store/database.h"
+
+namespace vm::store {
+
+namespace {
+
+// Times are milliseconds since 1970-01-01 UTC; states and kinds are the words of INTERFACE's JSON.
+void version_1(soci::session& sql) {
+    // state_before: what restore() goes back to; NULL unless deleted.
+    sql << "CREATE TABLE messages ("
+           "id TEXT PRIMARY KEY, mailbox TEXT NOT NULL, kind TEXT NOT NULL, folder TEXT NOT NULL,"
+           "state TEXT NOT NULL, state_before TEXT, urgent INTEGER NOT NULL, private INTEGER NOT "
+           "NULL,"
+           "caller_number TEXT NOT NULL, caller_name TEXT NOT NULL, received BIGINT NOT NULL,"
+           "duration_ms BIGINT NOT NULL, pages INTEGER NOT NULL, size BIGINT NOT NULL,"
+           "media TEXT NOT NULL, created BIGINT NOT NULL, deleted_at BIGINT)";
+    sql << "CREATE INDEX messages_by_mailbox ON messages (mailbox, received, id)";
+    // mailbox repeats the message's, which never changes: the agent asks by state and mailbox, and
+    // must not look at the thousands that were sent.
+    sql << "CREATE TABLE deliveries ("
+           "message_id TEXT PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,"
+           "mailbox TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL,"
+           "queued_at BIGINT NOT NULL, next_attempt BIGINT NOT NULL, last_reply TEXT NOT NULL,"
+           "rfc_message_id TEXT NOT NULL)";
+    sql << "CREATE INDEX deliveries_by_state ON deliveries (state, mailbox, next_attempt)";
+    sql << "CREATE TABLE links ("
+           "message_id TEXT PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,"
+           "folder TEXT NOT NULL, uidvalidity BIGINT NOT NULL, uid BIGINT NOT NULL)";
+    sql << "CREATE TABLE history ("
+           "message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,"
+           "step INTEGER NOT NULL, time BIGINT NOT NULL, what TEXT NOT NULL, old_value TEXT NOT "
+           "NULL,"
+           "new_value TEXT NOT NULL, reply TEXT NOT NULL, PRIMARY KEY (message_id, step))";
+    sql << "CREATE TABLE mailbox_status ("
+           "mailbox TEXT PRIMARY KEY, state TEXT NOT NULL, reason TEXT NOT NULL,"
+           "changed BIGINT NOT NULL)";
+}
+
+constexpr const char* kMigrate = "bring the store up to date";
+
+}  // namespace
+
+const std::vector<Migration>& migrations() {
+    static const std::vector<Migration> list{version_1};
+    return list;
+}
+
+Result<int> schema_version(soci::session& sql, const std::string& file) {
+    bool any = false, versioned = false;
+    {
+        std::string table;
+        soci::statement tables = (sql.prepare_table_names(), soci::into(table));
+        tables.execute();
+        while (tables.fetch()) {
+            any = true;
+            versioned = versioned || table == "schema_version";
+        }
+    }
+    if (!any) return 0;
+    if (!versioned)
+        return fail(ErrorKind::kConfig, "open the store", file,
+                    "it is a database of another program", "move it away");
+    int version = 0;
+    sql << "SELECT version FROM schema_version", soci::into(version);
+    return version;
+}
+
+Result<> migrate(soci::session& sql, const std::vector<Migration>& list, const std::string& file) {
+    return guarded(kMigrate, file, [&]() -> Result<> {
+        const int latest = static_cast<int>(list.size());
+        VM_ASSIGN(int version, schema_version(sql, file));
+        while (version < latest) {
+            Transaction transaction(sql);
+            // Another process may have been faster.
+            VM_ASSIGN(version, schema_version(sql, file));
+            if (version >= latest) break;
+            list[static_cast<std::size_t>(version)](sql);
+            if (version == 0) {
+                sql << "CREATE TABLE schema_version (version INTEGER NOT NULL)";
+                sql << "INSERT INTO schema_version (version) VALUES (0)";
+            }
+            ++version;
+            sql << "UPDATE schema_version SET version = :version", soci::use(version);
+            transaction.commit();
+        }
+        if (version > latest)
+            return fail(ErrorKind::kConfig, "open the store", file,
+                        "its schema is version " + std::to_string(version) +
+                            ", written by a newer program; this one knows versions up to " +
+                            std::to_string(latest),
+                        "use the newer program");
+        return {};
+    });
+}
+
+}  // namespace vm::store

@@ -1,0 +1,56 @@
+// The Store on a SOCI session; one .cc an idea: messages, queue, status.
+#ifndef VM_STORE_SQL_STORE_H
+#define VM_STORE_SQL_STORE_H
+
+#include "store/store.h"
+
+#include <soci/soci.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace vm::store {
+
+class SqlStore : public Store {
+  public:
+    SqlStore(Paths paths, std::unique_ptr<soci::session> sql, const Clock& clock)
+        : Store(std::move(paths)), session_(std::move(sql)), sql_(*session_), clock_(clock) {}
+
+    Result<std::string> add(const NewMessage& message) override;
+    Result<MessageRecord> get(const std::string& id) override;
+    Result<std::vector<MessageRecord>> list(const ListQuery& query) override;
+    Result<std::vector<HistoryEntry>> history(const std::string& id) override;
+    Result<> mark(const std::string& id, MessageState state) override;
+    Result<> move(const std::string& id, const std::string& folder) override;
+    Result<> remove(const std::string& id) override;
+    Result<> restore(const std::string& id) override;
+
+    Result<std::vector<MessageRecord>> queue() override;
+    Result<std::vector<MessageRecord>> pending(const std::string& mailbox) override;
+    Result<std::vector<Due>> due() override;
+    Result<> retry(const std::string& id) override;
+
+    Result<MessageRecord> record_intent(const std::string& id,
+                                        const std::string& message_id) override;
+    Result<> record_outcome(const std::string& id, DeliveryEvent event, const std::string& reply,
+                            TimeMs next_attempt) override;
+    Result<int> recover(const std::vector<std::string>& mailboxes, TimeMs next_attempt) override;
+
+    Result<> set_status(const MailboxStatus& status) override;
+    Result<std::vector<MailboxStatus>> statuses() override;
+    Result<MailboxCounts> counts(const std::string& mailbox) override;
+    Result<std::int64_t> change_mark() override;
+
+  private:
+    // Commits `to`, the delivery of the message of `from` after a transition. In a transaction.
+    void change_delivery(const MessageRecord& from, const Delivery& to, const std::string& reply);
+
+    std::unique_ptr<soci::session> session_;
+    soci::session& sql_;  // *session_
+    const Clock& clock_;
+};
+
+}  // namespace vm::store
+
+#endif

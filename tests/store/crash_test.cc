@@ -1,0 +1,112 @@
+#include "base/files.h"
+#include "root.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <csignal>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace {
+
+using namespace vm;
+using namespace vm::store;
+
+class CrashTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(CrashTest);
+    CPPUNIT_TEST(every_id_that_was_printed_survives);
+    CPPUNIT_TEST(every_outcome_that_was_reported_survives);
+    CPPUNIT_TEST_SUITE_END();
+
+    // Runs `work(store, out)` in a child and kills it as soon as `lines` lines came out of it: it
+    // goes on meanwhile, so the end finds it anywhere. Returns the complete lines.
+    template <class Work>
+    static std::vector<std::string> kill_after(const Root& root, int lines, Work work) {
+        int pipe[2];
+        CPPUNIT_ASSERT_EQUAL(0, ::pipe(pipe));
+        const pid_t child = ::fork();
+        if (child == 0) {
+            ::close(pipe[0]);
+            const auto store = Store::open(root.paths);
+            if (store) work(**store, pipe[1]);
+            ::_exit(1);
+        }
+        ::close(pipe[1]);
+        UniqueFd in(pipe[0]);
+        std::vector<std::string> out;
+        std::string line;
+        char c = 0;
+        bool killed = false;
+        while (::read(in.get(), &c, 1) == 1) {
+            if (c != '\n') {
+                line += c;
+                continue;
+            }
+            out.push_back(std::move(line));
+            line.clear();
+            if (killed || static_cast<int>(out.size()) < lines) continue;
+            ::kill(child, SIGKILL);
+            killed = true;
+        }
+        int status = 0;
+        CPPUNIT_ASSERT_EQUAL(child, ::waitpid(child, &status, 0));
+        CPPUNIT_ASSERT_MESSAGE("the child ended by itself", WIFSIGNALED(status));
+        return out;
+    }
+
+    void every_id_that_was_printed_survives() {
+        const Root root;
+        for (int round = 1; round <= 15; ++round) {
+            const auto ids = kill_after(root, round, [&](Store& store, int out) {
+                for (;;) {
+                    const auto id = store.add(root.message());
+                    if (!id || !write_all(out, *id + "\n", "pipe")) return;
+                }
+            });
+            const auto store = root.open();
+            for (const std::string& id : ids) {
+                const MessageRecord record = good(store->get(id));
+                CPPUNIT_ASSERT_EQUAL(std::string("as good as a recording"),
+                                     good(read_file(store->media_path(record.message))));
+                CPPUNIT_ASSERT(record.delivery.state == DeliveryState::kQueued);
+            }
+        }
+        // And what was not printed is there as a whole or not at all.
+        const auto store = root.open();
+        const auto all = good(store->list({"101", {}, true}));
+        for (const MessageRecord& record : all) {
+            CPPUNIT_ASSERT(std::filesystem::exists(store->media_path(record.message)));
+            CPPUNIT_ASSERT_EQUAL(std::size_t{2}, good(store->history(record.message.id)).size());
+        }
+        // At most one file without a message is left for each kill.
+        CPPUNIT_ASSERT(root.media_files() <= static_cast<int>(all.size()) + 15);
+    }
+
+    void every_outcome_that_was_reported_survives() {
+        const Root root;
+        const std::string id = good(root.open()->add(root.message()));
+        int attempts = 0;
+        for (int round = 1; round <= 15; ++round) {
+            const auto reported = kill_after(root, round, [&](Store& store, int out) {
+                for (;;) {
+                    const auto intent = store.record_intent(id, id + "@x");
+                    if (!intent) return;
+                    const std::string attempt = std::to_string(intent->delivery.attempts);
+                    if (!store.record_outcome(id, DeliveryEvent::kDeferral, attempt, 0)) return;
+                    if (!write_all(out, attempt + "\n", "pipe")) return;
+                }
+            });
+            const auto store = root.open();
+            const Delivery delivery = good(store->get(id)).delivery;
+            CPPUNIT_ASSERT(delivery.attempts >= std::stoi(reported.back()));
+            CPPUNIT_ASSERT(delivery.attempts > attempts);
+            attempts = delivery.attempts;
+            // Each attempt is one intent, and at most the last has no outcome.
+            const bool in_hand = delivery.state == DeliveryState::kSending;
+            CPPUNIT_ASSERT_EQUAL(in_hand ? 1 : 0, good(store->recover({"101"}, 0)));
+        }
+    }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(CrashTest);
+
+}  // namespace

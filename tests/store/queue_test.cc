@@ -1,0 +1,360 @@
+#include "root.h"
+#include "store/database.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <atomic>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+namespace {
+
+using namespace vm;
+using namespace vm::store;
+
+constexpr TimeMs kStart = 1000000;
+
+class QueueTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(QueueTest);
+    CPPUNIT_TEST(an_attempt_from_intent_to_sent);
+    CPPUNIT_TEST(the_message_id_is_fixed_by_the_first_intent);
+    CPPUNIT_TEST(an_intent_is_refused_unless_something_waits);
+    CPPUNIT_TEST(outcomes_follow_the_state_machine_only);
+    CPPUNIT_TEST(retry_by_state);
+    CPPUNIT_TEST(recovers_what_a_dead_agent_had_in_hand);
+    CPPUNIT_TEST(a_recovery_sweeps_old_temporaries_only);
+    CPPUNIT_TEST(due_and_pending_leave_out_what_is_settled);
+    CPPUNIT_TEST(threads_share_out_the_intents);
+    CPPUNIT_TEST(processes_share_out_the_intents);
+    CPPUNIT_TEST(history_keeps_the_words_of_the_server);
+    CPPUNIT_TEST(status_is_written_when_it_changes);
+    CPPUNIT_TEST(counts_what_is_not_deleted);
+    CPPUNIT_TEST(the_change_mark_moves_with_the_commits_of_others);
+    CPPUNIT_TEST_SUITE_END();
+
+    // Brings the delivery of a new message to `state`.
+    static std::string message_in(Store& store, const Root& root, DeliveryState state) {
+        NewMessage incoming = root.message();
+        if (state == DeliveryState::kOff) incoming.delivery = state;
+        const std::string id = good(store.add(incoming));
+        if (state == DeliveryState::kOff || state == DeliveryState::kQueued) return id;
+        good(store.record_intent(id, id + "@x"));
+        const auto end = [&](DeliveryEvent event) {
+            good(store.record_outcome(id, event, "words", kStart + 60000));
+        };
+        if (state == DeliveryState::kSent) end(DeliveryEvent::kAccepted);
+        if (state == DeliveryState::kDeferred) end(DeliveryEvent::kDeferral);
+        if (state == DeliveryState::kFailed) end(DeliveryEvent::kFailure);
+        if (state == DeliveryState::kUncertain) end(DeliveryEvent::kReplyLost);
+        return id;
+    }
+
+    void an_attempt_from_intent_to_sent() {
+        const Root root;
+        ManualClock clock(kStart);
+        const auto store = root.open(clock);
+        const std::string id = good(store->add(root.message()));
+        const MessageRecord intent = good(store->record_intent(id, id + "@example.com"));
+        CPPUNIT_ASSERT(intent.delivery.state == DeliveryState::kSending);
+        CPPUNIT_ASSERT_EQUAL(1, intent.delivery.attempts);
+        CPPUNIT_ASSERT_EQUAL(id + "@example.com", intent.delivery.message_id);
+        // Durable, for every process.
+        CPPUNIT_ASSERT(good(root.open()->get(id)).delivery.state == DeliveryState::kSending);
+
+        good(store->record_outcome(id, DeliveryEvent::kAccepted, "250 2.0.0 Ok: queued\r\n", 0));
+        const Delivery sent = good(root.open()->get(id)).delivery;
+        CPPUNIT_ASSERT(sent.state == DeliveryState::kSent);
+        CPPUNIT_ASSERT_EQUAL(std::string("250 2.0.0 Ok: queued  "), sent.last_reply);
+    }
+
+    void the_message_id_is_fixed_by_the_first_intent() {
+        const Root root;
+        const auto store = root.open();
+        const std::string id = good(store->add(root.message()));
+        good(store->record_intent(id, "first@x"));
+        good(store->record_outcome(id, DeliveryEvent::kDeferral, "451", 0));
+        const MessageRecord again = good(store->record_intent(id, "second@y"));
+        CPPUNIT_ASSERT_EQUAL(std::string("first@x"), again.delivery.message_id);
+        CPPUNIT_ASSERT_EQUAL(2, again.delivery.attempts);
+    }
+
+    void an_intent_is_refused_unless_something_waits() {
+        const Root root;
+        const auto store = root.open();
+        for (const DeliveryState state : {DeliveryState::kOff, DeliveryState::kSending,
+                                          DeliveryState::kSent, DeliveryState::kFailed}) {
+            const std::string id = message_in(*store, root, state);
+            const int attempts = good(store->get(id)).delivery.attempts;
+            CPPUNIT_ASSERT(kind_of(store->record_intent(id, "x")) == ErrorKind::kMessage);
+            CPPUNIT_ASSERT_EQUAL(attempts, good(store->get(id)).delivery.attempts);
+        }
+        const std::string deleted = message_in(*store, root, DeliveryState::kQueued);
+        good(store->remove(deleted));
+        CPPUNIT_ASSERT(kind_of(store->record_intent(deleted, "x")) == ErrorKind::kMessage);
+    }
+
+    void outcomes_follow_the_state_machine_only() {
+        const Root root;
+        const auto store = root.open();
+        using D = DeliveryState;
+        using E = DeliveryEvent;
+        for (const D state : {D::kOff, D::kQueued, D::kSending, D::kSent, D::kDeferred, D::kFailed,
+                              D::kUncertain}) {
+            for (const E event : {E::kAccepted, E::kDeferral, E::kFailure, E::kReplyLost,
+                                  E::kRestart, E::kFound, E::kSwitchOff, E::kGiveUp}) {
+                const std::string id = message_in(*store, root, state);
+                const std::size_t steps = good(store->history(id)).size();
+                const auto next = next_state(state, event);
+                const auto done = store->record_outcome(id, event, "words", 77);
+                const std::string what = std::string(to_string(state)) + " " + to_string(event);
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(what, next.has_value(), done.has_value());
+                CPPUNIT_ASSERT_MESSAGE(what,
+                                       good(store->get(id)).delivery.state == next.value_or(state));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(what, steps + (next ? 1 : 0),
+                                             good(store->history(id)).size());
+                if (!done) CPPUNIT_ASSERT(done.error().kind == ErrorKind::kMessage);
+            }
+        }
+        const std::string id = message_in(*store, root, D::kQueued);
+        for (const E event : {E::kIntent, E::kRequeue})
+            CPPUNIT_ASSERT(kind_of(store->record_outcome(id, event, "", 0)) == ErrorKind::kUsage);
+    }
+
+    void retry_by_state() {
+        const Root root;
+        ManualClock clock(kStart);
+        const auto store = root.open(clock);
+        struct Case {
+            DeliveryState from, to;
+            int attempts;
+            bool fresh;  // the delivery timeout begins anew
+        };
+        using D = DeliveryState;
+        for (const Case& c :
+             {Case{D::kOff, D::kQueued, 0, true}, Case{D::kFailed, D::kQueued, 0, true},
+              Case{D::kDeferred, D::kQueued, 1, true}, Case{D::kUncertain, D::kUncertain, 1, true},
+              Case{D::kQueued, D::kQueued, 0, false}}) {
+            const std::string id = message_in(*store, root, c.from);
+            const TimeMs before = good(store->get(id)).delivery.queued_at;
+            clock.advance(5);
+            good(store->retry(id));
+            const Delivery after = good(store->get(id)).delivery;
+            const std::string what = to_string(c.from);
+            CPPUNIT_ASSERT_MESSAGE(what, after.state == c.to);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(what, c.attempts, after.attempts);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(what, clock.now(), after.next_attempt);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(what, c.fresh ? clock.now() : before, after.queued_at);
+        }
+        const auto sent = store->retry(message_in(*store, root, D::kSent));
+        CPPUNIT_ASSERT(kind_of(sent) == ErrorKind::kMessage);
+        CPPUNIT_ASSERT_EQUAL(std::string("it was sent already"), sent.error().reason);
+        const auto sending = store->retry(message_in(*store, root, D::kSending));
+        CPPUNIT_ASSERT(kind_of(sending) == ErrorKind::kMessage);
+        CPPUNIT_ASSERT_EQUAL(std::string("it is being sent right now"), sending.error().reason);
+    }
+
+    void recovers_what_a_dead_agent_had_in_hand() {
+        const Root root;
+        const auto store = root.open();
+        const std::string mine = message_in(*store, root, DeliveryState::kSending);
+        const std::string waiting = message_in(*store, root, DeliveryState::kDeferred);
+        const std::string other = good(store->add(root.message("102")));
+        good(store->record_intent(other, "x"));
+
+        CPPUNIT_ASSERT_EQUAL(0, good(store->recover({}, 9)));
+        CPPUNIT_ASSERT_EQUAL(1, good(store->recover({"100", "101"}, 9)));
+        CPPUNIT_ASSERT_EQUAL(0, good(store->recover({"100", "101"}, 9)));
+        const Delivery recovered = good(store->get(mine)).delivery;
+        CPPUNIT_ASSERT(recovered.state == DeliveryState::kUncertain);
+        CPPUNIT_ASSERT_EQUAL(TimeMs{9}, recovered.next_attempt);
+        CPPUNIT_ASSERT(!recovered.last_reply.empty());
+        CPPUNIT_ASSERT(good(store->get(waiting)).delivery.state == DeliveryState::kDeferred);
+        CPPUNIT_ASSERT(good(store->get(other)).delivery.state == DeliveryState::kSending);
+        CPPUNIT_ASSERT_EQUAL(std::string("uncertain"), good(store->history(mine)).back().to);
+    }
+
+    void a_recovery_sweeps_old_temporaries_only() {
+        const Root root;
+        ManualClock clock(system_clock().now());
+        const auto store = root.open(clock);
+        const std::string id = good(store->add(root.message()));
+        const auto left = root.paths.media() / "01ARZ3NDEKTSV4RRFFQ69G5FAV.wav.tmp";
+        std::ofstream(left) << "half";
+        good(store->recover({}, 0));
+        CPPUNIT_ASSERT(std::filesystem::exists(left));
+        clock.advance(25LL * 3600 * 1000);
+        good(store->recover({}, 0));
+        CPPUNIT_ASSERT(!std::filesystem::exists(left));
+        CPPUNIT_ASSERT(std::filesystem::exists(store->media_path(good(store->get(id)).message)));
+    }
+
+    void due_and_pending_leave_out_what_is_settled() {
+        const Root root;
+        ManualClock clock(kStart);
+        const auto store = root.open(clock);
+        CPPUNIT_ASSERT(good(store->due()).empty());
+        using D = DeliveryState;
+        std::vector<std::string> ids;
+        for (const D state : {D::kDeferred, D::kQueued, D::kUncertain, D::kSending, D::kFailed,
+                              D::kOff, D::kSent}) {
+            ids.push_back(message_in(*store, root, state));
+            clock.advance(1);
+        }
+        good(store->add(root.message("99")));
+
+        const auto due = good(store->due());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, due.size());
+        CPPUNIT_ASSERT_EQUAL(std::string("101"), due[0].mailbox);
+        CPPUNIT_ASSERT_EQUAL(kStart + 1, due[0].next_attempt);  // the queued one's
+        CPPUNIT_ASSERT_EQUAL(std::string("99"), due[1].mailbox);
+
+        const auto in_order = [](const std::vector<MessageRecord>& records) {
+            std::string out;
+            for (const MessageRecord& record : records)
+                out += std::string(to_string(record.delivery.state)) + " ";
+            return out;
+        };
+        CPPUNIT_ASSERT_EQUAL(std::string("deferred queued uncertain "),
+                             in_order(good(store->pending("101"))));
+        CPPUNIT_ASSERT_EQUAL(std::string("deferred queued uncertain sending failed queued "),
+                             in_order(good(store->queue())));
+        for (const std::string& id : ids) good(store->remove(id));
+        CPPUNIT_ASSERT_EQUAL(std::string("queued "), in_order(good(store->queue())));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, good(store->due()).size());
+    }
+
+    void threads_share_out_the_intents() {
+        const Root root;
+        std::vector<std::string> ids;
+        {
+            const auto store = root.open();
+            for (int i = 0; i < 50; ++i) ids.push_back(good(store->add(root.message())));
+        }
+        std::atomic<int> taken{0}, broken{0};
+        std::vector<std::thread> threads;
+        for (int i = 0; i < 4; ++i)
+            threads.emplace_back([&] {
+                const auto store = Store::open(root.paths);
+                for (const std::string& id : ids) {
+                    const auto intent = (*store)->record_intent(id, id + "@x");
+                    if (intent)
+                        ++taken;
+                    else if (intent.error().kind != ErrorKind::kMessage)
+                        ++broken;
+                }
+            });
+        for (std::thread& thread : threads) thread.join();
+        CPPUNIT_ASSERT_EQUAL(0, broken.load());
+        CPPUNIT_ASSERT_EQUAL(50, taken.load());
+        for (const std::string& id : ids)
+            CPPUNIT_ASSERT_EQUAL(1, good(root.open()->get(id)).delivery.attempts);
+    }
+
+    void processes_share_out_the_intents() {
+        const Root root;
+        std::vector<std::string> ids;
+        {
+            const auto store = root.open();
+            for (int i = 0; i < 30; ++i) ids.push_back(good(store->add(root.message())));
+        }
+        std::vector<pid_t> children;
+        for (int i = 0; i < 3; ++i) {
+            const pid_t child = ::fork();
+            if (child == 0) {
+                const auto store = Store::open(root.paths);
+                int taken = 0;
+                for (const std::string& id : ids) {
+                    const auto intent = (*store)->record_intent(id, "x");
+                    if (!intent && intent.error().kind != ErrorKind::kMessage) ::_exit(255);
+                    taken += intent ? 1 : 0;
+                }
+                ::_exit(taken);
+            }
+            children.push_back(child);
+        }
+        int taken = 0;
+        for (const pid_t child : children) {
+            int status = -1;
+            ::waitpid(child, &status, 0);
+            CPPUNIT_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) != 255);
+            taken += WEXITSTATUS(status);
+        }
+        CPPUNIT_ASSERT_EQUAL(30, taken);
+    }
+
+    void history_keeps_the_words_of_the_server() {
+        const Root root;
+        const auto store = root.open();
+        const std::string id = message_in(*store, root, DeliveryState::kQueued);
+        good(store->record_intent(id, "x"));
+        good(store->record_outcome(id, DeliveryEvent::kDeferral, "451 4.7.1 later\x07\xFF", 5));
+        good(store->retry(id));
+        good(store->record_outcome(id, DeliveryEvent::kSwitchOff, "Email Integration is No", 0));
+        std::string told;
+        for (const HistoryEntry& entry : good(store->history(id)))
+            told += entry.from + ">" + entry.to + " (" + entry.reply + ") ";
+        CPPUNIT_ASSERT_EQUAL(std::string(">new () >queued () queued>sending (attempt 1) "
+                                         "sending>deferred (451 4.7.1 later ?) "
+                                         "deferred>queued (retry was asked for) "
+                                         "queued>off (Email Integration is No) "),
+                             told);
+    }
+
+    void status_is_written_when_it_changes() {
+        const Root root;
+        ManualClock clock(kStart);
+        const auto store = root.open(clock);
+        good(store->set_status({"101", "error", "no\nroute", 0}));
+        clock.advance(1);
+        good(store->set_status({"101", "error", "no\nroute", 0}));
+        good(store->set_status({"100", "ok", "", 0}));
+        auto all = good(root.open()->statuses());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, all.size());
+        CPPUNIT_ASSERT_EQUAL(std::string("100"), all[0].mailbox);
+        CPPUNIT_ASSERT_EQUAL(std::string("no route"), all[1].reason);
+        CPPUNIT_ASSERT_EQUAL(kStart, all[1].changed);
+        good(store->set_status({"101", "ok", "", 0}));
+        all = good(root.open()->statuses());
+        CPPUNIT_ASSERT_EQUAL(std::string("ok"), all[1].state);
+        CPPUNIT_ASSERT_EQUAL(kStart + 1, all[1].changed);
+    }
+
+    void counts_what_is_not_deleted() {
+        const Root root;
+        const auto store = root.open();
+        using D = DeliveryState;
+        std::vector<std::string> ids;
+        for (const D state : {D::kQueued, D::kSending, D::kSent, D::kSent, D::kDeferred, D::kFailed,
+                              D::kUncertain, D::kOff})
+            ids.push_back(message_in(*store, root, state));
+        good(store->add(root.message("102")));
+        good(store->mark(ids[0], MessageState::kRead));
+        good(store->remove(ids[2]));
+        *good(open_database(root.paths)) << "INSERT INTO links VALUES (:id, 'INBOX', 1, 1)",
+            soci::use(ids[3]);
+
+        const MailboxCounts counts = good(store->counts("101"));
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{6}, counts.new_messages);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{1}, counts.old_messages);
+        for (const std::int64_t one : {counts.queued, counts.sending, counts.sent, counts.deferred,
+                                       counts.failed, counts.uncertain, counts.linked})
+            CPPUNIT_ASSERT_EQUAL(std::int64_t{1}, one);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, good(store->counts("103")).new_messages);
+    }
+
+    void the_change_mark_moves_with_the_commits_of_others() {
+        const Root root;
+        const auto store = root.open(), other = root.open();
+        const std::int64_t before = good(store->change_mark());
+        CPPUNIT_ASSERT_EQUAL(before, good(store->change_mark()));
+        const std::string id = good(other->add(root.message()));
+        const std::int64_t after = good(store->change_mark());
+        CPPUNIT_ASSERT(before != after);
+        good(other->mark(id, MessageState::kNew));  // no change, no commit
+        CPPUNIT_ASSERT_EQUAL(after, good(store->change_mark()));
+    }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(QueueTest);
+
+}  // namespace
