@@ -12,8 +12,9 @@
  * VERSIONS
  *   The host refuses a plugin whose abi_version differs from VM_TRANSPORT_ABI, naming both, and one
  *   whose struct_size is smaller than the host's. A plugin returns NULL when the host's abi_version
- *   is not its own. Every struct that crosses the border begins with struct_size, set by its owner to
- *   sizeof; fields are only ever added at the end within one version.
+ *   is not its own. Every struct that crosses the border has struct_size, set by its owner to sizeof;
+ *   fields are only ever added at the end within one version, and never to a struct that lies inside
+ *   another (vm_endpoint). A plugin refuses options that are smaller than its own (open).
  *
  * OWNERSHIP
  *   What the caller passes belongs to the caller and is valid for the call, except vm_host (valid for
@@ -28,7 +29,16 @@
  * ERRORS
  *   No C++ exception may leave the plugin. A function reports facts - how far the dialogue came, what
  *   the server said - and never decides what they mean: retry, give up and search are the host's.
- *   Text is one line of UTF-8 or ASCII, without secrets.
+ *   Text is one line without control characters and without secrets; bytes above 127 as the server
+ *   sent them. The host checks every report: one that makes no sense (success without a final dot, a
+ *   value not listed here, text without its NUL) counts as "nobody knows what happened".
+ *
+ * SECRETS
+ *   A password or token goes over a connection whose certificate was checked, or
+ *   vm_options.allow_cleartext_password is set; else the push ends with VM_CAUSE_CONFIG at VM_STEP_AUTH
+ *   before there is a connection. This holds for every mechanism, CRAM-MD5 included: what crosses an
+ *   open line lets the password be guessed at leisure. Authentication that was asked for and cannot be
+ *   had ends the push the same way; a message is never sent without it.
  *
  * WAITING
  *   Every function returns within the timeouts of the options. The plugin asks host->cancelled() at
@@ -97,6 +107,7 @@ struct vm_options {
     uint8_t verify;              /* 0: accept any certificate even where it would be checked */
     uint8_t allow_cleartext_password; /* 1: a password may cross an unverified connection */
     uint8_t imap_search_text;    /* 0: identity by header, 1: by token in the text */
+    /* 0: 60 s, 300 s, 600 s. */
     uint32_t connect_timeout_ms; /* DNS, TCP, TLS, greeting, EHLO, AUTH together */
     uint32_t reply_timeout_ms;   /* one reply, or one block of data taken by the server */
     uint32_t dot_timeout_ms;     /* the reply to the final dot (RFC 5321 4.5.3.2.6: 10 minutes) */
@@ -107,8 +118,10 @@ struct vm_message {
     uint32_t struct_size;
     const char *sender;     /* envelope sender, "" for <> */
     const char *recipient;  /* envelope recipient, one */
-    uint64_t size;          /* bytes of the message as `read` gives it; for SIZE (RFC 1870) */
-    uint8_t eight_bit;      /* 1: has bytes above 127, needs 8BITMIME (RFC 6152) */
+    uint64_t size;          /* bytes `read` gives in all, for SIZE (RFC 1870); 0: not known. Any other
+                             * number read is an I/O error. */
+    uint8_t eight_bit;      /* 1: has bytes above 127, needs 8BITMIME (RFC 6152): without it the
+                             * message is not sent, VM_CAUSE_CONFIG at VM_STEP_MAIL */
     void *read_context;
     /* Gives the message from its start, CRLF line ends. Returns bytes put into `buffer` (at most
      * `capacity`), 0 at the end, -1 on an I/O error: then the plugin closes the connection at once,
@@ -121,7 +134,7 @@ struct vm_message {
 
 /* The dialogue step a push ended in; in dialogue order. */
 enum vm_step {
-    VM_STEP_NONE = 0,
+    VM_STEP_NONE = 0, /* nothing was tried */
     VM_STEP_CONNECT = 1, /* DNS, TCP, implicit TLS */
     VM_STEP_GREETING = 2,
     VM_STEP_HELLO = 3, /* EHLO, HELO */
@@ -137,26 +150,27 @@ enum vm_step {
 /* Why it ended there. */
 enum vm_cause {
     VM_CAUSE_REPLY = 0, /* code, enhanced and text hold the reply; step DOT and 2xx is success */
-    VM_CAUSE_LOST = 1,
-    VM_CAUSE_TIMEOUT = 2,
-    VM_CAUSE_DNS = 3,
-    VM_CAUSE_REFUSED = 4,
-    VM_CAUSE_TLS = 5,
-    VM_CAUSE_PROTOCOL = 6,
-    VM_CAUSE_LOCAL = 7, /* vm_message.read failed */
-    VM_CAUSE_CONFIG = 8,
-    VM_CAUSE_SIZE_LIMIT = 9,
-    VM_CAUSE_CANCELLED = 10 /* before the final dot */
+    VM_CAUSE_LOST = 1,       /* closed or reset */
+    VM_CAUSE_TIMEOUT = 2,    /* no answer in time */
+    VM_CAUSE_DNS = 3,        /* the name does not resolve */
+    VM_CAUSE_REFUSED = 4,    /* TCP refused, or unreachable */
+    VM_CAUSE_TLS = 5,        /* handshake, certificate, or STARTTLS demanded and not offered */
+    VM_CAUSE_PROTOCOL = 6,   /* what came was no reply, or none that fits */
+    VM_CAUSE_LOCAL = 7,      /* vm_message.read failed; not at VM_STEP_DOT */
+    VM_CAUSE_CONFIG = 8,     /* the options do not allow it; not at VM_STEP_DOT */
+    VM_CAUSE_SIZE_LIMIT = 9, /* larger than the server's SIZE; nothing was sent */
+    VM_CAUSE_CANCELLED = 10  /* before the final dot */
 };
 
 struct vm_push_report {
     uint32_t struct_size;
     uint8_t step;         /* enum vm_step */
     uint8_t cause;        /* enum vm_cause */
-    uint16_t code;        /* SMTP reply code, 0: none */
+    uint16_t code;        /* VM_CAUSE_REPLY: the SMTP reply code (a token refused by XOAUTH2's 334 is
+                           * 535); else 0 */
     char enhanced[16];    /* RFC 3463 "5.1.1", "" */
     char text[512];       /* the reply's lines joined by blanks, with code; or the reason */
-    uint64_t bytes_sent;  /* of this push, connecting included */
+    uint64_t bytes_sent;  /* of this push, connecting included; without TLS' own */
     uint64_t bytes_received;
     uint32_t round_trips; /* times the client had to wait for the server, connecting included */
     uint8_t connected;    /* 1: this push opened a new connection */
@@ -204,11 +218,12 @@ struct vm_transport {
      * replaced once, silently. [session] */
     void (*push)(struct vm_session *session, const struct vm_message *message, struct vm_push_report *report);
 
-    /* Looks for the message with header X-VM-Message-Id `id` in the account. [session] */
-    enum vm_status (*find)(struct vm_session *session, const char *id, struct vm_find_result *result);
+    /* Looks for the message with header X-VM-Message-Id `id` in the account. Returns enum vm_status
+     * and fills `result`. [session] */
+    int (*find)(struct vm_session *session, const char *id, struct vm_find_result *result);
     /* Deletes the message with header X-VM-Message-Id `id` from the account, after having verified
-     * it; not being there is VM_OK with found = 0. [session] */
-    enum vm_status (*erase)(struct vm_session *session, const char *id, struct vm_find_result *result);
+     * it; not being there is VM_OK with found = 0. Returns enum vm_status. [session] */
+    int (*erase)(struct vm_session *session, const char *id, struct vm_find_result *result);
 };
 
 typedef const struct vm_transport *(*vm_transport_entry_fn)(const struct vm_host *host);

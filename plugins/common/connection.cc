@@ -1,0 +1,99 @@
+#include "common/connection.h"
+
+#include "common/reply.h"
+
+#include <algorithm>
+
+namespace vm::plug {
+
+namespace {
+
+// How long to wait before asking the host again whether to go on.
+constexpr std::chrono::milliseconds kSlice{500};
+
+}  // namespace
+
+Connection::Io Connection::pause(bool for_room, Deadline deadline, Patience patience) {
+    if (patience == Patience::kStopWhenAsked && host_.cancelled()) return Io::kCancelled;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - SteadyClock::now());
+    if (left.count() <= 0) return Io::kTimeout;
+    wire_->wait(for_room, std::min(left, kSlice));
+    return Io::kOk;
+}
+
+Wire::Status Connection::receive() {
+    char block[4096];
+    std::size_t count = 0;
+    const Wire::Status status = wire_->receive(block, sizeof block, count);
+    if (status == Wire::Status::kOk) {
+        buffer_.append(block, count);
+        counters_.received += count;
+    }
+    return status;
+}
+
+Connection::Io Connection::send(std::string_view data, Deadline deadline, Patience patience,
+                                bool stop_on_input) {
+    while (!data.empty()) {
+        std::size_t count = 0;
+        const Wire::Status status = wire_->send(data, count);
+        if (status == Wire::Status::kClosed) return Io::kLost;
+        if (status == Wire::Status::kOk) {
+            data.remove_prefix(count);
+            counters_.sent += count;
+            unanswered_ = true;
+            continue;
+        }
+        // The server takes no more just now; perhaps it has something to say. Reading is also what
+        // lets TLS go on when it needs the peer's bytes to send its own.
+        if (stop_on_input && input() != Input::kNone) return Io::kInput;
+        if (const Io io = pause(true, deadline, patience); io != Io::kOk) return io;
+    }
+    return Io::kOk;
+}
+
+Connection::Io Connection::fill(Deadline deadline, Patience patience) {
+    // Counted whether the answer is already there or not: what counts is that it had to be awaited.
+    if (unanswered_) ++counters_.round_trips;
+    unanswered_ = false;
+    for (;;) {
+        switch (receive()) {
+            case Wire::Status::kOk:
+                return Io::kOk;
+            case Wire::Status::kClosed:
+                return Io::kLost;
+            case Wire::Status::kAgain:
+                break;
+        }
+        if (const Io io = pause(false, deadline, patience); io != Io::kOk) return io;
+    }
+}
+
+Connection::Io Connection::read_line(std::string& line, Deadline deadline, Patience patience) {
+    for (;;) {
+        const auto end = buffer_.find('\n');
+        if (end != std::string::npos && end <= kMaxLine) {
+            line.assign(buffer_, 0, end > 0 && buffer_[end - 1] == '\r' ? end - 1 : end);
+            buffer_.erase(0, end + 1);
+            host_.trace("S: ", line);
+            return Io::kOk;
+        }
+        if (buffer_.size() > kMaxLine) return Io::kGarbage;
+        if (const Io io = fill(deadline, patience); io != Io::kOk) return io;
+    }
+}
+
+Connection::Input Connection::input() {
+    if (!buffer_.empty()) return Input::kSome;
+    switch (receive()) {
+        case Wire::Status::kOk:
+            return Input::kSome;
+        case Wire::Status::kClosed:
+            return Input::kClosed;
+        case Wire::Status::kAgain:
+            break;
+    }
+    return Input::kNone;
+}
+
+}  // namespace vm::plug

@@ -1,0 +1,45 @@
+// The SMTP dialogue up to AUTH, overheard while libcurl holds it: at which step it is, what the
+// server said there, what it can do. Pure: lines in, facts out.
+#ifndef VM_PLUGINS_COMMON_SMTP_HANDSHAKE_H
+#define VM_PLUGINS_COMMON_SMTP_HANDSHAKE_H
+
+#include "common/dial.h"
+#include "common/ending.h"
+#include "common/smtp_connect.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace vm::plug {
+
+class SmtpHandshake : public Handshake {
+  public:
+    std::string on_command(std::string_view command) override;
+    bool on_line(std::string_view line) override;
+
+    const Capabilities& capabilities() const { return capabilities_; }
+    bool auth_tried() const { return auth_tried_; }
+    bool authenticated() const { return authenticated_; }
+
+    // What ended the attempt, given what libcurl made of it.
+    Ending ending(const DialError& error) const;
+
+  private:
+    Ending dialogue_ending(const DialError& error) const;
+
+    vm_step step_ = VM_STEP_CONNECT;
+    ReplyParser parser_;
+    std::optional<Reply> reply_;  // the whole reply to the last command
+    bool garbage_ = false;
+    std::string garbage_line_;
+    bool ehlo_ = false;  // the last hello was an EHLO
+    bool auth_tried_ = false;
+    bool xoauth2_ = false;
+    bool authenticated_ = false;
+    Capabilities capabilities_;
+};
+
+}  // namespace vm::plug
+
+#endif

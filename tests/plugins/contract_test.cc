@@ -1,0 +1,240 @@
+// What every transport plugin promises, asked of the real ones through src/transport, as the agent
+// uses them.
+#include "../base/temporary_directory.h"
+#include "base/files.h"
+#include "scripted_server.h"
+#include "transport/plugin.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <cstdlib>
+#include <thread>
+
+namespace vm::testing {
+
+namespace {
+
+using transport::Plugin;
+using transport::Session;
+using transport::SessionOptions;
+
+class ContractTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(ContractTest);
+    CPPUNIT_TEST(pushes_and_keeps_the_connection);
+    CPPUNIT_TEST(reports_a_refusal_in_the_servers_words);
+    CPPUNIT_TEST(reports_where_it_was_lost);
+    CPPUNIT_TEST(authenticates_over_verified_tls);
+    CPPUNIT_TEST(refuses_senseless_options);
+    CPPUNIT_TEST(account_side_says_no_well_formed);
+    CPPUNIT_TEST(speaks_of_its_abi);
+    CPPUNIT_TEST(sessions_are_independent);
+    CPPUNIT_TEST_SUITE_END();
+
+    TemporaryDirectory directory_;
+    UniqueFd mail_;
+    const std::string text_ = "Subject: x\r\n\r\n" + std::string(100'000, 'x') + "\r\n.\r\nend\r\n";
+
+  public:
+    void setUp() override {
+        mail_ = std::move(*unnamed_file(directory_.path()));
+        CPPUNIT_ASSERT(write_all(mail_.get(), text_, "mail").has_value());
+    }
+
+  private:
+    static std::filesystem::path file_of(const char* name) {
+        const char* build = std::getenv("VM_BUILD");
+        return std::filesystem::path(build == nullptr ? "build" : build) / "lib" / name;
+    }
+
+    template <class Check>
+    void for_each_plugin(Check check) {
+        for (const char* name : {"libsmtpimap4.so", "libsmtppop3.so"}) {
+            const auto plugin = Plugin::load(file_of(name));
+            if (!plugin) CPPUNIT_FAIL(plugin.error().text());
+            check(*plugin);
+        }
+    }
+
+    static SessionOptions options_for(const ScriptedServer& server) {
+        SessionOptions options;
+        options.name = "101";
+        options.smtp.host = "127.0.0.1";
+        options.smtp.port = server.port();
+        options.domain = "unit.example.com";
+        return options;
+    }
+    static Session open(const Plugin& plugin, const SessionOptions& options) {
+        auto session = plugin.open(options);
+        if (!session) CPPUNIT_FAIL(session.error().text());
+        return std::move(*session);
+    }
+    transport::OutgoingMessage message() {
+        return {.sender = "voicemail@example.com",
+                .recipient = "ann@example.com",
+                .fd = mail_.get(),
+                .size = static_cast<std::int64_t>(text_.size()),
+                .eight_bit = false};
+    }
+
+    void pushes_and_keeps_the_connection() {
+        for_each_plugin([&](const Plugin& plugin) {
+            std::vector<std::string> mails;
+            SmtpScript script;
+            script.on_data = [&](const std::string& data) { mails.push_back(data); };
+            ScriptedServer server(script);
+            {
+                Session session = open(plugin, options_for(server));
+                for (int i = 0; i < 3; ++i) {
+                    const PushReport report = session.push(message());
+                    CPPUNIT_ASSERT_MESSAGE(describe(report),
+                                           classify(report).event == DeliveryEvent::kAccepted);
+                    CPPUNIT_ASSERT_EQUAL(i == 0, session.last_push().connected);
+                    if (i > 0)
+                        CPPUNIT_ASSERT_EQUAL(std::uint32_t{2}, session.last_push().round_trips);
+                }
+            }
+            server.stop();
+            CPPUNIT_ASSERT_EQUAL(1, server.connections());
+            CPPUNIT_ASSERT_EQUAL(std::size_t{3}, mails.size());
+            for (const std::string& mail : mails)
+                CPPUNIT_ASSERT_EQUAL(text_.size() + 1, mail.size());  // one dot stuffed
+            CPPUNIT_ASSERT_EQUAL(std::string("EHLO unit.example.com"), server.lines().front());
+            CPPUNIT_ASSERT_EQUAL(std::string("QUIT"), server.lines().back());
+        });
+    }
+
+    void reports_a_refusal_in_the_servers_words() {
+        for_each_plugin([&](const Plugin& plugin) {
+            SmtpScript script;
+            script.rcpt = "550 5.1.1 no such user here\r\n";
+            ScriptedServer server(script);
+            const PushReport report = open(plugin, options_for(server)).push(message());
+            CPPUNIT_ASSERT_EQUAL(std::string("RCPT: 550 5.1.1 no such user here"),
+                                 describe(report));
+            CPPUNIT_ASSERT_EQUAL("127.0.0.1:" + std::to_string(server.port()), report.server);
+            CPPUNIT_ASSERT(classify(report).event == DeliveryEvent::kFailure);
+        });
+    }
+
+    void reports_where_it_was_lost() {
+        for_each_plugin([&](const Plugin& plugin) {
+            for (const auto& [where, event] : {std::pair{"MAIL", DeliveryEvent::kDeferral},
+                                               std::pair{"dot", DeliveryEvent::kReplyLost}}) {
+                SmtpScript script;
+                script.instead = [where = std::string(where)](Peer&, const std::string& step) {
+                    if (step == where) throw Peer::Gone{};
+                    return false;
+                };
+                ScriptedServer server(script);
+                const PushReport report = open(plugin, options_for(server)).push(message());
+                CPPUNIT_ASSERT_MESSAGE(describe(report), report.cause == PushCause::kLost);
+                CPPUNIT_ASSERT_MESSAGE(describe(report), classify(report).event == event);
+            }
+        });
+    }
+
+    void authenticates_over_verified_tls() {
+        for_each_plugin([&](const Plugin& plugin) {
+            TestCa ca;
+            SmtpScript script;
+            script.ehlo = "250-h\r\n250-STARTTLS\r\n250-AUTH PLAIN\r\n250 PIPELINING\r\n";
+            script.tls = ca.server("IP:127.0.0.1");
+            ScriptedServer server(script);
+            SessionOptions options = options_for(server);
+            options.smtp.tls = transport::Tls::kStartTls;
+            options.smtp.auth = transport::Auth::kAuto;
+            options.smtp.user = "ann";
+            options.smtp.password = Secret("s3cret s3cret");
+            options.ca_file = ca.file();
+            const PushReport report = open(plugin, options).push(message());
+            CPPUNIT_ASSERT_MESSAGE(describe(report),
+                                   classify(report).event == DeliveryEvent::kAccepted);
+        });
+    }
+
+    void refuses_senseless_options() {
+        for_each_plugin([&](const Plugin& plugin) {
+            using Spoil = void (*)(SessionOptions&);
+            for (const Spoil spoil : {
+                     Spoil([](SessionOptions& o) { o.smtp.host = "a b"; }),
+                     Spoil([](SessionOptions& o) { o.smtp.host = "a/b?c"; }),
+                     Spoil([](SessionOptions& o) { o.domain = "a\r\nMAIL"; }),
+                     Spoil([](SessionOptions& o) { o.domain = "[127.0.0.1"; }),
+                     Spoil([](SessionOptions& o) { o.smtp.auth = transport::Auth::kPlain; }),
+                     Spoil([](SessionOptions& o) {
+                         o.smtp.auth = transport::Auth::kPlain;
+                         o.smtp.user = "ann";
+                     }),
+                     Spoil([](SessionOptions& o) {
+                         o.smtp.auth = transport::Auth::kPlain;
+                         o.smtp.user = "ann\r\n";
+                         o.smtp.password = Secret("x");
+                     }),
+                     Spoil([](SessionOptions& o) {
+                         o.smtp.auth = transport::Auth::kPlain;
+                         o.smtp.user = "ann";
+                         o.smtp.password = Secret("x\r\nRSET");
+                     }),
+                     Spoil([](SessionOptions& o) {
+                         o.smtp.auth = transport::Auth::kXOAuth2;
+                         o.smtp.user = "ann";
+                         o.smtp.password = Secret("token\x01host=evil");
+                     }),
+                 }) {
+                SessionOptions options;
+                options.smtp.host = "mail.example.com";
+                spoil(options);
+                const auto session = plugin.open(options);
+                CPPUNIT_ASSERT(!session);
+                CPPUNIT_ASSERT(session.error().kind == ErrorKind::kConfig);
+                CPPUNIT_ASSERT(!session.error().reason.empty());
+                CPPUNIT_ASSERT(session.error().reason.find("evil") == std::string::npos);
+            }
+        });
+    }
+
+    void account_side_says_no_well_formed() {
+        for_each_plugin([&](const Plugin& plugin) {
+            SessionOptions options;
+            options.smtp.host = "mail.example.com";
+            Session session = open(plugin, options);
+            const auto found = session.find("01J9ZK3V5TA8Q4W8M8Z9N1B2C3");
+            CPPUNIT_ASSERT(found && !found->supported);
+            const auto erased = session.erase("01J9ZK3V5TA8Q4W8M8Z9N1B2C3");
+            CPPUNIT_ASSERT(erased && !erased->supported);
+        });
+    }
+
+    void speaks_of_its_abi() {
+        for_each_plugin([&](const Plugin& plugin) {
+            CPPUNIT_ASSERT_EQUAL("lib" + plugin.name() + ".so", plugin.path().filename().string());
+            CPPUNIT_ASSERT(!plugin.description().empty());
+        });
+    }
+
+    void sessions_are_independent() {
+        for_each_plugin([&](const Plugin& plugin) {
+            constexpr int kThreads = 4;
+            std::vector<std::unique_ptr<ScriptedServer>> servers;
+            for (int i = 0; i < kThreads; ++i)
+                servers.push_back(std::make_unique<ScriptedServer>(SmtpScript{}));
+            std::atomic<int> sent = 0;
+            std::vector<std::thread> threads;
+            for (int i = 0; i < kThreads; ++i)
+                threads.emplace_back([&, i] {
+                    auto session = plugin.open(options_for(*servers[static_cast<std::size_t>(i)]));
+                    for (int k = 0; session && k < 10; ++k)
+                        if (classify(session->push(message())).event == DeliveryEvent::kAccepted)
+                            ++sent;
+                });
+            for (std::thread& thread : threads) thread.join();
+            CPPUNIT_ASSERT_EQUAL(kThreads * 10, sent.load());
+        });
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ContractTest);
+
+}  // namespace
+
+}  // namespace vm::testing
