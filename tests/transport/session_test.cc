@@ -1,0 +1,179 @@
+// What a plugin answers is checked before anybody sees it.
+#include "../base/temporary_directory.h"
+#include "base/files.h"
+#include "base/trace.h"
+#include "transport/plugin.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace vm::transport {
+
+namespace {
+
+class SessionTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(SessionTest);
+    CPPUNIT_TEST(success);
+    CPPUNIT_TEST(senseless_reports_are_nobody_knows);
+    CPPUNIT_TEST(text_is_made_harmless);
+    CPPUNIT_TEST(status_of_another_class_is_dropped);
+    CPPUNIT_TEST(message_is_read_and_rewound);
+    CPPUNIT_TEST(message_shorter_than_said);
+    CPPUNIT_TEST(empty_message_and_nul);
+    CPPUNIT_TEST(open_fails);
+    CPPUNIT_TEST(account_answers);
+    CPPUNIT_TEST(trace_has_the_sessions_name);
+    CPPUNIT_TEST(crash_stays_in_its_process);
+    CPPUNIT_TEST_SUITE_END();
+
+    vm::testing::TemporaryDirectory directory_;
+    UniqueFd mail_;
+
+  public:
+    void setUp() override {
+        mail_ = std::move(*unnamed_file(directory_.path()));
+        CPPUNIT_ASSERT(write_all(mail_.get(), std::string(100, 'x'), "mail").has_value());
+    }
+
+  private:
+    static Plugin plugin(const std::string& name = "liar") {
+        const char* build = std::getenv("VM_BUILD");
+        auto out = Plugin::load(std::filesystem::path(build == nullptr ? "build" : build) / "test" /
+                                ("lib" + name + ".so"));
+        if (!out) CPPUNIT_FAIL(out.error().text());
+        return *out;
+    }
+    static SessionOptions options() {
+        SessionOptions out;
+        out.name = "101";
+        out.smtp.host = "mail.example.com";
+        out.smtp.tls = Tls::kStartTls;
+        return out;
+    }
+    static Session session() {
+        auto out = plugin().open(options());
+        if (!out) CPPUNIT_FAIL(out.error().text());
+        return std::move(*out);
+    }
+    OutgoingMessage message(const std::string& order) {
+        return {
+            .sender = "", .recipient = order, .fd = mail_.get(), .size = 100, .eight_bit = false};
+    }
+    PushReport push(const std::string& order) { return session().push(message(order)); }
+
+    void success() {
+        const PushReport report = push("");
+        CPPUNIT_ASSERT(classify(report).event == DeliveryEvent::kAccepted);
+        CPPUNIT_ASSERT_EQUAL(std::string("mail.example.com:587"), report.server);
+        CPPUNIT_ASSERT_EQUAL(std::string("250 taken"), report.text);
+    }
+
+    void senseless_reports_are_nobody_knows() {
+        for (const char* order : {"throw", "nothing", "step", "cause", "code", "unterminated",
+                                  "status", "success too early", "cancelled behind the dot"}) {
+            const PushReport report = push(order);
+            CPPUNIT_ASSERT_MESSAGE(order, report.cause == PushCause::kPlugin);
+            CPPUNIT_ASSERT_MESSAGE(order, classify(report).event == DeliveryEvent::kReplyLost);
+            CPPUNIT_ASSERT_MESSAGE(order, !report.text.empty());
+        }
+    }
+
+    void text_is_made_harmless() {
+        CPPUNIT_ASSERT_EQUAL(std::string("250 a  b [31m?"), push("control").text);
+    }
+    void status_of_another_class_is_dropped() {
+        CPPUNIT_ASSERT_EQUAL(std::string(), push("wrong status").enhanced);
+    }
+
+    void message_is_read_and_rewound() {
+        CPPUNIT_ASSERT_EQUAL(std::string("100 100 "), push("read").text);
+    }
+    void message_shorter_than_said() {
+        OutgoingMessage shorter = message("read");
+        shorter.size = 101;
+        CPPUNIT_ASSERT_EQUAL(std::string("-1 -1 "), session().push(shorter).text);
+        shorter.fd = -1;
+        CPPUNIT_ASSERT_EQUAL(std::string("-1 -1 "), session().push(shorter).text);
+    }
+    void empty_message_and_nul() {
+        OutgoingMessage bad = message("");
+        bad.size = 0;
+        CPPUNIT_ASSERT(session().push(bad).cause == PushCause::kConfig);
+        bad = message(std::string("a\0b", 3));
+        CPPUNIT_ASSERT(session().push(bad).cause == PushCause::kConfig);
+    }
+
+    void open_fails() {
+        for (const auto& [order, reason] :
+             {std::pair{"no", "not this one"}, std::pair{"throw", "threw an exception"},
+              std::pair{"unterminated", "gave no reason"}}) {
+            SessionOptions refused = options();
+            refused.smtp.host = order;
+            const auto session = plugin().open(refused);
+            CPPUNIT_ASSERT_MESSAGE(order, !session);
+            CPPUNIT_ASSERT(session.error().kind == ErrorKind::kConfig);
+            CPPUNIT_ASSERT_MESSAGE(session.error().text(),
+                                   session.error().text().find(reason) != std::string::npos);
+        }
+        SessionOptions nul = options();
+        nul.smtp.password = Secret(std::string("a\0b", 3));
+        CPPUNIT_ASSERT(!plugin().open(nul));
+    }
+
+    void account_answers() {
+        Session asked = session();
+        const auto found = asked.find("some id");
+        CPPUNIT_ASSERT(found && found->supported && found->found);
+        CPPUNIT_ASSERT_EQUAL(std::string("INBOX"), found->link.folder);
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{7}, found->link.uid);
+        const auto erased = asked.erase("some id");
+        CPPUNIT_ASSERT(erased && !erased->supported);
+        for (const char* order : {"throw", "failed", "status", "found", "folder"}) {
+            const auto answer = asked.find(order);
+            CPPUNIT_ASSERT_MESSAGE(order, !answer);
+            CPPUNIT_ASSERT(answer.error().kind == ErrorKind::kRetryLater);
+        }
+        CPPUNIT_ASSERT_EQUAL(std::string("find: failed: server is on fire"),
+                             asked.find("failed").error().text());
+    }
+
+    void trace_has_the_sessions_name() {
+        const auto file = directory_.path() / "trace";
+        CPPUNIT_ASSERT(trace_open(file, 1 << 20, true).has_value());
+        bool stop = false;
+        SessionOptions named = options();
+        named.cancelled = [&] { return stop; };
+        Session session = std::move(*plugin().open(named));
+        CPPUNIT_ASSERT_EQUAL(std::string("250 taken"), session.push(message("trace")).text);
+        stop = true;
+        CPPUNIT_ASSERT_EQUAL(std::string("250 cancelled"), session.push(message("trace")).text);
+        const auto text = read_file(file);
+        CPPUNIT_ASSERT(text && text->find("101 C: NOOP") != std::string::npos);
+    }
+
+    void crash_stays_in_its_process() {
+        Session crashing = std::move(*plugin("crash_push").open(options()));
+        const pid_t child = ::fork();
+        if (child == 0) {
+            const rlimit none{0, 0};
+            ::setrlimit(RLIMIT_CORE, &none);
+            std::signal(SIGSEGV, SIG_DFL);
+            crashing.push(message(""));
+            ::_exit(0);
+        }
+        int status = 0;
+        CPPUNIT_ASSERT_EQUAL(child, ::waitpid(child, &status, 0));
+        CPPUNIT_ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SessionTest);
+
+}  // namespace
+
+}  // namespace vm::transport
