@@ -1,0 +1,36 @@
+// The command tree of vmconfig(8): what each command prints, on top of config/edit.h.
+// One thread, once per process.
+#ifndef VM_APP_VMCONFIG_COMMANDS_H
+#define VM_APP_VMCONFIG_COMMANDS_H
+
+#include "base/error.h"
+#include "base/paths.h"
+#include "config/edit.h"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace vm::app {
+
+// What the parsed command line asks for; set by the callback of the subcommand that was given.
+struct VmconfigRequest {
+    std::function<Result<>(const Paths&)> run;
+};
+
+void add_init_command(CLI::App& program, VmconfigRequest& request);
+void add_misc_commands(CLI::App& program, VmconfigRequest& request);
+void add_mailbox_commands(CLI::App& program, VmconfigRequest& request);
+void add_keys_command(CLI::App& program, VmconfigRequest& request);
+
+// Rows as columns on stdout, the first row being the heading; control characters neutralised.
+void print_table(const std::vector<std::vector<std::string>>& rows);
+
+// "vmconfig: warning: ..." lines on stderr.
+void print_warnings(const config::Notes& notes);
+
+}  // namespace vm::app
+
+#endif

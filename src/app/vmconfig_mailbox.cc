@@ -1,0 +1,183 @@
+// vmconfig mailbox ...: Mailbox Options. Passwords come in by argument or standard input and never
+// come out.
+#include "app/vmconfig_commands.h"
+#include "app/vmconfig_password.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "config/mailbox_options.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <iostream>
+#include <memory>
+
+namespace vm::app {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void print_json(const Json& json) {
+    std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+}
+
+// The option as the screen shows it.
+std::string shown_value(const config::IniDocument& document, const config::Option& option) {
+    const config::IniEntry* entry = document.find(config::kEmailSection, option.name);
+    const std::string written = entry ? entry->value : "";
+    if (option.secret) return config::is_unset(option, written) ? "(blank)" : "(set)";
+    const std::string value = config::value_of(option, written).value_or(written);
+    return value.empty() ? option.default_text : value;
+}
+
+Result<> show(const Paths& paths, const std::string& number, bool as_json) {
+    VM_ASSIGN(const config::MiscSetup misc, config::load_misc(paths));
+    VM_ASSIGN(const config::IniDocument document, config::read_mailbox(paths, number));
+    const config::TransportKind kind = config::transport_kind(misc);
+
+    std::vector<std::vector<std::string>> table{{"Option", "Value"}};
+    Json values = Json::object();
+    for (const config::Option* option : config::screen_options(kind)) {
+        const std::string value = shown_value(document, *option);
+        table.push_back({option->name, value.empty() ? "(blank)" : value});
+        values[option->name] = value;
+    }
+    // Of what is not known only the names: it may be a secret.
+    Json unknown = Json::array();
+    for (const config::IniEntry& entry : document.entries()) {
+        const bool ours = iequals(entry.section, config::kEmailSection);
+        if (!ours || config::find_option(config::mailbox_options(), entry.key)) continue;
+        unknown.push_back(entry.key);
+        table.push_back({entry.key, "(kept, not read)"});
+    }
+    if (as_json)
+        print_json({{"mailbox", number}, {"options", values}, {"unknown", unknown}});
+    else
+        print_table(table);
+    if (const auto valid = config::interpret_mailbox(document, number, paths); !valid)
+        print_warnings({valid.error().text()});
+    return {};
+}
+
+Result<> list(const Paths& paths, bool as_json) {
+    VM_ASSIGN(const config::MiscSetup misc, config::load_misc(paths));
+    VM_ASSIGN(const std::vector<std::string> numbers, config::list_mailboxes(paths));
+    VM_ASSIGN(const config::Seats seats, config::count_seats(paths, misc));
+    std::vector<std::vector<std::string>> table{
+        {"Mailbox", "Email Integration", "Email Name", "Smtp Server", "Problem"}};
+    Json rows = Json::array();
+    for (const std::string& number : numbers) {
+        const auto mailbox = config::load_mailbox(paths, number);
+        std::string problem;
+        if (!mailbox)
+            problem = mailbox.error().text();
+        else if (std::find(seats.refused.begin(), seats.refused.end(), number) !=
+                 seats.refused.end())
+            problem = "no seat: g_nUnifiedMessagingSeats is " + std::to_string(seats.limit);
+        const config::MailboxOptions options = mailbox.value_or(config::MailboxOptions{});
+        table.push_back({number,
+                         !mailbox              ? "?"
+                         : options.integration ? "Yes"
+                                               : "No",
+                         options.email_name, options.smtp.host, problem});
+        rows.push_back({{"mailbox", number},
+                        {"email_integration", mailbox ? Json(options.integration) : Json()},
+                        {"email_name", options.email_name},
+                        {"smtp_server", options.smtp.host},
+                        {"problem", problem.empty() ? Json() : Json(problem)}});
+    }
+    if (as_json)
+        print_json({{"mailboxes", rows}});
+    else
+        print_table(table);
+    return {};
+}
+
+// "Key=Value"; a password given as "-" is read from standard input.
+Result<config::MailboxEdit> edit_of(const std::string& argument) {
+    const auto separator = argument.find('=');
+    // Without '=' the argument may be a stray password: it is not repeated.
+    if (separator == std::string::npos)
+        return fail(ErrorKind::kUsage, "set", "an argument without '='",
+                    "each setting is one argument of the form \"Key=Value\"",
+                    "put quotes around it when it has blanks");
+    config::MailboxEdit edit{std::string(trim(argument.substr(0, separator))),
+                             Secret(argument.substr(separator + 1))};
+    if (config::is_secret_key(edit.key) && edit.value.reveal() == "-") {
+        VM_ASSIGN(edit.value, read_password(edit.key));
+    }
+    return edit;
+}
+
+Result<> set(const Paths& paths, const std::string& number,
+             const std::vector<std::string>& arguments) {
+    std::vector<config::MailboxEdit> edits;
+    for (const std::string& argument : arguments) {
+        VM_ASSIGN(config::MailboxEdit edit, edit_of(argument));
+        edits.push_back(std::move(edit));
+    }
+    VM_ASSIGN(const config::Notes notes, config::set_mailbox(paths, number, edits));
+    print_warnings(notes);
+    return {};
+}
+
+}  // namespace
+
+void add_mailbox_commands(CLI::App& program, VmconfigRequest& request) {
+    CLI::App* mailbox = program.add_subcommand("mailbox", "Mailbox Options: e-mail of one mailbox");
+    mailbox->require_subcommand(1);
+
+    const auto number = std::make_shared<std::string>();
+    const auto as_json = std::make_shared<bool>(false);
+    const auto settings = std::make_shared<std::vector<std::string>>();
+    const auto command = [&](const char* name, const char* description) {
+        CLI::App* added = mailbox->add_subcommand(name, description);
+        if (std::string(name) != "list")
+            added->add_option("NNN", *number, "The mailbox number, 1 to 8 digits")->required();
+        return added;
+    };
+
+    CLI::App* list_command = command("list", "Print all mailboxes");
+    list_command->add_flag("--json", *as_json, "Print JSON");
+    list_command->callback([&request, as_json] {
+        request.run = [as_json](const Paths& paths) { return list(paths, *as_json); };
+    });
+
+    CLI::App* create_command =
+        command("create", "Create a mailbox with every option at its default");
+    create_command->callback([&request, number] {
+        request.run = [number](const Paths& paths) {
+            return config::create_mailbox(paths, *number);
+        };
+    });
+
+    CLI::App* show_command =
+        command("show", "Print a mailbox's options; passwords only as (set) or (blank)");
+    show_command->add_flag("--json", *as_json, "Print JSON");
+    show_command->callback([&request, number, as_json] {
+        request.run = [number, as_json](const Paths& paths) {
+            return show(paths, *number, *as_json);
+        };
+    });
+
+    CLI::App* delete_command = command("delete", "Remove a mailbox's options; its messages stay");
+    delete_command->callback([&request, number] {
+        request.run = [number](const Paths& paths) {
+            return config::delete_mailbox(paths, *number);
+        };
+    });
+
+    CLI::App* set_command = command("set", "Change options of a mailbox, all of them or none");
+    set_command
+        ->add_option("Key=Value", *settings,
+                     "One setting each; \"Smtp Password=-\" reads a line from standard input")
+        ->required();
+    set_command->callback([&request, number, settings] {
+        request.run = [number, settings](const Paths& paths) {
+            return set(paths, *number, *settings);
+        };
+    });
+}
+
+}  // namespace vm::app

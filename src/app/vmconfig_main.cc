@@ -1,0 +1,28 @@
+// vmconfig(8): Misc Setup and Mailbox Options from the command line.
+#include "app/cli.h"
+#include "app/vmconfig_commands.h"
+
+#include <iostream>
+
+int main(int argc, char** argv) {
+    CLI::App program("Edits the voice-mail unit's Misc Setup and Mailbox Options.", "vmconfig");
+    std::string root;
+    vm::app::VmconfigRequest request;
+    vm::app::add_common(program, root);
+    vm::app::add_init_command(program, request);
+    vm::app::add_misc_commands(program, request);
+    vm::app::add_mailbox_commands(program, request);
+    vm::app::add_keys_command(program, request);
+    program.require_subcommand(1);
+
+    if (const auto status = vm::app::parse(program, argc, argv)) return *status;
+    if (const auto done = request.run(vm::find_root(root)); !done)
+        return vm::app::report(program, done.error());
+    if (!std::cout.flush())
+        return vm::app::report(program, {vm::ErrorKind::kUnavailable,
+                                         "write",
+                                         "standard output",
+                                         "not everything could be written",
+                                         {}});
+    return 0;
+}

@@ -1,0 +1,93 @@
+#include "app/vmctl_commands.h"
+
+#include "app/cli.h"
+
+#include <iostream>
+#include <set>
+#include <vector>
+
+namespace vm::app {
+
+CLI::App* VmctlContext::command(CLI::App& parent, const std::string& name,
+                                const std::string& description, const std::string& examples,
+                                std::function<Result<>(const Paths&)> act) {
+    CLI::App* sub = parent.add_subcommand(name, description);
+    sub->add_flag("--json", json, "Print JSON");
+    sub->footer("Example:\n  " + examples);
+    sub->callback([this, act = std::move(act)] { action = act; });
+    return sub;
+}
+
+namespace {
+
+// The long names, with dashes, of all options below `app` that take a value.
+void collect_value_options(const CLI::App& app, std::set<std::string>& names) {
+    for (const CLI::Option* option : app.get_options())
+        if (option->get_items_expected_min() > 0)
+            for (const std::string& name : option->get_lnames()) names.insert("--" + name);
+    for (const CLI::App* sub : app.get_subcommands(nullptr)) collect_value_options(*sub, names);
+}
+
+// CLI11 takes "--caller-name=" for an option whose value is the next argument, and would swallow
+// that. Firmware writes so when a call brought no name: it becomes "--caller-name" and an empty
+// argument.
+std::vector<std::string> split_empty_values(const CLI::App& program, int argc, char** argv) {
+    std::set<std::string> names;
+    collect_value_options(program, names);
+    std::vector<std::string> out;
+    bool is_value = false;
+    for (const std::string& argument : std::vector<std::string>(argv, argv + argc)) {
+        const bool empty_value = !is_value && !argument.empty() && argument.back() == '=' &&
+                                 names.count(argument.substr(0, argument.size() - 1)) != 0;
+        is_value = !is_value && names.count(argument) != 0;
+        if (empty_value) {
+            out.push_back(argument.substr(0, argument.size() - 1));
+            out.emplace_back();
+        } else {
+            out.push_back(argument);
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
+void warn(std::string_view text) {
+    std::cerr << "vmctl: " << text << '\n';
+}
+
+int run_vmctl(int argc, char** argv) {
+    CLI::App program("Messages, deliveries and the state of a voice-mail unit's e-mail side",
+                     "vmctl");
+    std::string root;
+    add_common(program, root);
+    program.require_subcommand(1);
+    VmctlContext context;
+
+    CLI::App* message = program.add_subcommand("message", "Add, list and change messages");
+    message->require_subcommand(1);
+    add_message_add(*message, context);
+    add_message_commands(*message, context);
+    add_message_export(*message, context);
+
+    CLI::App* queue = program.add_subcommand("queue", "Deliveries that wait or failed");
+    queue->require_subcommand(1);
+    add_queue_commands(*queue, context);
+
+    add_status_command(program, context);
+
+    std::vector<std::string> arguments = split_empty_values(program, argc, argv);
+    std::vector<char*> pointers;
+    for (std::string& argument : arguments) pointers.push_back(argument.data());
+    if (const auto status = parse(program, static_cast<int>(pointers.size()), pointers.data()))
+        return *status;
+    if (const auto done = context.action(find_root(root)); !done)
+        return report(program, done.error());
+    std::cout.flush();
+    if (!std::cout)
+        return report(program, {ErrorKind::kUnavailable, "write", "standard output",
+                                "it takes no more data", "what was asked for has been done"});
+    return 0;
+}
+
+}  // namespace vm::app

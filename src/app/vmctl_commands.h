@@ -1,0 +1,43 @@
+// The commands of vmctl. Each part adds its subcommands to the program; parsing a command line
+// leaves in VmctlContext::action what is to be done. INTERFACE "vmctl" is the contract, vmctl(8)
+// the manual.
+#ifndef VM_APP_VMCTL_COMMANDS_H
+#define VM_APP_VMCTL_COMMANDS_H
+
+#include "base/error.h"
+#include "base/paths.h"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace vm::app {
+
+struct VmctlContext {
+    // Set by the subcommand that was given; writes its result to std::cout.
+    std::function<Result<>(const Paths&)> action;
+    // --json of that subcommand.
+    bool json = false;
+
+    // A subcommand "NAME" of `parent` with --json, an example in its help, and `action`.
+    CLI::App* command(CLI::App& parent, const std::string& name, const std::string& description,
+                      const std::string& examples, std::function<Result<>(const Paths&)> action);
+};
+
+// One line on stderr about something that does not stop the command.
+void warn(std::string_view text);
+
+void add_message_add(CLI::App& message, VmctlContext& context);
+void add_message_commands(CLI::App& message, VmctlContext& context);
+void add_message_export(CLI::App& message, VmctlContext& context);
+void add_queue_commands(CLI::App& queue, VmctlContext& context);
+void add_status_command(CLI::App& program, VmctlContext& context);
+
+// The program: parses, acts, prints. Returns the exit status.
+int run_vmctl(int argc, char** argv);
+
+}  // namespace vm::app
+
+#endif

@@ -1,0 +1,5 @@
+#include "app/vmctl_commands.h"
+
+int main(int argc, char** argv) {
+    return vm::app::run_vmctl(argc, argv);
+}

@@ -1,0 +1,129 @@
+// vmctl status: every mailbox with its state and counts. It works without an agent: configuration
+// is read afresh, and what the agent last found out is in the store.
+#include "agent/control.h"
+#include "app/vmctl_commands.h"
+#include "app/vmctl_output.h"
+#include "config/config.h"
+#include "store/store.h"
+
+#include <algorithm>
+#include <iostream>
+#include <map>
+#include <memory>
+
+namespace vm::app {
+
+namespace {
+
+struct State {
+    std::string state, reason;
+};
+
+// What holds for all mailboxes.
+struct Unit {
+    bool agent_running = false;
+    bool enabled = true;  // g_bUseEmailIntegration
+    std::string problem;  // with Misc Setup, "" when none
+    config::Seats seats;
+    std::map<std::string, State> known;  // by the agent
+};
+
+Result<Unit> look_at_unit(const Paths& paths, store::Store& store) {
+    Unit unit;
+    unit.agent_running = agent::agent_running(paths);
+    VM_ASSIGN(const std::vector<store::MailboxStatus> statuses, store.statuses());
+    for (const store::MailboxStatus& status : statuses)
+        unit.known[status.mailbox] = {status.state, status.reason};
+    const auto misc = config::load_misc(paths);
+    if (!misc) {
+        unit.problem = misc.error().text();
+        return unit;
+    }
+    unit.enabled = misc->use_email_integration;
+    if (!unit.enabled) unit.problem = "g_bUseEmailIntegration is False";
+    VM_ASSIGN(unit.seats, config::count_seats(paths, *misc));
+    return unit;
+}
+
+State state_of(const Paths& paths, const Unit& unit, const std::string& mailbox) {
+    const auto options = config::load_mailbox(paths, mailbox);
+    if (!options) return {"error", options.error().text()};
+    if (!options->integration) return {"off", "Email Integration is No"};
+    const auto& refused = unit.seats.refused;
+    if (std::find(refused.begin(), refused.end(), mailbox) != refused.end())
+        return {"error", "no seat: g_nUnifiedMessagingSeats allows " +
+                             std::to_string(unit.seats.limit) + " mailboxes"};
+    if (!unit.enabled) return {"off", unit.problem};
+    const auto known = unit.known.find(mailbox);
+    // What the agent said before Email Integration was set to Yes is of no use now.
+    if (known == unit.known.end() || known->second.state == "off") return {"ok", ""};
+    return known->second;
+}
+
+Json mailbox_json(const std::string& mailbox, const State& state,
+                  const store::MailboxCounts& counts) {
+    return {{"mailbox", mailbox},
+            {"state", state.state},
+            {"reason", state.reason},
+            {"new", counts.new_messages},
+            {"old", counts.old_messages},
+            {"queued", counts.queued},
+            {"sending", counts.sending},
+            {"sent", counts.sent},
+            {"deferred", counts.deferred},
+            {"failed", counts.failed},
+            {"uncertain", counts.uncertain},
+            {"linked", counts.linked},
+            {"idle", false},
+            {"condstore", false},
+            {"qresync", false},
+            {"last_sync", nullptr}};
+}
+
+Result<> status(const Paths& paths, bool json) {
+    VM_ASSIGN(const std::unique_ptr<store::Store> store, store::Store::open(paths));
+    VM_ASSIGN(const Unit unit, look_at_unit(paths, *store));
+    VM_ASSIGN(const std::vector<std::string> mailboxes, config::list_mailboxes(paths));
+    Json all = Json::array();
+    Table table({"MAILBOX", "STATE", "NEW", "OLD", "QUEUED", "SENDING", "SENT", "DEFERRED",
+                 "FAILED", "UNCERTAIN", "LINKED", "REASON"});
+    for (const std::string& mailbox : mailboxes) {
+        VM_ASSIGN(const store::MailboxCounts c, store->counts(mailbox));
+        const State state = state_of(paths, unit, mailbox);
+        all.push_back(mailbox_json(mailbox, state, c));
+        std::vector<std::string> row{mailbox, state.state};
+        for (const std::int64_t n : {c.new_messages, c.old_messages, c.queued, c.sending, c.sent,
+                                     c.deferred, c.failed, c.uncertain, c.linked})
+            row.push_back(std::to_string(n));
+        row.push_back(state.reason);
+        table.add(std::move(row));
+    }
+    if (json) {
+        print_json(std::cout,
+                   {{"agent", {{"running", unit.agent_running}, {"reason", unit.problem}}},
+                    {"seats", {{"limit", unit.seats.limit}, {"in_use", unit.seats.in_use.size()}}},
+                    {"mailboxes", std::move(all)}});
+        return {};
+    }
+    std::cout << "Agent: " << (unit.agent_running ? "running" : "not running") << '\n';
+    if (!unit.problem.empty()) std::cout << "Misc Setup: " << unit.problem << '\n';
+    if (unit.seats.limit > 0)
+        std::cout << "Seats: " << unit.seats.in_use.size() << " of " << unit.seats.limit
+                  << " in use\n";
+    std::cout << '\n';
+    if (mailboxes.empty())
+        std::cout << "No mailboxes; vmconfig mailbox create NNN makes one.\n";
+    else
+        table.print(std::cout);
+    return {};
+}
+
+}  // namespace
+
+void add_status_command(CLI::App& program, VmctlContext& context) {
+    context.command(program, "status", "Show the state of the agent and of every mailbox",
+                    "vmctl status --json",
+                    [&context](const Paths& paths) { return status(paths, context.json); });
+}
+
+}  // namespace vm::app
