@@ -1,0 +1,147 @@
+#include "core/delivery.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <rapidcheck.h>
+
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace vm;
+using S = DeliveryState;
+using E = DeliveryEvent;
+
+const std::vector<S> kStates{S::kOff,      S::kQueued, S::kSending,  S::kSent,
+                             S::kDeferred, S::kFailed, S::kUncertain};
+const std::vector<E> kEvents{E::kIntent,  E::kAccepted, E::kDeferral, E::kFailure,   E::kReplyLost,
+                             E::kRestart, E::kFound,    E::kRequeue,  E::kSwitchOff, E::kGiveUp};
+
+// The transitions as the comment of core/delivery.h tells them.
+std::map<std::pair<std::string, std::string>, std::string> documented() {
+    std::ifstream header("src/core/delivery.h");
+    std::map<std::pair<std::string, std::string>, std::string> table;
+    for (std::string line; std::getline(header, line);) {
+        std::istringstream words(line);
+        std::string slashes, from, bar, event, arrow, to;
+        words >> slashes >> from >> bar >> event >> arrow >> to;
+        if (slashes != "//" || bar != "|" || arrow != "->") continue;
+        for (char& c : event)
+            if (c == '_') c = ' ';
+        CPPUNIT_ASSERT_MESSAGE(line, table.emplace(std::pair(from, event), to).second);
+    }
+    return table;
+}
+
+class DeliveryTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(DeliveryTest);
+    CPPUNIT_TEST(every_pair_does_what_the_header_says);
+    CPPUNIT_TEST(only_a_sending_delivery_has_an_outcome);
+    CPPUNIT_TEST(sent_is_the_end);
+    CPPUNIT_TEST(nothing_unsure_becomes_unsent);
+    CPPUNIT_TEST(names_come_back);
+    CPPUNIT_TEST(gives_up_after_the_timeout_only);
+    CPPUNIT_TEST(backoff_doubles_within_its_bounds);
+    CPPUNIT_TEST(backoff_of_any_count_is_sane);
+    CPPUNIT_TEST_SUITE_END();
+
+    void every_pair_does_what_the_header_says() {
+        const auto table = documented();
+        CPPUNIT_ASSERT(table.size() > 15);
+        std::size_t possible = 0;
+        for (const S state : kStates) {
+            for (const E event : kEvents) {
+                const auto next = next_state(state, event);
+                const auto entry = table.find({to_string(state), to_string(event)});
+                const std::string pair = std::string(to_string(state)) + " | " + to_string(event);
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(pair, entry != table.end(), next.has_value());
+                if (next)
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(pair, entry->second,
+                                                 std::string(to_string(*next)));
+                possible += next.has_value();
+            }
+        }
+        CPPUNIT_ASSERT_EQUAL(table.size(), possible);  // no row of the comment names nothing
+    }
+
+    void only_a_sending_delivery_has_an_outcome() {
+        for (const S state : kStates)
+            for (const E event : {E::kAccepted, E::kFailure, E::kReplyLost, E::kRestart})
+                CPPUNIT_ASSERT_EQUAL(state == S::kSending, next_state(state, event).has_value());
+    }
+
+    void sent_is_the_end() {
+        for (const E event : kEvents) CPPUNIT_ASSERT(!next_state(S::kSent, event));
+    }
+
+    // Nothing but an answer leads out of "uncertain" into a state that is sent again as if it never
+    // had been handed over.
+    void nothing_unsure_becomes_unsent() {
+        for (const E event : kEvents) {
+            const auto next = next_state(S::kUncertain, event);
+            CPPUNIT_ASSERT(!next ||
+                           (*next != S::kQueued && *next != S::kDeferred && *next != S::kOff));
+        }
+        CPPUNIT_ASSERT(next_state(S::kSending, E::kReplyLost) == S::kUncertain);
+        CPPUNIT_ASSERT(next_state(S::kSending, E::kRestart) == S::kUncertain);
+    }
+
+    void names_come_back() {
+        std::set<std::string> names;
+        for (const S state : kStates) {
+            CPPUNIT_ASSERT(parse_delivery_state(to_string(state)) == state);
+            CPPUNIT_ASSERT(names.insert(to_string(state)).second);
+        }
+        CPPUNIT_ASSERT(!parse_delivery_state("Sent"));
+        CPPUNIT_ASSERT(!parse_delivery_state(""));
+        for (const MessageKind kind : {MessageKind::kVoice, MessageKind::kFax})
+            CPPUNIT_ASSERT(parse_message_kind(to_string(kind)) == kind);
+        for (const MessageState state :
+             {MessageState::kNew, MessageState::kRead, MessageState::kDeleted})
+            CPPUNIT_ASSERT(parse_message_state(to_string(state)) == state);
+        CPPUNIT_ASSERT(!parse_message_kind("video"));
+        CPPUNIT_ASSERT(!parse_message_state("unread"));
+    }
+
+    void gives_up_after_the_timeout_only() {
+        constexpr std::int64_t kTimeout = 1000;
+        Delivery delivery;
+        delivery.state = S::kSending;
+        delivery.queued_at = 5000;
+        for (const E unfinished : {E::kDeferral, E::kReplyLost}) {
+            CPPUNIT_ASSERT(with_timeout(unfinished, delivery, kTimeout, 5999) == unfinished);
+            CPPUNIT_ASSERT(with_timeout(unfinished, delivery, kTimeout, 6000) == E::kGiveUp);
+        }
+        for (const E final : {E::kAccepted, E::kFailure, E::kFound})
+            CPPUNIT_ASSERT(with_timeout(final, delivery, kTimeout, 9999) == final);
+        delivery.state = S::kQueued;  // not tried yet: it has its attempt
+        CPPUNIT_ASSERT(with_timeout(E::kDeferral, delivery, kTimeout, 9999) == E::kDeferral);
+    }
+
+    void backoff_doubles_within_its_bounds() {
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{30'000}, backoff_ms(1, 0.5));
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{60'000}, backoff_ms(2, 0.5));
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{240'000}, backoff_ms(4, 0.5));
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{7'200'000}, backoff_ms(100, 0.5));
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{22'500}, backoff_ms(1, 0.0));
+    }
+
+    void backoff_of_any_count_is_sane() {
+        CPPUNIT_ASSERT(rc::check("backoff", [] {
+            const int attempts = *rc::gen::arbitrary<int>();
+            const double jitter = *rc::gen::inRange(0, 1000) / 1000.0;
+            const std::int64_t delay = backoff_ms(attempts, jitter);
+            RC_ASSERT(delay >= 22'500 && delay < 9'000'000);
+            if (attempts > 0 && attempts < 1000)
+                RC_ASSERT(backoff_ms(attempts + 1, jitter) >= delay);
+        }));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(DeliveryTest);
+
+}  // namespace

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Exit statuses and messages of the programs as scripts see them; no server is needed."""
+
+import json
+import os
+
+import media
+import vmunit
+
+
+class CommandsTest(vmunit.TestCase):
+    def mailbox(self, unit, number="101", **options):
+        values = {
+            "Email Integration": "Yes",
+            "Email Name": "ann@example.test",
+            "Smtp Server": "localhost",
+            "Smtp Port": "1",
+        }
+        values.update({name.replace("_", " "): value for name, value in options.items()})
+        unit.config("mailbox", "create", number)
+        unit.set(number, **values)
+
+    def refused(self, done, status, *words):
+        """One line on stderr with these words, and this status."""
+        self.assertEqual(status, done.returncode, done.stderr)
+        self.assertEqual(1, len(done.stderr.strip().splitlines()), done.stderr)
+        for word in words:
+            self.assertIn(word, done.stderr)
+
+    def spoil(self, unit, number):
+        """Writes a bad value by hand; returns its line."""
+        file = unit.root / f"etc/mailboxes/{number}.ini"
+        bad = "Smtp SSL = Sometimes"
+        lines = [bad if l.startswith("Smtp SSL") else l for l in file.read_text().splitlines()]
+        file.write_text("\n".join(lines) + "\n")
+        return 1 + lines.index(bad)
+
+    def test_usage(self):
+        unit = self.unit()
+        for program in ("vmconfig", "vmctl", "vmemaild"):
+            self.refused(unit.run(program, "--no-such-option", status=None), 64, f"{program}: ")
+            for argument in ("--help", "--version"):
+                self.assertNotEqual("", unit.run(program, argument).stdout)
+
+    def test_nothing_due(self):
+        unit = self.unit()
+        unit.once()
+        self.mailbox(unit)
+        unit.once()
+        unit.run("vmemaild", "--check")
+        self.assertEqual({"messages": []}, json.loads(unit.ctl("message", "list", "--mailbox", "101", "--json").stdout))
+
+    def test_a_root_that_is_none(self):
+        unit = self.unit()
+        unit.root = self.files / "nothing"
+        for done in (unit.once(status=None), unit.ctl("status", status=None)):
+            self.assertNotEqual(0, done.returncode)
+            self.assertIn("vmconfig init", done.stderr)
+
+    def test_what_is_no_recording_is_refused_and_nothing_is_stored(self):
+        unit = self.unit()
+        self.mailbox(unit)
+        text = self.files / "text.wav"
+        text.write_text("this is no recording\n" * 100)
+        cut = self.files / "cut.wav"
+        cut.write_bytes(media.recording("vm-intro").read_bytes()[:1000])
+        empty = self.files / "empty.wav"
+        empty.touch()
+        for file in (text, cut, empty):
+            for kind in ("voice", "fax"):
+                done = unit.ctl("message", "add", "--mailbox", "101", "--kind", kind, "--file", file, status=None)
+                self.refused(done, 65, str(file))
+        missing = unit.ctl("message", "add", "--mailbox", "101", "--kind", "voice", "--file", "/none.wav", status=None)
+        self.refused(missing, 66, "/none.wav")
+        self.assertEqual({"messages": []}, json.loads(unit.ctl("message", "list", "--mailbox", "101", "--json").stdout))
+        self.assertEqual([], [f for f in (unit.root / "var/media").rglob("*") if f.is_file()])
+
+    def test_unknown_objects(self):
+        unit = self.unit()
+        self.refused(unit.ctl("message", "show", "01ARYZ6S41TSV4RRFFQ69G5FAV", status=None), 66)
+        self.refused(unit.config("mailbox", "show", "999", status=None), 66, "999")
+
+    def test_a_bad_value_is_named_with_its_line(self):
+        unit = self.unit()
+        self.mailbox(unit)
+        done = unit.config("mailbox", "set", "101", "Smtp SSL=Sometimes", status=None)
+        self.assertNotEqual(0, done.returncode)
+        for word in ("Smtp SSL", "Sometimes", "STARTTLS"):
+            self.assertIn(word, done.stderr)
+        line = self.spoil(unit, "101")
+        for arguments in (("--check",), ("--once",)):
+            done = unit.run("vmemaild", *arguments, status=78)
+            told = done.stdout + done.stderr
+            for word in ("101.ini", str(line), "Smtp SSL", "Sometimes"):
+                self.assertIn(word, told)
+
+    def test_one_bad_mailbox_leaves_the_others(self):
+        unit = self.unit()
+        self.mailbox(unit, "101")
+        self.mailbox(unit, "102")
+        self.spoil(unit, "101")
+        identity = unit.add("102", media.recording("vm-intro"))
+        unit.once(status=None)
+        self.assertEqual(1, unit.delivery(identity)["attempts"])
+
+    def test_a_password_others_can_read_is_refused(self):
+        unit = self.unit()
+        self.mailbox(
+            unit, Smtp_SSL="Yes", Smtp_Authentication="Plain", Smtp_Account="ann", Smtp_Password="hunter2"
+        )
+        file = unit.root / "etc/mailboxes/101.ini"
+        self.assertEqual(0o600, file.stat().st_mode & 0o777)
+        os.chmod(file, 0o644)
+        done = unit.run("vmemaild", "--check", status=None)
+        self.assertNotEqual(0, done.returncode)
+        self.assertIn("101.ini", done.stdout + done.stderr)
+        self.assertNotIn("hunter2", done.stdout + done.stderr + file.read_text())
+
+    def test_seats(self):
+        unit = self.unit()
+        unit.config("misc", "set", "g_nUnifiedMessagingSeats", "1")
+        self.mailbox(unit, "101")
+        unit.config("mailbox", "create", "102")
+        done = unit.config(
+            "mailbox", "set", "102", "Email Name=bob@example.test", "Smtp Server=localhost",
+            "Email Integration=Yes", status=None,
+        )  # fmt: skip
+        self.assertNotEqual(0, done.returncode)
+        self.assertIn("101", done.stderr)
+        self.assertIn("1", done.stderr)
+        # By hand it does not help either: the mailbox beyond the limit is not served.
+        file = unit.root / "etc/mailboxes/102.ini"
+        file.write_text("[Email]\nEmail Integration = Yes\nEmail Name = b@example.test\nSmtp Server = localhost\n")
+        told = unit.run("vmemaild", "--check", status=None)
+        self.assertIn("102", told.stdout + told.stderr)
+
+    def test_a_plugin_others_can_write_is_refused(self):
+        unit = self.unit()
+        self.mailbox(unit)
+        plugin = self.files / "libsmtpimap4.so"
+        plugin.write_bytes((unit.build / "lib/libsmtpimap4.so").read_bytes())
+        os.chmod(self.files, 0o755)
+        os.chmod(plugin, 0o757)
+        misc = unit.root / "etc/misc.ini"
+        misc.write_text(misc.read_text().replace(str(unit.build / "lib/libsmtpimap4.so"), str(plugin)))
+        identity = unit.add("101", media.recording("vm-intro"))
+        done = unit.once(status=78)
+        self.assertIn(str(plugin), done.stdout + done.stderr)
+        delivery = unit.delivery(identity)
+        self.assertIn(delivery["state"], ("queued", "deferred"))
+        self.assertEqual(0, delivery["attempts"])
+
+    def test_export_is_the_mail_as_it_would_be_sent(self):
+        unit = self.unit()
+        self.mailbox(unit)
+        identity = unit.add("101", media.recording("vm-intro"))
+        unit.ctl("message", "export", identity, "--as", "eml", "--output", self.files / "m.eml")
+        unit.ctl("message", "export", identity, "--as", "media", "--output", self.files / "m.wav")
+        self.assertEqual(media.recording("vm-intro").read_bytes(), (self.files / "m.wav").read_bytes())
+        self.assertIn(f"X-VM-Message-Id: {identity}\r\n".encode(), (self.files / "m.eml").read_bytes())
+
+
+if __name__ == "__main__":
+    vmunit.main()

@@ -1,0 +1,115 @@
+"""An SMTP server that does as it is told: takes mail, refuses, stalls, or drops the connection."""
+
+import socketserver
+import threading
+
+
+class ScriptedSmtp:
+    """Listens on a loopback port from construction to close().
+
+    `script` maps a step to what happens there, once the command has come: "greeting", "EHLO", "MAIL",
+    "RCPT", "DATA", "dot", "QUIT". A text is the reply, STALL waits until close() or release(), DROP
+    closes the connection. It may be changed at any time. What has happened is in `messages` (accepted
+    ones, as bytes), `connections` and, for each step, reached(step).wait().
+    """
+
+    STALL = object()
+    DROP = object()
+
+    def __init__(self, script=None):
+        self.script = dict(script or {})
+        self.messages = []
+        self.received = []  # also those that were refused or dropped at the dot
+        self.connections = 0
+        self._released = threading.Event()
+        self._reached = {}
+        self._held = {}
+        self._lock = threading.Lock()
+        outer = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                try:
+                    outer._talk(self.rfile, self.wfile)
+                except (ConnectionError, BrokenPipeError):
+                    pass
+
+        class Server(socketserver.ThreadingTCPServer):
+            allow_reuse_address = True
+            daemon_threads = True
+            block_on_close = False
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.release()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def release(self):
+        """Lets every stalled step go on, by dropping its connection."""
+        self._released.set()
+        for event in self._held.values():
+            event.set()
+
+    def hold(self, step):
+        """Makes the step wait until the returned event is set; then it answers by the script."""
+        event = self._held[step] = threading.Event()
+        return event
+
+    def reached(self, step):
+        """An event: some connection has come to this step."""
+        with self._lock:
+            return self._reached.setdefault(step, threading.Event())
+
+    def _do(self, step, default, out):
+        """Answers a step; false: the connection ends here."""
+        action = self.script.get(step, default)
+        self.reached(step).set()
+        if step in self._held:
+            self._held[step].wait()
+        if action is self.STALL:
+            self._released.wait()
+            return False
+        if action is self.DROP:
+            return False
+        out.write(action.encode() + b"\r\n")
+        return True
+
+    def _talk(self, lines, out):
+        with self._lock:
+            self.connections += 1
+        if not self._do("greeting", "220 scripted ESMTP", out):
+            return
+        defaults = {"EHLO": "250-scripted\r\n250-PIPELINING\r\n250 8BITMIME", "DATA": "354 go on"}
+        while line := lines.readline():
+            verb = line.split()[0].decode(errors="replace").upper() if line.split() else ""
+            if verb == "QUIT":
+                self._do("QUIT", "221 2.0.0 bye", out)
+                return
+            if not self._do(verb, defaults.get(verb, "250 2.0.0 ok"), out):
+                return
+            if verb == "DATA" and str(self.script.get("DATA", "354")).startswith("354"):
+                if not self._take(lines, out):
+                    return
+
+    def _take(self, lines, out):
+        message = b""
+        while (line := lines.readline()) not in (b".\r\n", b""):
+            message += line[1:] if line.startswith(b".") else line
+        if not line:
+            return False
+        self.received.append(message)
+        if not self._do("dot", "250 2.0.0 taken", out):
+            return False
+        if str(self.script.get("dot", "250")).startswith("250"):
+            self.messages.append(message)
+        return True

@@ -1,0 +1,205 @@
+"""A voice-mail unit of a test's own: a temporary root and the built programs run against it."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from mailrig import dies_with_parent, wait_until
+
+COMMAND_SECONDS = 240  # under sanitizers and on a busy machine
+
+
+class Failed(Exception):
+    """A command ended otherwise than expected."""
+
+
+def build_directory():
+    return pathlib.Path(os.environ.get("VM_BUILD", "build")).absolute()
+
+
+def children(pid):
+    """The process ids of a process's direct children."""
+    try:
+        return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+class Unit:
+    """Creates the root with `vmconfig init` and takes the plugins from the build tree."""
+
+    def __init__(self, plugin="libsmtpimap4.so", build=None, root=None):
+        self.build = build or build_directory()
+        self.root = pathlib.Path(root or tempfile.mkdtemp(prefix="vmunit."))
+        self.config("init")
+        self.use_plugin(plugin)
+
+    def use_plugin(self, name):
+        self.config("misc", "set", "g_szEmailDllPath", str(self.build / "lib" / name))
+
+    def remove(self):
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    # ---- programs -----------------------------------------------------------------------------------
+    def command(self, program, *arguments):
+        return [str(self.build / "bin" / program), "--root", str(self.root), *map(str, arguments)]
+
+    def run(self, program, *arguments, status=0):
+        """Runs a program to its end and returns it; another exit status than `status` is Failed.
+        None takes any."""
+        done = subprocess.run(
+            self.command(program, *arguments),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=COMMAND_SECONDS,
+        )
+        if status is not None and done.returncode != status:
+            raise Failed(
+                f"{program} {' '.join(map(str, arguments))}: status {done.returncode}, expected {status}\n"
+                f"{done.stdout}{done.stderr}{self.trace()[-4000:]}"
+            )
+        return done
+
+    def config(self, *arguments, status=0):
+        return self.run("vmconfig", *arguments, status=status)
+
+    def ctl(self, *arguments, status=0):
+        return self.run("vmctl", *arguments, status=status)
+
+    def once(self, *arguments, status=0):
+        return self.run("vmemaild", "--once", *arguments, status=status)
+
+    # ---- what tests do most ---------------------------------------------------------------------------
+    def mailbox(self, number, rig, user, security="starttls", **options):
+        """Creates a mailbox that pushes to `user` over one of the rig's ports; other options by name,
+        with _ for the blanks."""
+        values = {
+            "Email Integration": "Yes",
+            "Email Name": rig.address(user),
+            "Smtp Server": rig.host,
+            "Smtp Port": rig.ports[security],
+            "Smtp SSL": {"starttls": "STARTTLS", "tls": "Yes"}.get(security.split("-")[0], "No"),
+            "Smtp Authentication": "None" if security == "relay" else "Auto",
+            "Smtp Account": user,
+            "Smtp Password": rig.users[user],
+            "TLS CA File": rig.ca_file,
+        }
+        values.update({name.replace("_", " "): value for name, value in options.items()})
+        self.config("mailbox", "create", number)
+        self.set(number, **values)
+
+    def set(self, number, **options):
+        pairs = [f"{name.replace('_', ' ')}={value}" for name, value in options.items()]
+        self.config("mailbox", "set", number, *pairs)
+
+    def add(self, number, file, kind="voice", *arguments):
+        done = self.ctl("message", "add", "--mailbox", number, "--kind", kind, "--file", file, *arguments)
+        return done.stdout.strip()
+
+    def message(self, identity):
+        return json.loads(self.ctl("message", "show", identity, "--json").stdout)
+
+    def delivery(self, identity):
+        return self.message(identity)["delivery"]
+
+    def state(self, identity):
+        return self.delivery(identity)["state"]
+
+    def wait_for_state(self, identity, *states, seconds=60):
+        wait_until(
+            f"{' or '.join(states)} delivery of {identity}; {self.delivery(identity)}; {self.trace()[-3000:]}",
+            lambda: self.state(identity) in states,
+            seconds,
+        )
+
+    def history(self, identity):
+        return json.loads(self.ctl("message", "history", identity, "--json").stdout)["history"]
+
+    def trace(self):
+        files = sorted(self.root.glob("var/trace/vmemaild*.trace"))
+        return "\n".join(file.read_text(errors="replace") for file in files)
+
+    def agent(self):
+        return Agent(self)
+
+
+class Agent:
+    """`vmemaild --foreground` as a context manager; leaving it stops the agent by SIGTERM."""
+
+    def __init__(self, unit):
+        self._unit = unit
+        self._log = open(unit.root / "agent.log", "wb")
+        self.process = subprocess.Popen(
+            unit.command("vmemaild", "--foreground"),
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            preexec_fn=dies_with_parent,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def output(self):
+        return (self._unit.root / "agent.log").read_text(errors="replace")
+
+    def workers(self):
+        return children(self.process.pid)
+
+    def wait_for_workers(self):
+        return wait_until("worker of the agent; " + self.output(), self._workers_or_end)
+
+    def _workers_or_end(self):
+        if self.process.poll() is not None:
+            raise Failed(f"vmemaild ended with {self.process.returncode}: {self.output()}")
+        return self.workers()
+
+    def stop(self):
+        """Asks the agent to stop and returns its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(COMMAND_SECONDS)
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            self._log.close()
+
+
+class TestCase(unittest.TestCase):
+    """A test with files of its own and as many units as it wants."""
+
+    maxDiff = None
+
+    def setUp(self):
+        self.files = pathlib.Path(tempfile.mkdtemp(prefix="vmtest."))
+        self.addCleanup(shutil.rmtree, self.files, ignore_errors=True)
+
+    def unit(self, plugin="libsmtpimap4.so"):
+        unit = Unit(plugin)
+        self.addCleanup(unit.remove)
+        return unit
+
+
+def main():
+    """Runs the tests of the calling file; closes with "N passed, N failed"."""
+    arguments = [a for a in sys.argv[1:] if not a.startswith("-")]
+    loader = unittest.TestLoader()
+    module = sys.modules["__main__"]
+    tests = loader.loadTestsFromNames(arguments, module) if arguments else loader.loadTestsFromModule(module)
+    result = unittest.TextTestRunner(verbosity=2, stream=sys.stdout).run(tests)
+    failed = len(result.failures) + len(result.errors)
+    # A module whose servers did not start has run no test at all.
+    print(f"{max(result.testsRun - failed, 0)} passed, {failed} failed")
+    sys.exit(0 if result.wasSuccessful() and result.testsRun else 1)
