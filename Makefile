@@ -25,7 +25,8 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)';)
 
 .DELETE_ON_ERROR:
-.SECONDARY:
+# Kept though only a pattern names them (.SECONDARY would also stop a new source from being built).
+.PRECIOUS: $(B)/obj/src/app/%_main.o $(B)/obj/tests/plugins/fixtures/%.o
 .PHONY: all check demo bench install lint asan tsan clean format
 
 LAYERS := base core config media mime store transport agent

@@ -1,0 +1,250 @@
+#!/usr/bin/env python3
+"""The demo behind scripts/demo: real servers, real speech, a real fax, the real programs.
+
+Starts a Postfix and a Dovecot of its own, sets up a unit with vmconfig, adds messages with vmctl as
+firmware would, lets vmemaild deliver them, fetches them with Python's own IMAP client, compares them
+with what was added and leaves them in a directory. Ends with 1 when anything is missing or differs.
+"""
+
+import argparse
+import email
+import email.policy
+import pathlib
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests/system"))
+
+import mailrig  # noqa: E402
+import media  # noqa: E402
+import vmunit  # noqa: E402
+
+WIDTH = 80
+
+
+class Steps:
+    """Numbered steps: what is being done, then how long it took."""
+
+    def __init__(self):
+        self._number = 0
+
+    def __call__(self, title):
+        self._number += 1
+        self._start = time.monotonic()
+        print(f"\n{self._number}. {title}")
+        return self
+
+    def note(self, text):
+        print(f"   {text}", flush=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self.note(f"done in {time.monotonic() - self._start:.1f} s")
+
+
+def size(count):
+    return f"{count / 1000:.1f} kB" if count >= 1000 else f"{count} bytes"
+
+
+def clock(seconds):
+    return f"{seconds // 60}:{seconds % 60:02} min"
+
+
+class Demo:
+    def __init__(self, build, output, work):
+        self.output, self.work = output, work
+        self.steps = Steps()
+        self.build = build
+        self.expected = []  # (user, message id, kind, original file)
+        self.missed = []
+        self.servers = None
+
+    def run(self, stay):
+        users = {"ann": secrets.token_urlsafe(9), "bob": secrets.token_urlsafe(9)}
+        print("vmemail demo: a voice message and a fax reach a real mailbox")
+        with self.steps("Mail servers of our own: loopback, free ports, own CA"):
+            rig = self.servers = mailrig.MailRig(users)
+            rig.start()
+            self.steps.note(f"Postfix  SMTP {rig.ports['starttls']} (STARTTLS), {rig.ports['tls']} (TLS)")
+            self.steps.note(f"Dovecot  IMAP {rig.ports['imap']}, {rig.ports['imaps']} (TLS)")
+        self.set_up(rig)
+        self.take_messages()
+        self.deliver(rig)
+        self.fetch(rig)
+        status = self.summary()
+        if stay:
+            self.stay(rig)
+        return status
+
+    def close(self):
+        if self.servers:
+            self.servers.stop()
+
+    # ---- steps ------------------------------------------------------------------------------------
+    def set_up(self, rig):
+        with self.steps("A voice-mail unit with two mailboxes (vmconfig)") as step:
+            self.unit = vmunit.Unit(build=self.build, root=self.work / "vm")
+            self.unit.mailbox("101", rig, "ann", "starttls", Time_Zone="Europe/Berlin")
+            self.unit.mailbox("102", rig, "bob", "tls", Voice_Format="mp3")
+            step.note("vmconfig init")
+            step.note("101  ann@example.test  STARTTLS, certificate checked")
+            step.note("102  bob@example.test  TLS, certificate checked, voice as MP3")
+            self.unit.run("vmemaild", "--check")
+            step.note("vmemaild --check: the configuration is good")
+
+    def take_messages(self):
+        with self.steps("Calls come in: recordings and a fax (vmctl message add)") as step:
+            self.add("ann", "101", "voice", media.recording("demo-instruct"), "+1 256 428 6000", "Allison Smith")
+            fax = self.work / "manual.tif"
+            self.print_fax(fax)
+            self.add("ann", "101", "fax", fax, "+49 30 5550123", "Fax Töpfer & Söhne")
+            self.add("bob", "102", "voice", media.recording("demo-congrats"), "0171 555123", "", "--urgent")
+            for _, identity, kind, file in self.expected:
+                shown = self.unit.message(identity)
+                extent = clock(-(-shown["duration_ms"] // 1000)) if kind == "voice" else f"{shown['pages']} pages"
+                step.note(f"{identity}  {kind:<5}  {extent:<8}  {file.name}")
+
+    def print_fax(self, tiff):
+        """A manual page of the project, printed and then scanned as a fax machine does."""
+        page = next(p for p in ("vm-mailbox.ini.5", "vmemaild.8") if (ROOT / "man" / p).exists())
+        document = self.work / "manual.ps"
+        with open(document, "wb") as out:
+            subprocess.run(["mandoc", "-T", "ps", "-O", "paper=a4", ROOT / "man" / page], stdout=out, check=True)
+        media.print_fax(document, tiff)
+
+    def add(self, user, number, kind, file, caller, name, *flags):
+        arguments = ["--caller-number", caller, *(["--caller-name", name] if name else []), *flags]
+        identity = self.unit.add(number, file, kind, *arguments)
+        self.expected.append((user, identity, kind, file))
+
+    def deliver(self, rig):
+        with self.steps("The agent delivers them (vmemaild)") as step:
+            with self.unit.agent() as agent:
+                for _, identity, *_ in self.expected:
+                    self.unit.wait_for_state(identity, "sent", "failed", "deferred", "uncertain")
+            step.note(f"stopped by SIGTERM, exit status {agent.process.returncode}")
+            for _, identity, *_ in self.expected:
+                delivery = self.unit.delivery(identity)
+                step.note(f"{identity}  {delivery['state']}")
+                step.note(f"    {delivery['last_reply'][: WIDTH - 8]}")
+                if delivery["state"] != "sent":
+                    self.missed.append(f"{identity} was not sent: {delivery['last_reply']}")
+            rig.drain()
+
+    def fetch(self, rig):
+        with self.steps("What lies in the mailboxes (Python's imaplib over TLS)") as step:
+            shutil.rmtree(self.output, ignore_errors=True)
+            self.output.mkdir(parents=True)
+            for user in rig.users:
+                wanted = {identity: rest for owner, identity, *rest in self.expected if owner == user}
+                mails = rig.mails(user)
+                if len(mails) != len(wanted):
+                    self.missed.append(f"{len(mails)} mails for {user} instead of {len(wanted)}")
+                for raw in mails:
+                    mail = email.message_from_bytes(raw, policy=email.policy.default)
+                    identity = mail["X-VM-Message-Id"]
+                    if identity not in wanted:
+                        self.missed.append(f"a mail for {user} that nobody sent: {mail['Subject']}")
+                        continue
+                    self.show(step, user, identity, mail, raw, *wanted.pop(identity))
+                self.missed += [f"{identity} did not arrive at {user}" for identity in wanted]
+
+    def show(self, step, user, identity, mail, raw, kind, original):
+        print()
+        for name in ("From", "To", "Subject", "Date"):
+            step.note(f"{name + ':':<9}{mail[name]}"[: WIDTH - 3])
+        name = f"{user}-{kind}"
+        (self.output / f"{name}.eml").write_bytes(raw)
+        if [part for part in mail.walk() if part.defects]:
+            self.missed.append(f"{identity}: the parser found defects")
+        attachments = list(mail.iter_attachments())
+        if len(attachments) != 1:
+            self.missed.append(f"{identity}: {len(attachments)} attachments instead of one")
+        for part in attachments:
+            content = part.get_content()
+            suffix = pathlib.Path(part.get_filename() or "attachment").suffix
+            file = self.output / f"{name}{suffix}"
+            file.write_bytes(content)
+            step.note(f"{part.get_content_type()}  {size(len(content))}  {self.judge(identity, part, file, original)}")
+            step.note(f"-> {self.display(file)}")
+
+    def judge(self, identity, part, file, original):
+        """What the attachment holds, measured on the received bytes and compared with the original."""
+        kind = part.get_content_type()
+        if kind.endswith("wav"):
+            if file.read_bytes() != original.read_bytes():
+                self.missed.append(f"{identity}: the recording differs from what was added")
+                return "DIFFERS from the recording"
+            return f"{clock(media.seconds(file))}, identical to the recording"
+        if kind == "audio/mpeg":
+            told, recorded = int(part["Content-Duration"] or 0), media.seconds(original)
+            if told != recorded or file.read_bytes()[0] != 0xFF:
+                self.missed.append(f"{identity}: no MP3 of {recorded} s")
+            return clock(told)
+        pages = re.findall(r"^ +\d+ +\d+ image.* ccitt ", self.tool("pdfimages", "-list", file), re.M)
+        sent = self.unit.message(identity)["pages"]
+        if kind != "application/pdf" or len(pages) != sent:
+            self.missed.append(f"{identity}: {kind} with {len(pages)} fax pages instead of {sent}")
+        paper = re.search(r"^Page size: +(.*)$", self.tool("pdfinfo", file), re.M)
+        return f"{len(pages)} pages of G4, {paper[1] if paper else 'no paper size'}"
+
+    @staticmethod
+    def tool(*command):
+        return subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False).stdout
+
+    @staticmethod
+    def display(path):
+        return str(path.relative_to(pathlib.Path.cwd())) if path.is_relative_to(pathlib.Path.cwd()) else str(path)
+
+    def summary(self):
+        print()
+        if self.missed:
+            for text in self.missed:
+                print(f"MISSED: {text}")
+            print(self.unit.trace()[-3000:])
+            return 1
+        files = sorted(self.output.iterdir())
+        print(f"{len(self.expected)} messages added, sent once each, and found in their mailboxes.")
+        print(f"Listen and read: {len(files)} files in {self.display(self.output)}/")
+        return 0
+
+    def stay(self, rig):
+        print("\nThe servers are still up. In a mail client:")
+        for user, password in rig.users.items():
+            print(f"   IMAP {rig.host}:{rig.ports['imap']}, account {user}, password {password}")
+        print("Ctrl-C ends them.")
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            print()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", metavar="DIR")
+    parser.add_argument("--output", type=pathlib.Path, default=ROOT / "demo-out", metavar="DIR")
+    parser.add_argument("--stay", action="store_true")
+    arguments = parser.parse_args()
+    work = pathlib.Path(tempfile.mkdtemp(prefix="vmdemo."))
+    demo = Demo(arguments.build.absolute(), arguments.output.absolute(), work)
+    try:
+        sys.exit(demo.run(arguments.stay))
+    except (mailrig.RigError, media.MediaError, vmunit.Failed) as problem:
+        sys.exit(f"demo: {problem}")
+    finally:
+        demo.close()
+        shutil.rmtree(work, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
