@@ -73,10 +73,10 @@ bool SettingsReader::refresh() {
         read_mailbox(*next, number);
         any = true;
     }
-    files_changed |=
-        std::erase_if(next->mailboxes, [&](const auto& entry) {
-            return std::find(numbers.begin(), numbers.end(), entry.first) == numbers.end();
-        }) != 0;
+    std::erase_if(next->mailboxes, [&](const auto& entry) {
+        return std::find(numbers.begin(), numbers.end(), entry.first) == numbers.end();
+    });
+    files_changed |= stamps.size() != stamps_.size();  // one was removed, perhaps another worker's
     any |= files_changed;
     stamps_ = std::move(stamps);
     if (!any) return false;

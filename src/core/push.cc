@@ -127,13 +127,11 @@ const char* to_string(PushCause cause) {
 }
 
 std::string describe(const PushReport& report) {
-    std::string out = std::string(to_string(report.step)) + ": ";
-    if (report.cause != PushCause::kReply) {
-        out += to_string(report.cause);
-        if (!report.text.empty()) out += ": ";
-    }
-    // The text of a reply begins with its code and enhanced status, as the server sent it.
-    return sanitize_line(out + report.text);
+    // A reply's text begins with its code and enhanced status, as the server sent it; other causes
+    // have words of their own, which say more than the cause's name.
+    const std::string& words =
+        report.text.empty() ? std::string(to_string(report.cause)) : report.text;
+    return sanitize_line(std::string(to_string(report.step)) + ": " + words);
 }
 
 }  // namespace vm

@@ -115,27 +115,33 @@ class MailboxRunTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(kStart + 300'000, delivery(id).next_attempt);
     }
 
+    // All three are deferred, but only the first in turn was tried.
+    void expect_one_tried(const std::vector<std::string>& ids) {
+        int attempts = 0, untried = 0;
+        for (const auto& id : ids) {
+            expect(DeliveryState::kDeferred, id);
+            attempts += delivery(id).attempts;
+            untried += delivery(id).last_reply.rfind("not tried: ", 0) == 0 ? 1 : 0;
+        }
+        CPPUNIT_ASSERT_EQUAL(1, attempts);
+        CPPUNIT_ASSERT_EQUAL(static_cast<int>(ids.size()) - 1, untried);
+    }
+
     void dead_server_defers_all_with_one_attempt() {
-        const auto first = add(), second = add(), third = add();
+        const std::vector<std::string> ids{add(), add(), add()};
         const auto result = run_mailbox(context("refused-connect-0"));
         CPPUNIT_ASSERT_EQUAL(3, result.deferred);
         CPPUNIT_ASSERT(result.server_down.has_value());
-        CPPUNIT_ASSERT_EQUAL(1, delivery(first).attempts);
-        for (const auto& id : {second, third}) {
-            expect(DeliveryState::kDeferred, id);
-            CPPUNIT_ASSERT_EQUAL(0, delivery(id).attempts);
-            CPPUNIT_ASSERT(delivery(id).last_reply.find("not tried: ") == 0);
-        }
+        expect_one_tried(ids);
     }
 
     void refused_login_defers_all_and_is_the_mailbox_problem() {
-        const auto first = add(), second = add();
+        const std::vector<std::string> ids{add(), add(), add()};
         const auto result = run_mailbox(context("reply-auth-535"));
-        CPPUNIT_ASSERT_EQUAL(2, result.deferred);
+        CPPUNIT_ASSERT_EQUAL(3, result.deferred);
         CPPUNIT_ASSERT(result.problem.find("535") != std::string::npos);
         CPPUNIT_ASSERT(!result.server_down);
-        CPPUNIT_ASSERT_EQUAL(1, delivery(first).attempts);
-        CPPUNIT_ASSERT_EQUAL(0, delivery(second).attempts);
+        expect_one_tried(ids);
     }
 
     void known_dead_server_is_not_asked() {
