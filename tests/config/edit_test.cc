@@ -10,6 +10,7 @@
 #include <rapidcheck.h>
 
 #include <atomic>
+#include <memory>
 #include <thread>
 
 using namespace vm;
@@ -45,62 +46,68 @@ class EditTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(concurrent_edits_are_not_lost);
     CPPUNIT_TEST_SUITE_END();
 
-    TempRoot root;
+    std::unique_ptr<TempRoot>
+        root;  // CppUnit makes all fixtures first: one root for each run of a test
 
-    std::string misc_text() const { return root.read(root.paths.misc_ini()); }
-    std::string mailbox_text() const { return root.read(root.paths.mailbox_ini("101")); }
+  public:
+    void setUp() override { root = std::make_unique<TempRoot>(); }
+    void tearDown() override { root.reset(); }
+
+  private:
+    std::string misc_text() const { return root->read(root->paths.misc_ini()); }
+    std::string mailbox_text() const { return root->read(root->paths.mailbox_ini("101")); }
     Result<Notes> set(const std::vector<std::pair<std::string, std::string>>& values,
                       const char* number = "101") {
         std::vector<MailboxEdit> edits;
         for (const auto& [key, value] : values) edits.push_back({key, Secret(value)});
-        return set_mailbox(root.paths, number, edits);
+        return set_mailbox(root->paths, number, edits);
     }
 
     void init_creates_and_keeps() {
-        const Paths fresh(root.paths.root / "a" / "b");
+        const Paths fresh(root->paths.root / "a" / "b");
         const auto steps = init_root(fresh);
         if (!steps) CPPUNIT_FAIL(steps.error().text());
         for (const InitStep& step : *steps) CPPUNIT_ASSERT_MESSAGE(step.path, step.created);
         for (const auto& directory :
              {fresh.mailboxes(), fresh.var(), fresh.media(), fresh.spool(), fresh.trace()})
-            CPPUNIT_ASSERT_EQUAL(mode_t{0700}, root.mode(directory));
-        CPPUNIT_ASSERT_EQUAL(mode_t{0750}, root.mode(fresh.etc()));
-        CPPUNIT_ASSERT_EQUAL(mode_t{0750}, root.mode(fresh.run()));
-        CPPUNIT_ASSERT_EQUAL(mode_t{0600}, root.mode(fresh.key_file()));
+            CPPUNIT_ASSERT_EQUAL(mode_t{0700}, root->mode(directory));
+        CPPUNIT_ASSERT_EQUAL(mode_t{0750}, root->mode(fresh.etc()));
+        CPPUNIT_ASSERT_EQUAL(mode_t{0750}, root->mode(fresh.run()));
+        CPPUNIT_ASSERT_EQUAL(mode_t{0600}, root->mode(fresh.key_file()));
         CPPUNIT_ASSERT(load_misc(fresh));
-        const std::string key = root.read(fresh.key_file());
-        root.write(fresh.misc_ini(), "[x]\n");
+        const std::string key = root->read(fresh.key_file());
+        root->write(fresh.misc_ini(), "[x]\n");
         const auto again = init_root(fresh);
         for (const InitStep& step : *again) CPPUNIT_ASSERT_MESSAGE(step.path, !step.created);
-        CPPUNIT_ASSERT_EQUAL(std::string("[x]\n"), root.read(fresh.misc_ini()));
-        CPPUNIT_ASSERT_EQUAL(key, root.read(fresh.key_file()));
+        CPPUNIT_ASSERT_EQUAL(std::string("[x]\n"), root->read(fresh.misc_ini()));
+        CPPUNIT_ASSERT_EQUAL(key, root->read(fresh.key_file()));
 
-        const Paths blocked(root.paths.root / "c");
-        root.write(blocked.root, "a file");
+        const Paths blocked(root->paths.root / "c");
+        root->write(blocked.root, "a file");
         assert_error(init_root(blocked), ErrorKind::kUnavailable, "remove what is in the way");
     }
 
     void misc_set_changes_one_line() {
-        root.write(root.paths.misc_ini(),
-                   "; mine\n[g_bUseTTS]\n; why\nValue = False ; off\n\n[Other]\nx = 1\n", 0644);
-        CPPUNIT_ASSERT(set_misc(root.paths, "G_BUSETTS", " true "));
+        root->write(root->paths.misc_ini(),
+                    "; mine\n[g_bUseTTS]\n; why\nValue = False ; off\n\n[Other]\nx = 1\n", 0644);
+        CPPUNIT_ASSERT(set_misc(root->paths, "G_BUSETTS", " true "));
         CPPUNIT_ASSERT_EQUAL(
             std::string("; mine\n[g_bUseTTS]\n; why\nValue = True ; off\n\n[Other]\nx = 1\n"),
             misc_text());
-        CPPUNIT_ASSERT_EQUAL(mode_t{0644}, root.mode(root.paths.misc_ini()));
-        CPPUNIT_ASSERT(set_misc(root.paths, "MaxTraceFileSize", "5000"));
+        CPPUNIT_ASSERT_EQUAL(mode_t{0644}, root->mode(root->paths.misc_ini()));
+        CPPUNIT_ASSERT(set_misc(root->paths, "MaxTraceFileSize", "5000"));
         CPPUNIT_ASSERT(misc_text().ends_with("x = 1\n\n[MaxTraceFileSize]\nValue = 5000\n"));
     }
 
     // N3.15
     void switching_the_plugin_and_back() {
-        root.write(root.paths.misc_ini(), misc_sample(root.paths));
+        root->write(root->paths.misc_ini(), misc_sample(root->paths));
         const std::string before = misc_text();
-        const std::string imap4 = (root.paths.lib() / "libsmtpimap4.so").string();
-        const std::string pop3 = (root.paths.lib() / "libsmtppop3.so").string();
-        const auto notes = set_misc(root.paths, "g_szEmailDllPath", pop3);
+        const std::string imap4 = (root->paths.lib() / "libsmtpimap4.so").string();
+        const std::string pop3 = (root->paths.lib() / "libsmtppop3.so").string();
+        const auto notes = set_misc(root->paths, "g_szEmailDllPath", pop3);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, notes->size());  // there is no such file
-        CPPUNIT_ASSERT(transport_kind(*load_misc(root.paths)) == TransportKind::kPop3);
+        CPPUNIT_ASSERT(transport_kind(*load_misc(root->paths)) == TransportKind::kPop3);
         const auto old_lines = split(before, '\n'), new_lines = split(misc_text(), '\n');
         CPPUNIT_ASSERT_EQUAL(old_lines.size(), new_lines.size());
         int changed = 0;
@@ -111,70 +118,72 @@ class EditTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL("Value = " + pop3, new_lines[i]);
         }
         CPPUNIT_ASSERT_EQUAL(1, changed);
-        std::filesystem::create_directories(root.paths.lib());
-        root.write(imap4, "x", 0755);
-        CPPUNIT_ASSERT(set_misc(root.paths, "g_szEmailDllPath", imap4)->empty());
+        std::filesystem::create_directories(root->paths.lib());
+        root->write(imap4, "x", 0755);
+        CPPUNIT_ASSERT(set_misc(root->paths, "g_szEmailDllPath", imap4)->empty());
         CPPUNIT_ASSERT_EQUAL(before, misc_text());
         ::chmod(imap4.c_str(), 0757);
-        CPPUNIT_ASSERT(set_misc(root.paths, "g_szEmailDllPath", imap4)->front().find("chmod o-w") !=
-                       std::string::npos);
+        CPPUNIT_ASSERT(
+            set_misc(root->paths, "g_szEmailDllPath", imap4)->front().find("chmod o-w") !=
+            std::string::npos);
     }
 
     void misc_refusals_leave_the_file() {
-        root.write(root.paths.misc_ini(), "[g_bUseTTS]\nValue = False\n");
+        root->write(root->paths.misc_ini(), "[g_bUseTTS]\nValue = False\n");
         const std::string before = misc_text();
-        assert_error(set_misc(root.paths, "g_bUseTTS", "perhaps"), ErrorKind::kConfig,
+        assert_error(set_misc(root->paths, "g_bUseTTS", "perhaps"), ErrorKind::kConfig,
                      "set: g_bUseTTS: \"perhaps\" is not valid; allowed: True, False");
-        assert_error(set_misc(root.paths, "g_bUseTS", "True"), ErrorKind::kUsage,
+        assert_error(set_misc(root->paths, "g_bUseTS", "True"), ErrorKind::kUsage,
                      "did you mean g_bUseTTS?");
-        assert_error(set_misc(root.paths, "g_szMessageWaitingCommand", "a ;b"), ErrorKind::kConfig,
+        assert_error(set_misc(root->paths, "g_szMessageWaitingCommand", "a ;b"), ErrorKind::kConfig,
                      "cannot stand in an INI file");
         CPPUNIT_ASSERT_EQUAL(before, misc_text());
         // An invalid line elsewhere is not made worse silently.
-        root.write(root.paths.misc_ini(), "[g_bUseTTS]\nValue = False\n[g_bUseAmis]\nValue = x\n");
-        assert_error(set_misc(root.paths, "g_bUseTTS", "True"), ErrorKind::kConfig,
+        root->write(root->paths.misc_ini(),
+                    "[g_bUseTTS]\nValue = False\n[g_bUseAmis]\nValue = x\n");
+        assert_error(set_misc(root->paths, "g_bUseTTS", "True"), ErrorKind::kConfig,
                      "line 4: [g_bUseAmis]");
     }
 
     void misc_unknown_options() {
-        root.write(root.paths.misc_ini(), "[g_nCustom]\nValue = 1\n");
-        CPPUNIT_ASSERT(set_misc(root.paths, "g_ncustom", "some text"));
+        root->write(root->paths.misc_ini(), "[g_nCustom]\nValue = 1\n");
+        CPPUNIT_ASSERT(set_misc(root->paths, "g_ncustom", "some text"));
         CPPUNIT_ASSERT_EQUAL(std::string("[g_nCustom]\nValue = some text\n"), misc_text());
-        CPPUNIT_ASSERT(set_misc_ignore(root.paths, "g_nCustom", true));
+        CPPUNIT_ASSERT(set_misc_ignore(root->paths, "g_nCustom", true));
         CPPUNIT_ASSERT_EQUAL(std::string("[g_nCustom]\nValue = some text\nIgnore = 1\n"),
                              misc_text());
-        assert_error(set_misc(root.paths, "g_nOther", "1"), ErrorKind::kUsage,
+        assert_error(set_misc(root->paths, "g_nOther", "1"), ErrorKind::kUsage,
                      "there is no such option");
     }
 
     void misc_ignore() {
-        CPPUNIT_ASSERT(set_misc_ignore(root.paths, "g_bUseTTS", true));
+        CPPUNIT_ASSERT(set_misc_ignore(root->paths, "g_bUseTTS", true));
         CPPUNIT_ASSERT_EQUAL(std::string("[g_bUseTTS]\nValue = False\nIgnore = 1\n"), misc_text());
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, set_misc(root.paths, "g_bUseTTS", "True")->size());
-        CPPUNIT_ASSERT(!load_misc(root.paths)->use_tts);
-        CPPUNIT_ASSERT(set_misc_ignore(root.paths, "g_bUseTTS", false));
-        CPPUNIT_ASSERT(load_misc(root.paths)->use_tts);
-        root.write(root.paths.misc_ini(), "[g_bUseTTS]\nValue = x\nIgnore = 1\n");
-        assert_error(set_misc_ignore(root.paths, "g_bUseTTS", false), ErrorKind::kConfig, "\"x\"");
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, set_misc(root->paths, "g_bUseTTS", "True")->size());
+        CPPUNIT_ASSERT(!load_misc(root->paths)->use_tts);
+        CPPUNIT_ASSERT(set_misc_ignore(root->paths, "g_bUseTTS", false));
+        CPPUNIT_ASSERT(load_misc(root->paths)->use_tts);
+        root->write(root->paths.misc_ini(), "[g_bUseTTS]\nValue = x\nIgnore = 1\n");
+        assert_error(set_misc_ignore(root->paths, "g_bUseTTS", false), ErrorKind::kConfig, "\"x\"");
         CPPUNIT_ASSERT(misc_text().ends_with("Ignore = 1\n"));
     }
 
     void mailbox_create_and_delete() {
-        CPPUNIT_ASSERT(create_mailbox(root.paths, "101"));
-        CPPUNIT_ASSERT_EQUAL(mode_t{0600}, root.mode(root.paths.mailbox_ini("101")));
+        CPPUNIT_ASSERT(create_mailbox(root->paths, "101"));
+        CPPUNIT_ASSERT_EQUAL(mode_t{0600}, root->mode(root->paths.mailbox_ini("101")));
         CPPUNIT_ASSERT_EQUAL(mailbox_sample(), mailbox_text());
-        assert_error(create_mailbox(root.paths, "101"), ErrorKind::kUsage, "it exists already");
-        assert_error(create_mailbox(root.paths, "1/2"), ErrorKind::kUsage, "1 to 8 digits");
-        CPPUNIT_ASSERT(delete_mailbox(root.paths, "101"));
-        assert_error(delete_mailbox(root.paths, "101"), ErrorKind::kNoInput,
+        assert_error(create_mailbox(root->paths, "101"), ErrorKind::kUsage, "it exists already");
+        assert_error(create_mailbox(root->paths, "1/2"), ErrorKind::kUsage, "1 to 8 digits");
+        CPPUNIT_ASSERT(delete_mailbox(root->paths, "101"));
+        assert_error(delete_mailbox(root->paths, "101"), ErrorKind::kNoInput,
                      "there is no such mailbox");
-        assert_error(delete_mailbox(root.paths, "../misc"), ErrorKind::kUsage, "1 to 8 digits");
-        const Paths nothing(root.paths.root / "nothing");
+        assert_error(delete_mailbox(root->paths, "../misc"), ErrorKind::kUsage, "1 to 8 digits");
+        const Paths nothing(root->paths.root / "nothing");
         assert_error(create_mailbox(nothing, "101"), ErrorKind::kNoInput, "vmconfig init");
     }
 
     void mailbox_set_is_all_or_nothing() {
-        CPPUNIT_ASSERT(create_mailbox(root.paths, "101"));
+        CPPUNIT_ASSERT(create_mailbox(root->paths, "101"));
         const std::string before = mailbox_text();
         assert_error(set({{"Email Name", "a@b"}, {"Smtp Port", "x"}}), ErrorKind::kConfig,
                      "set mailbox 101: Smtp Port: \"x\" is not valid");
@@ -190,7 +199,7 @@ class EditTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(before, mailbox_text());
         CPPUNIT_ASSERT(
             set({{"email integration", "yes"}, {"Email Name", " a@b "}, {"Smtp Server", "b"}}));
-        const auto loaded = load_mailbox(root.paths, "101");
+        const auto loaded = load_mailbox(root->paths, "101");
         CPPUNIT_ASSERT(loaded->integration);
         CPPUNIT_ASSERT_EQUAL(std::string("a@b"), loaded->email_name);
         assert_error(set({{"Email Name", "a@b"}}, "999"), ErrorKind::kNoInput,
@@ -201,9 +210,9 @@ class EditTest : public CppUnit::TestFixture {
     }
 
     void mailbox_keeps_what_it_does_not_know() {
-        root.write(root.paths.mailbox_ini("101"),
-                   "# by ann\r\n[Email]\r\nColour = blue\r\nsmtp port=25\r\n\r\n[Phone]\r\nSmtp "
-                   "Port = 7\r\n");
+        root->write(root->paths.mailbox_ini("101"),
+                    "# by ann\r\n[Email]\r\nColour = blue\r\nsmtp port=25\r\n\r\n[Phone]\r\nSmtp "
+                    "Port = 7\r\n");
         CPPUNIT_ASSERT(set({{"Smtp Port", "2525"}, {"colour", "red"}, {"Language", "fr"}}));
         CPPUNIT_ASSERT_EQUAL(
             std::string(
@@ -213,50 +222,50 @@ class EditTest : public CppUnit::TestFixture {
     }
 
     void passwords_are_sealed() {
-        CPPUNIT_ASSERT(create_mailbox(root.paths, "101"));
-        ::chmod(root.paths.mailbox_ini("101").c_str(), 0644);  // no password in it yet
+        CPPUNIT_ASSERT(create_mailbox(root->paths, "101"));
+        ::chmod(root->paths.mailbox_ini("101").c_str(), 0644);  // no password in it yet
         CPPUNIT_ASSERT(set({{"Smtp Password", "hunter2"}}));
-        CPPUNIT_ASSERT_EQUAL(mode_t{0600}, root.mode(root.paths.mailbox_ini("101")));
+        CPPUNIT_ASSERT_EQUAL(mode_t{0600}, root->mode(root->paths.mailbox_ini("101")));
         CPPUNIT_ASSERT(mailbox_text().find("hunter2") == std::string::npos);
         CPPUNIT_ASSERT_EQUAL(std::string("hunter2"),
-                             load_mailbox(root.paths, "101")->smtp.password.reveal());
+                             load_mailbox(root->paths, "101")->smtp.password.reveal());
         CPPUNIT_ASSERT(set({{"Smtp Password", ""}}));
-        CPPUNIT_ASSERT(load_mailbox(root.paths, "101")->smtp.password.empty());
+        CPPUNIT_ASSERT(load_mailbox(root->paths, "101")->smtp.password.empty());
         assert_error(set({{"Smtp Password", std::string(70000, 'x')}}), ErrorKind::kConfig,
                      "longer than");
         assert_error(set({{"Smtp Password", std::string(1, '\0')}}), ErrorKind::kConfig, "NUL");
-        ::chmod(root.paths.mailbox_ini("101").c_str(), 0644);
+        ::chmod(root->paths.mailbox_ini("101").c_str(), 0644);
         CPPUNIT_ASSERT(set({{"Smtp Password", "again"}}));
-        ::chmod(root.paths.mailbox_ini("101").c_str(), 0644);
+        ::chmod(root->paths.mailbox_ini("101").c_str(), 0644);
         assert_error(set({{"Language", "fr"}}), ErrorKind::kPermission, "mode 0644");
     }
 
     void any_password_survives() {
-        CPPUNIT_ASSERT(create_mailbox(root.paths, "101"));
+        CPPUNIT_ASSERT(create_mailbox(root->paths, "101"));
         CPPUNIT_ASSERT(rc::check("a password reads back identical", [this] {
             const auto bytes = *rc::gen::container<std::string>(rc::gen::nonZero<char>());
             const std::string text =
                 "x" + bytes + std::string(*rc::gen::inRange<std::size_t>(0, 3000), ';');
             RC_ASSERT(set({{"Smtp Password", text}}).has_value());
-            RC_ASSERT(load_mailbox(root.paths, "101")->smtp.password.reveal() == text);
+            RC_ASSERT(load_mailbox(root->paths, "101")->smtp.password.reveal() == text);
         }));
     }
 
     void seats_are_counted() {
-        root.write(root.paths.misc_ini(), "[g_nUnifiedMessagingSeats]\nValue = 2\n");
+        root->write(root->paths.misc_ini(), "[g_nUnifiedMessagingSeats]\nValue = 2\n");
         const auto integrate = [&](const char* number) {
             return set({{"Email Integration", "Yes"}, {"Email Name", "a@b"}, {"Smtp Server", "b"}},
                        number);
         };
         for (const char* number : {"101", "102", "103"})
-            CPPUNIT_ASSERT(create_mailbox(root.paths, number));
+            CPPUNIT_ASSERT(create_mailbox(root->paths, number));
         CPPUNIT_ASSERT(integrate("102"));
         CPPUNIT_ASSERT(integrate("103"));
         const std::string before = mailbox_text();
         assert_error(integrate("101"), ErrorKind::kConfig, "there are 2 and 2 in use, by 102, 103");
         CPPUNIT_ASSERT_EQUAL(before, mailbox_text());
         CPPUNIT_ASSERT(integrate("103"));  // has its seat already
-        const auto notes = set_misc(root.paths, "g_nUnifiedMessagingSeats", "1");
+        const auto notes = set_misc(root->paths, "g_nUnifiedMessagingSeats", "1");
         CPPUNIT_ASSERT(notes->front().find("1 of 2 integrated mailboxes have no seat now: 103") !=
                        std::string::npos);
         CPPUNIT_ASSERT(set({{"Email Integration", "No"}}, "103"));
@@ -267,7 +276,7 @@ class EditTest : public CppUnit::TestFixture {
     // Each thread has a key of its own; a value of it that goes back was overwritten by an edit
     // that began with an older file.
     void concurrent_edits_are_not_lost() {
-        CPPUNIT_ASSERT(create_mailbox(root.paths, "101"));
+        CPPUNIT_ASSERT(create_mailbox(root->paths, "101"));
         std::atomic<int> lost = 0;
         std::vector<std::thread> threads;
         for (const char* key : {"Smtp Port", "Pop3 Port", "Imap4 Port", "Network Timeout"})
@@ -276,7 +285,7 @@ class EditTest : public CppUnit::TestFixture {
                     const std::string value = std::to_string(i);
                     if (!set({{key, value}})) ++lost;
                     for (int look = 0; look < 5; ++look)
-                        if (read_mailbox(root.paths, "101")->find(kEmailSection, key)->value !=
+                        if (read_mailbox(root->paths, "101")->find(kEmailSection, key)->value !=
                             value)
                             ++lost;
                 }

@@ -5,6 +5,8 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <memory>
+
 using namespace vm;
 using namespace vm::config;
 
@@ -41,21 +43,27 @@ class LoadTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(seats);
     CPPUNIT_TEST_SUITE_END();
 
-    TempRoot root;
+    std::unique_ptr<TempRoot>
+        root;  // CppUnit makes all fixtures first: one root for each run of a test
 
-    void misc(const std::string& text) { root.write(root.paths.misc_ini(), text); }
+  public:
+    void setUp() override { root = std::make_unique<TempRoot>(); }
+    void tearDown() override { root.reset(); }
+
+  private:
+    void misc(const std::string& text) { root->write(root->paths.misc_ini(), text); }
     Result<MailboxOptions> mailbox(const std::string& text, mode_t mode = 0600) {
-        root.write(root.paths.mailbox_ini("101"), "[Email]\n" + text, mode);
-        return load_mailbox(root.paths, "101");
+        root->write(root->paths.mailbox_ini("101"), "[Email]\n" + text, mode);
+        return load_mailbox(root->paths, "101");
     }
 
     void misc_defaults() {
         for (const char* text :
              {static_cast<const char*>(nullptr), "", "[g_bUseTTS]\nValue =\n[x]\n"}) {
             if (text) misc(text);
-            const auto loaded = load_misc(root.paths);
+            const auto loaded = load_misc(root->paths);
             CPPUNIT_ASSERT(loaded);
-            CPPUNIT_ASSERT_EQUAL((root.paths.lib() / "libsmtpimap4.so").string(),
+            CPPUNIT_ASSERT_EQUAL((root->paths.lib() / "libsmtpimap4.so").string(),
                                  loaded->email_dll_path.string());
             CPPUNIT_ASSERT(loaded->use_email_integration && loaded->send_msg_as_attachment);
             CPPUNIT_ASSERT(!loaded->use_tts && !loaded->trace_everything);
@@ -74,7 +82,7 @@ class LoadTest : public CppUnit::TestFixture {
             "5000\nIgnore =\n"
             "[g_nMassDeletionLimit]\nValue=1\n[g_nRepeatStartUpPeriod]\nValue=2\n[g_bUseTTS]"
             "\nValue=True\n");
-        const auto loaded = load_misc(root.paths);
+        const auto loaded = load_misc(root->paths);
         CPPUNIT_ASSERT(loaded);
         CPPUNIT_ASSERT(!loaded->use_email_integration && !loaded->send_msg_as_attachment);
         CPPUNIT_ASSERT(loaded->trace_everything && loaded->use_tts);
@@ -89,30 +97,30 @@ class LoadTest : public CppUnit::TestFixture {
         misc(
             "[g_nUnifiedMessagingSeats]\nValue = many\nIgnore = 1\n[g_bUseTTS]\nValue = "
             "True\nIgnore = 2\n");
-        const auto loaded = load_misc(root.paths);
+        const auto loaded = load_misc(root->paths);
         CPPUNIT_ASSERT(loaded);
         CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, loaded->seats);
         CPPUNIT_ASSERT(!loaded->use_tts);
     }
 
     void misc_errors_name_the_line() {
-        const std::string file = root.paths.misc_ini().string();
+        const std::string file = root->paths.misc_ini().string();
         misc("; x\n[g_bUseTTS]\nValue = Maybe\n");
         assert_error(
-            load_misc(root.paths), ErrorKind::kConfig,
+            load_misc(root->paths), ErrorKind::kConfig,
             "read: " + file +
                 " line 3: [g_bUseTTS] Value = \"Maybe\" is not valid; allowed: True, False");
         misc("[MaxTraceFileSize]\nValue = 1\nIgnore = x\n");
-        assert_error(load_misc(root.paths), ErrorKind::kConfig,
+        assert_error(load_misc(root->paths), ErrorKind::kConfig,
                      "line 3: [MaxTraceFileSize] Ignore = \"x\"");
         misc("[NSLTraceModeOn]\nValue = x\n");
-        assert_error(load_misc(root.paths), ErrorKind::kConfig, "line 2: [NSLTraceModeOn]");
+        assert_error(load_misc(root->paths), ErrorKind::kConfig, "line 2: [NSLTraceModeOn]");
     }
 
     void plugin_path_and_kind() {
         misc("[g_szEmailDllPath]\nValue = lib/../lib/libsmtppop3.so\n");
-        auto loaded = load_misc(root.paths);
-        CPPUNIT_ASSERT_EQUAL((root.paths.root / "lib/libsmtppop3.so").string(),
+        auto loaded = load_misc(root->paths);
+        CPPUNIT_ASSERT_EQUAL((root->paths.root / "lib/libsmtppop3.so").string(),
                              loaded->email_dll_path.string());
         CPPUNIT_ASSERT(transport_kind(*loaded) == TransportKind::kPop3);
         loaded->email_dll_path = "/imap4/libfile.so";
@@ -139,7 +147,7 @@ class LoadTest : public CppUnit::TestFixture {
     }
 
     void mailbox_values() {
-        root.write(root.paths.root / "ca.pem", "x");
+        root->write(root->paths.root / "ca.pem", "x");
         const auto loaded = mailbox(
             "email integration = yes\nEmail Integration Send Mode = fax\nEmail Integration Sync "
             "Mode = vm folder only\n"
@@ -167,7 +175,7 @@ class LoadTest : public CppUnit::TestFixture {
                        loaded->voice_format == VoiceFormat::kMp3);
         CPPUNIT_ASSERT(loaded->fax_format == FaxFormat::kBoth);
         CPPUNIT_ASSERT_EQUAL(std::string("Europe/Paris"), loaded->time_zone);
-        CPPUNIT_ASSERT_EQUAL((root.paths.root / "ca.pem").string(), loaded->tls_ca_file.string());
+        CPPUNIT_ASSERT_EQUAL((root->paths.root / "ca.pem").string(), loaded->tls_ca_file.string());
         CPPUNIT_ASSERT_EQUAL(std::int64_t{5}, loaded->network_timeout_s);
     }
 
@@ -184,14 +192,14 @@ class LoadTest : public CppUnit::TestFixture {
     }
 
     void mailbox_errors_name_the_line() {
-        const std::string file = root.paths.mailbox_ini("101").string();
+        const std::string file = root->paths.mailbox_ini("101").string();
         assert_error(
             mailbox("; c\nsmtp port = 70000\n"), ErrorKind::kConfig,
             "read: " + file + " line 3: Smtp Port = \"70000\" is not valid; allowed: None");
         assert_error(mailbox("Email Name = a@b\nEmail Name = c@d\n"), ErrorKind::kConfig, "line 3");
-        assert_error(load_mailbox(root.paths, "102"), ErrorKind::kNoInput,
+        assert_error(load_mailbox(root->paths, "102"), ErrorKind::kNoInput,
                      "there is no such mailbox");
-        assert_error(load_mailbox(root.paths, "../misc"), ErrorKind::kUsage, "1 to 8 digits");
+        assert_error(load_mailbox(root->paths, "../misc"), ErrorKind::kUsage, "1 to 8 digits");
     }
 
     void what_belongs_together() {
@@ -225,16 +233,16 @@ class LoadTest : public CppUnit::TestFixture {
                              mailbox("Smtp Password = " + typed + "\n")->smtp.password.reveal());
         CPPUNIT_ASSERT(mailbox("Smtp Password = None\n")->smtp.password.empty());
 
-        CPPUNIT_ASSERT(create_key(root.paths));
+        CPPUNIT_ASSERT(create_key(root->paths));
         const std::string odd("\0 ;\n\xFF", 5);
         const std::string sealed =
-            *seal(Secret(odd), *load_key(root.paths), {"101", "Imap4 Password"});
+            *seal(Secret(odd), *load_key(root->paths), {"101", "Imap4 Password"});
         const auto loaded = mailbox("Imap4 Password = " + sealed + " ; by hand\n");
         CPPUNIT_ASSERT(loaded);
         CPPUNIT_ASSERT_EQUAL(odd, loaded->imap4.password.reveal());
         assert_error(mailbox("Smtp Password = " + sealed + "\n"), ErrorKind::kConfig,
                      "sealed with another key");
-        ::unlink(root.paths.key_file().c_str());
+        ::unlink(root->paths.key_file().c_str());
         assert_error(mailbox("Imap4 Password = " + sealed + "\n"), ErrorKind::kConfig, "key file");
     }
 
@@ -275,25 +283,25 @@ class LoadTest : public CppUnit::TestFixture {
     void numbers_in_order() {
         for (const char* name :
              {"1000.ini", "99.ini", "7.ini", "007.ini", "x.ini", "5.ini.tmp", "123456789.ini"})
-            root.write(root.paths.mailboxes() / name, "");
+            root->write(root->paths.mailboxes() / name, "");
         const std::vector<std::string> expected{"007", "7", "99", "1000"};
-        CPPUNIT_ASSERT(expected == *list_mailboxes(root.paths));
-        std::filesystem::remove_all(root.paths.mailboxes());
-        CPPUNIT_ASSERT(list_mailboxes(root.paths)->empty());
+        CPPUNIT_ASSERT(expected == *list_mailboxes(root->paths));
+        std::filesystem::remove_all(root->paths.mailboxes());
+        CPPUNIT_ASSERT(list_mailboxes(root->paths)->empty());
     }
 
     void seats() {
         for (const char* number : {"101", "102", "20", "103"})
-            root.write(root.paths.mailbox_ini(number), "[Email]\nEmail Integration = yes\n");
-        root.write(root.paths.mailbox_ini("21"), "[Email]\nEmail Integration = No\n");
-        root.write(root.paths.mailbox_ini("22"), "nonsense\n");
+            root->write(root->paths.mailbox_ini(number), "[Email]\nEmail Integration = yes\n");
+        root->write(root->paths.mailbox_ini("21"), "[Email]\nEmail Integration = No\n");
+        root->write(root->paths.mailbox_ini("22"), "nonsense\n");
         MiscSetup setup;
-        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, count_seats(root.paths, setup)->in_use.size());
-        CPPUNIT_ASSERT(count_seats(root.paths, setup)->refused.empty());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, count_seats(root->paths, setup)->in_use.size());
+        CPPUNIT_ASSERT(count_seats(root->paths, setup)->refused.empty());
         setup.seats = 2;
         const std::vector<std::string> all{"20", "101", "102", "103"}, beyond{"102", "103"};
-        CPPUNIT_ASSERT(all == count_seats(root.paths, setup)->in_use);
-        CPPUNIT_ASSERT(beyond == count_seats(root.paths, setup)->refused);
+        CPPUNIT_ASSERT(all == count_seats(root->paths, setup)->in_use);
+        CPPUNIT_ASSERT(beyond == count_seats(root->paths, setup)->refused);
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(LoadTest);
