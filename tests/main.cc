@@ -11,15 +11,19 @@
 #include <cstdio>
 #include <cstring>
 #include <iostream>
+#include <memory>
+#include <vector>
 
 namespace {
 
 void collect(CppUnit::Test* test, const char* wanted, std::vector<CppUnit::Test*>& out) {
     if (test->getChildTestCount() == 0) {
-        if (wanted == nullptr || test->getName().find(wanted) != std::string::npos) out.push_back(test);
+        if (wanted == nullptr || test->getName().find(wanted) != std::string::npos)
+            out.push_back(test);
         return;
     }
-    for (int i = 0; i < test->getChildTestCount(); ++i) collect(test->getChildTestAt(i), wanted, out);
+    for (int i = 0; i < test->getChildTestCount(); ++i)
+        collect(test->getChildTestAt(i), wanted, out);
 }
 
 }  // namespace
@@ -32,9 +36,10 @@ int main(int argc, char** argv) {
     CppUnit::BriefTestProgressListener progress;
     if (argc > 2 && std::strcmp(argv[2], "-v") == 0) controller.addListener(&progress);
 
-    CppUnit::Test* all = CppUnit::TestFactoryRegistry::getRegistry().makeTest();
+    const std::unique_ptr<CppUnit::Test> all(
+        CppUnit::TestFactoryRegistry::getRegistry().makeTest());
     std::vector<CppUnit::Test*> tests;
-    collect(all, argc > 1 ? argv[1] : nullptr, tests);
+    collect(all.get(), argc > 1 ? argv[1] : nullptr, tests);
     for (CppUnit::Test* test : tests) test->run(&controller);
 
     CppUnit::CompilerOutputter outputter(&results, std::cerr);
