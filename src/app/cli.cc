@@ -7,7 +7,9 @@
 namespace vm::app {
 
 void add_common(CLI::App& program, std::string& root) {
-    program.add_option("--root", root, "Root directory of the unit (else $VM_ROOT, else /usr/local/vm)")
+    program
+        .add_option("--root", root,
+                    "Root directory of the unit (else $VM_ROOT, else /usr/local/vm)")
         ->type_name("DIR");
     program.set_version_flag("--version", program.get_name() + " " + kVersion);
     program.set_help_flag("--help", "Print this help and exit");
@@ -16,6 +18,20 @@ void add_common(CLI::App& program, std::string& root) {
         "75 deferred (try later), 77 permission, 78 configuration.");
     program.fallthrough();
 }
+
+namespace {
+
+// The word that was no command, where one was expected; "" when there was none at all. CLI11
+// reports only that a command is missing.
+std::string unknown_command(const CLI::App& program) {
+    const CLI::App* deepest = &program;
+    while (!deepest->get_subcommands().empty()) deepest = deepest->get_subcommands().front();
+    const auto words = deepest->remaining();
+    return words.empty() ? std::string()
+                         : "'" + words.front() + "' is no command of " + deepest->get_name();
+}
+
+}  // namespace
 
 std::optional<int> parse(CLI::App& program, int argc, char** argv) {
     try {
@@ -29,7 +45,9 @@ std::optional<int> parse(CLI::App& program, int argc, char** argv) {
         return program.exit(e);
     } catch (const CLI::ParseError& e) {
         std::cerr << program.get_name() << ": "
-                  << sanitize_line(std::string(e.what()) + "; see " + program.get_name() + " --help") << '\n';
+                  << sanitize_line(std::string(e.what()) + "; see " + program.get_name() +
+                                   " --help")
+                  << '\n';
         return 64;
     }
 }
