@@ -117,6 +117,7 @@ class Worker {
     UniqueFd wake_;
     std::unique_ptr<store::Store> store_;  // the main thread's
     std::int64_t mark_ = -1;
+    std::int64_t next_look_ = 0;  // steady: at the files
     bool look_at_queue_ = true;
     std::int64_t next_due_ = kNever;  // steady
     std::map<std::string, Actor> actors_;
@@ -143,9 +144,13 @@ std::size_t Worker::running() const {
 
 // Makes the files' newest valid state the one in force.
 void Worker::take_settings() {
+    const std::int64_t steady = clock_.steady_ms();
+    if (steady < next_look_)
+        return;  // a look costs a stat(2) a mailbox; turns may end by the hundred
+    next_look_ = steady + kLookMs;
     const bool changed = settings_.refresh();
     const auto now = settings_.current();
-    const bool plugin_changed = plugin_.refresh(now->misc, clock_.steady_ms());
+    const bool plugin_changed = plugin_.refresh(now->misc, steady);
     if (plugin_changed && !changed)
         for (const auto& [number, mailbox] : now->mailboxes) write_status(number);
     if (!changed) return;
