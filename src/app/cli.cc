@@ -44,9 +44,11 @@ std::optional<int> parse(CLI::App& program, int argc, char** argv) {
     } catch (const CLI::CallForVersion& e) {
         return program.exit(e);
     } catch (const CLI::ParseError& e) {
+        const std::string unknown = unknown_command(program);
+        const bool missing = dynamic_cast<const CLI::RequiredError*>(&e) != nullptr;
         std::cerr << program.get_name() << ": "
-                  << sanitize_line(std::string(e.what()) + "; see " + program.get_name() +
-                                   " --help")
+                  << sanitize_line((missing && !unknown.empty() ? unknown : std::string(e.what())) +
+                                   "; see " + program.get_name() + " --help")
                   << '\n';
         return 64;
     }
