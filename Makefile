@@ -16,7 +16,8 @@ CXX ?= g++
 CXXFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor $(if $(filter 1,$(WERROR)),-Werror)
 HARDEN := $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong
-SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
+# vptr checks want type information that SOCI hides.
+SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize=vptr -fno-omit-frame-pointer)
 GMIME_CFLAGS := $(shell pkg-config --cflags gmime-3.0 2>/dev/null)
 ALL_CXXFLAGS = -std=c++20 -pthread -fPIC -fvisibility=hidden $(WARN) $(HARDEN) $(SAN) \
                -Isrc -Iplugins $(CXXFLAGS)
