@@ -1,13 +1,11 @@
-// The unit's store: messages, deliveries, links and history in SQLite (SOCI), media files beside
-// it.
+// The unit's store: messages, deliveries, links, history in SQLite (SOCI), media files beside it.
 //
 // Promises (WAL, synchronous=FULL):
 // - what a function reported done survives kill -9 and power loss; a function is one transaction;
 // - a message's media file is durable before its row exists, and exactly one row owns it;
 // - every state transition leaves a history row with time and the server's words;
 // - delivery transitions go through core/delivery.h: an impossible one is refused, and two
-// processes
-//   can never both get the intent of one delivery.
+//   processes can never both get the intent of one delivery.
 //
 // One Store per thread (it owns one database session); any number of processes. A locked database
 // is waited for (10 s), then kUnavailable. Only this layer includes SOCI.
@@ -63,10 +61,10 @@ struct MailboxStatus {
     TimeMs changed = 0;
 };
 
+// Of the messages that are not deleted.
 struct MailboxCounts {
-    std::int64_t new_messages = 0, old_messages = 0;  // not deleted
-    std::int64_t queued = 0, sending = 0, sent = 0, deferred = 0, failed = 0,
-                 uncertain = 0;  // deleted ones not counted
+    std::int64_t new_messages = 0, old_messages = 0;
+    std::int64_t queued = 0, sending = 0, sent = 0, deferred = 0, failed = 0, uncertain = 0;
     std::int64_t linked = 0;
 };
 
@@ -78,61 +76,71 @@ class Store {
                                                const Clock& clock = system_clock());
     virtual ~Store() = default;
 
-    // ---- the phone's side (vmctl, firmware)
-    // -------------------------------------------------------
-    virtual Result<std::string> add(
-        const NewMessage& message) = 0;                            // durable when it returns the id
-    virtual Result<MessageRecord> get(const std::string& id) = 0;  // kNoInput when unknown
-    virtual Result<std::vector<MessageRecord>> list(const ListQuery& query) = 0;  // oldest first
+    // The phone's side: vmctl, firmware. All but add() are kNoInput for an unknown id; doing what
+    // is done already succeeds and leaves no trace in the history.
+
+    // Stores a message; durable when it returns the id. kNoInput: there is no such file; kUsage: a
+    // field is invalid; kUnavailable: no room. On an error nothing is stored and no file is left.
+    // Control characters in the caller's name and number are neutralised.
+    virtual Result<std::string> add(const NewMessage& message) = 0;
+    virtual Result<MessageRecord> get(const std::string& id) = 0;
+    // By time of reception, oldest first.
+    virtual Result<std::vector<MessageRecord>> list(const ListQuery& query) = 0;
     virtual Result<std::vector<HistoryEntry>> history(const std::string& id) = 0;
-    virtual Result<> mark(const std::string& id,
-                          MessageState state) = 0;  // kNew or kRead; refused for deleted ones
+    // kNew or kRead. kMessage when the message is deleted.
+    virtual Result<> mark(const std::string& id, MessageState state) = 0;
+    // kMessage when the message is deleted, kUsage for a bad name (1 to 100 bytes of UTF-8 without
+    // control characters, not beginning or ending with a space or slash).
     virtual Result<> move(const std::string& id, const std::string& folder) = 0;
-    virtual Result<> remove(const std::string& id) = 0;   // state deleted; the media stays
-    virtual Result<> restore(const std::string& id) = 0;  // back to the state it had
+    // To state deleted; the media stays. The delivery keeps its state but is not pending any more.
+    virtual Result<> remove(const std::string& id) = 0;
+    // Back to the state it had; a delivery that waits has a new delivery timeout.
+    virtual Result<> restore(const std::string& id) = 0;
     std::filesystem::path media_path(const Message& message) const {
         return paths_.media() / message.media;
     }
 
-    // ---- the queue
-    // ---------------------------------------------------------------------------------- Messages
-    // whose delivery is queued, deferred, sending, uncertain or failed; oldest first.
+    // The queue. Deleted messages are in none of these.
+
+    // Messages whose delivery is queued, deferred, sending, uncertain or failed; by the time they
+    // were queued, oldest first.
     virtual Result<std::vector<MessageRecord>> queue() = 0;
     // Those of one mailbox that decide() looks at: queued, deferred, uncertain.
     virtual Result<std::vector<MessageRecord>> pending(const std::string& mailbox) = 0;
-    // Mailboxes that have such deliveries, with the earliest next_attempt (not counting deleted
-    // messages).
+    // Mailboxes that have such deliveries, with the earliest next_attempt.
     struct Due {
         std::string mailbox;
         TimeMs next_attempt;
     };
     virtual Result<std::vector<Due>> due() = 0;
-    // Event kRequeue, due at once. Errors: kNoInput, kMessage (already sent, being sent).
+    // Event kRequeue: due at once, with a new delivery timeout; from failed and off with attempts
+    // 0. kMessage when it was sent, is being sent, or the message is deleted.
     virtual Result<> retry(const std::string& id) = 0;
 
-    // ---- the agent's side
-    // ----------------------------------------------------------------------------- Commits the
-    // intent: state `sending`, attempts + 1, and `message_id` unless one was fixed before. Returns
-    // the record as committed; kMessage when the delivery is not in a state that allows it (another
-    // process has it, it was sent, the message was deleted).
+    // The agent's side.
+
+    // Commits the intent: state `sending`, attempts + 1, and `message_id` unless one was fixed
+    // before. Returns the record as committed; kMessage when the delivery is not in a state that
+    // allows it (another process has it, it was sent, the message was deleted).
     virtual Result<MessageRecord> record_intent(const std::string& id,
                                                 const std::string& message_id) = 0;
     // Commits an outcome (any event but kIntent and kRequeue). `next_attempt` matters for deferred
-    // and uncertain.
+    // and uncertain. kMessage when the event cannot happen in the delivery's state.
     virtual Result<> record_outcome(const std::string& id, DeliveryEvent event,
                                     const std::string& reply, TimeMs next_attempt) = 0;
-    // Deliveries a dead process of these mailboxes left in `sending`: event kRestart, due at
-    // next_attempt. Returns how many.
+    // Cleans up after dead processes: deliveries of these mailboxes that are in `sending` get event
+    // kRestart and are due at next_attempt; temporary media files older than a day go. Returns how
+    // many deliveries.
     virtual Result<int> recover(const std::vector<std::string>& mailboxes, TimeMs next_attempt) = 0;
 
-    // ---- status
-    // -----------------------------------------------------------------------------------------
-    virtual Result<> set_status(
-        const MailboxStatus& status) = 0;  // writes only when something changed
+    // Status.
+
+    // Writes only when state or reason is another one; sets `changed` itself.
+    virtual Result<> set_status(const MailboxStatus& status) = 0;
     virtual Result<std::vector<MailboxStatus>> statuses() = 0;
     virtual Result<MailboxCounts> counts(const std::string& mailbox) = 0;
     // A number that changes whenever another connection committed (PRAGMA data_version): the cheap
-    // question "is there anything new?".
+    // question "is there anything new?". Only numbers of one Store compare.
     virtual Result<std::int64_t> change_mark() = 0;
 
   protected:

@@ -298,7 +298,8 @@ class MessagesTest : public CppUnit::TestFixture {
     void an_unknown_id_is_no_input() {
         const Root root;
         const auto store = root.open();
-        for (const std::string& id : std::vector<std::string>{"", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "' OR 1=1"}) {
+        for (const std::string& id :
+             std::vector<std::string>{"", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "' OR 1=1"}) {
             CPPUNIT_ASSERT(kind_of(store->get(id)) == ErrorKind::kNoInput);
             CPPUNIT_ASSERT(kind_of(store->history(id)) == ErrorKind::kNoInput);
             CPPUNIT_ASSERT(kind_of(store->mark(id, MessageState::kRead)) == ErrorKind::kNoInput);
