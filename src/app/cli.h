@@ -16,8 +16,8 @@ inline constexpr const char* kVersion = "0.1.0";
 // Adds --root and --version, one-line description and exit statuses to `program`'s --help.
 void add_common(CLI::App& program, std::string& root);
 
-// Parses. nullopt: go on. Otherwise the status to exit with: 0 after --help or --version, 64 after a
-// usage error, which is printed as one line on stderr.
+// Parses. nullopt: go on. Otherwise the status to exit with: 0 after --help or --version, 64 after
+// a usage error, which is printed as one line on stderr.
 std::optional<int> parse(CLI::App& program, int argc, char** argv);
 
 // Prints "PROGRAM: text" as one line on stderr and returns the sysexits status of the error.

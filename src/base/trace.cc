@@ -9,11 +9,11 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include <sys/stat.h>
-
 #include <atomic>
+#include <cstdio>
 #include <memory>
 #include <mutex>
+#include <sys/stat.h>
 #include <vector>
 
 namespace vm {
@@ -78,10 +78,12 @@ spdlog::level::level_enum level_of(TraceLevel level) {
 
 Result<> trace_open(const std::filesystem::path& file, std::int64_t max_bytes, bool echo) {
     try {
-        const mode_t previous = ::umask(0027);
+        spdlog::file_event_handlers handlers;  // also for the files that rotation opens
+        handlers.after_open = [](const spdlog::filename_t&, std::FILE* stream) {
+            (void)::fchmod(::fileno(stream), 0640);
+        };
         auto rotating = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(
-            file.string(), static_cast<std::size_t>(max_bytes), kOldFiles);
-        ::umask(previous);
+            file.string(), static_cast<std::size_t>(max_bytes), kOldFiles, false, handlers);
         std::vector<spdlog::sink_ptr> sinks{rotating};
         if (echo) sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
         // Both loggers share the sinks, whose pattern is plain; the prefix of our own lines is made
@@ -106,7 +108,9 @@ void trace_to_pipe(int fd) {
     state().open = true;
 }
 
-void trace_everything(bool on) { state().everything = on; }
+void trace_everything(bool on) {
+    state().everything = on;
+}
 
 bool trace_enabled(TraceLevel level) {
     return state().open && (level != TraceLevel::kDebug || state().everything);

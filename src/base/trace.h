@@ -41,8 +41,7 @@ bool trace_enabled(TraceLevel level);
 
 template <class... Args>
 void trace(TraceLevel level, fmt::format_string<Args...> format, Args&&... args) {
-    if (trace_enabled(level))
-        trace_line(level, fmt::format(format, std::forward<Args>(args)...));
+    if (trace_enabled(level)) trace_line(level, fmt::format(format, std::forward<Args>(args)...));
 }
 
 }  // namespace vm
