@@ -12,14 +12,14 @@
  * VERSIONS
  *   The host refuses a plugin whose abi_version differs from VM_TRANSPORT_ABI, naming both, and one
  *   whose struct_size is smaller than the host's. A plugin returns NULL when the host's abi_version
- *   is not its own. Every struct that crosses the border has struct_size, set by its owner to sizeof;
- *   fields are only ever added at the end within one version, and never to a struct that lies inside
- *   another (vm_endpoint). A plugin refuses options that are smaller than its own (open).
+ *   is not its own. Every struct that crosses the border has struct_size, set by its owner to
+ * sizeof; fields are only ever added at the end within one version, and never to a struct that lies
+ * inside another (vm_endpoint). A plugin refuses options that are smaller than its own (open).
  *
  * OWNERSHIP
- *   What the caller passes belongs to the caller and is valid for the call, except vm_host (valid for
- *   the life of the process). Options are copied by open() if the plugin needs them later. A report
- *   belongs to the caller and is filled by the plugin; it holds no pointers.
+ *   What the caller passes belongs to the caller and is valid for the call, except vm_host (valid
+ * for the life of the process). Options are copied by open() if the plugin needs them later. A
+ * report belongs to the caller and is filled by the plugin; it holds no pointers.
  *
  * THREADS  (tags: [any] any thread, any time; [session] by one thread at a time per session)
  *   Sessions are independent of each other and share nothing the host can see. A plugin starts no
@@ -27,23 +27,23 @@
  *   environment, working directory).
  *
  * ERRORS
- *   No C++ exception may leave the plugin. A function reports facts - how far the dialogue came, what
- *   the server said - and never decides what they mean: retry, give up and search are the host's.
- *   Text is one line without control characters and without secrets; bytes above 127 as the server
- *   sent them. The host checks every report: one that makes no sense (success without a final dot, a
- *   value not listed here, text without its NUL) counts as "nobody knows what happened".
+ *   No C++ exception may leave the plugin. A function reports facts - how far the dialogue came,
+ * what the server said - and never decides what they mean: retry, give up and search are the
+ * host's. Text is one line without control characters and without secrets; bytes above 127 as the
+ * server sent them. The host checks every report: one that makes no sense (success without a final
+ * dot, a value not listed here, text without its NUL) counts as "nobody knows what happened".
  *
  * SECRETS
  *   A password or token goes over a connection whose certificate was checked, or
- *   vm_options.allow_cleartext_password is set; else the push ends with VM_CAUSE_CONFIG at VM_STEP_AUTH
- *   before there is a connection. This holds for every mechanism, CRAM-MD5 included: what crosses an
- *   open line lets the password be guessed at leisure. Authentication that was asked for and cannot be
- *   had ends the push the same way; a message is never sent without it.
+ *   vm_options.allow_cleartext_password is set; else the push ends with VM_CAUSE_CONFIG at
+ * VM_STEP_AUTH before there is a connection. This holds for every mechanism, CRAM-MD5 included:
+ * what crosses an open line lets the password be guessed at leisure. Authentication that was asked
+ * for and cannot be had ends the push the same way; a message is never sent without it.
  *
  * WAITING
  *   Every function returns within the timeouts of the options. The plugin asks host->cancelled() at
- *   least once a second while it waits, and when it answers non-zero returns soon; but a message whose
- *   final dot was sent is first waited for, as its reply is the only proof.
+ *   least once a second while it waits, and when it answers non-zero returns soon; but a message
+ * whose final dot was sent is first waited for, as its reply is the only proof.
  */
 #ifndef VM_TRANSPORT_H
 #define VM_TRANSPORT_H
@@ -62,12 +62,12 @@ extern "C" {
 struct vm_host {
     uint32_t abi_version; /* VM_TRANSPORT_ABI of the host */
     uint32_t struct_size;
-    void *context; /* first argument of the functions below */
+    void* context; /* first argument of the functions below */
     /* One line of the protocol dialogue or a note, for the trace. Secrets are to be replaced by the
      * plugin before it calls. `session_context` is vm_options.context. */
-    void (*trace)(void *context, void *session_context, const char *line);
+    void (*trace)(void* context, void* session_context, const char* line);
     /* Non-zero: stop soon. */
-    int (*cancelled)(void *context, void *session_context);
+    int (*cancelled)(void* context, void* session_context);
 };
 
 /* How TLS is used (Smtp SSL, Imap4 SSL, Pop3 SSL). */
@@ -89,24 +89,24 @@ enum vm_auth {
 /* One server with one account. */
 struct vm_endpoint {
     uint32_t struct_size;
-    const char *host; /* name or address; NULL: not set */
+    const char* host; /* name or address; NULL: not set */
     uint16_t port;    /* 0: by protocol and TLS */
     uint8_t tls;      /* enum vm_tls */
     uint8_t auth;     /* enum vm_auth */
-    const char *user; /* NULL or "": none */
-    const char *password;
+    const char* user; /* NULL or "": none */
+    const char* password;
 };
 
 struct vm_options {
     uint32_t struct_size;
-    void *context;               /* handed back to vm_host functions */
-    struct vm_endpoint smtp;     /* where messages are pushed */
-    struct vm_endpoint account;  /* IMAP or POP3, whichever the plugin speaks; host NULL: none */
-    const char *domain;          /* for EHLO; NULL: the plugin takes the address literal */
-    const char *ca_file;         /* PEM; NULL: the system's store */
-    uint8_t verify;              /* 0: accept any certificate even where it would be checked */
+    void* context;              /* handed back to vm_host functions */
+    struct vm_endpoint smtp;    /* where messages are pushed */
+    struct vm_endpoint account; /* IMAP or POP3, whichever the plugin speaks; host NULL: none */
+    const char* domain;         /* for EHLO; NULL: the plugin takes the address literal */
+    const char* ca_file;        /* PEM; NULL: the system's store */
+    uint8_t verify;             /* 0: accept any certificate even where it would be checked */
     uint8_t allow_cleartext_password; /* 1: a password may cross an unverified connection */
-    uint8_t imap_search_text;    /* 0: identity by header, 1: by token in the text */
+    uint8_t imap_search_text;         /* 0: identity by header, 1: by token in the text */
     /* 0: 60 s, 300 s, 600 s. */
     uint32_t connect_timeout_ms; /* DNS, TCP, TLS, greeting, EHLO, AUTH together */
     uint32_t reply_timeout_ms;   /* one reply, or one block of data taken by the server */
@@ -116,25 +116,25 @@ struct vm_options {
 /* One message to push. */
 struct vm_message {
     uint32_t struct_size;
-    const char *sender;     /* envelope sender, "" for <> */
-    const char *recipient;  /* envelope recipient, one */
-    uint64_t size;          /* bytes `read` gives in all, for SIZE (RFC 1870); 0: not known. Any other
-                             * number read is an I/O error. */
-    uint8_t eight_bit;      /* 1: has bytes above 127, needs 8BITMIME (RFC 6152): without it the
-                             * message is not sent, VM_CAUSE_CONFIG at VM_STEP_MAIL */
-    void *read_context;
+    const char* sender;    /* envelope sender, "" for <> */
+    const char* recipient; /* envelope recipient, one */
+    uint64_t size;     /* bytes `read` gives in all, for SIZE (RFC 1870); 0: not known. Any other
+                        * number read is an I/O error. */
+    uint8_t eight_bit; /* 1: has bytes above 127, needs 8BITMIME (RFC 6152): without it the
+                        * message is not sent, VM_CAUSE_CONFIG at VM_STEP_MAIL */
+    void* read_context;
     /* Gives the message from its start, CRLF line ends. Returns bytes put into `buffer` (at most
      * `capacity`), 0 at the end, -1 on an I/O error: then the plugin closes the connection at once,
      * without final dot and without QUIT. */
-    int64_t (*read)(void *read_context, void *buffer, size_t capacity);
-    /* Goes back to the start; called only before the first byte was sent on a connection that turned
-     * out to be closed. Returns 0, or -1: cannot. */
-    int (*rewind)(void *read_context);
+    int64_t (*read)(void* read_context, void* buffer, size_t capacity);
+    /* Goes back to the start; called only before the first byte was sent on a connection that
+     * turned out to be closed. Returns 0, or -1: cannot. */
+    int (*rewind)(void* read_context);
 };
 
 /* The dialogue step a push ended in; in dialogue order. */
 enum vm_step {
-    VM_STEP_NONE = 0, /* nothing was tried */
+    VM_STEP_NONE = 0,    /* nothing was tried */
     VM_STEP_CONNECT = 1, /* DNS, TCP, implicit TLS */
     VM_STEP_GREETING = 2,
     VM_STEP_HELLO = 3, /* EHLO, HELO */
@@ -149,28 +149,28 @@ enum vm_step {
 
 /* Why it ended there. */
 enum vm_cause {
-    VM_CAUSE_REPLY = 0, /* code, enhanced and text hold the reply; step DOT and 2xx is success */
-    VM_CAUSE_LOST = 1,       /* closed or reset */
-    VM_CAUSE_TIMEOUT = 2,    /* no answer in time */
-    VM_CAUSE_DNS = 3,        /* the name does not resolve */
-    VM_CAUSE_REFUSED = 4,    /* TCP refused, or unreachable */
-    VM_CAUSE_TLS = 5,        /* handshake, certificate, or STARTTLS demanded and not offered */
-    VM_CAUSE_PROTOCOL = 6,   /* what came was no reply, or none that fits */
-    VM_CAUSE_LOCAL = 7,      /* vm_message.read failed; not at VM_STEP_DOT */
-    VM_CAUSE_CONFIG = 8,     /* the options do not allow it; not at VM_STEP_DOT */
+    VM_CAUSE_REPLY = 0,    /* code, enhanced and text hold the reply; step DOT and 2xx is success */
+    VM_CAUSE_LOST = 1,     /* closed or reset */
+    VM_CAUSE_TIMEOUT = 2,  /* no answer in time */
+    VM_CAUSE_DNS = 3,      /* the name does not resolve */
+    VM_CAUSE_REFUSED = 4,  /* TCP refused, or unreachable */
+    VM_CAUSE_TLS = 5,      /* handshake, certificate, or STARTTLS demanded and not offered */
+    VM_CAUSE_PROTOCOL = 6, /* what came was no reply, or none that fits */
+    VM_CAUSE_LOCAL = 7,    /* vm_message.read failed; not at VM_STEP_DOT */
+    VM_CAUSE_CONFIG = 8,   /* the options do not allow it; not at VM_STEP_DOT */
     VM_CAUSE_SIZE_LIMIT = 9, /* larger than the server's SIZE; nothing was sent */
     VM_CAUSE_CANCELLED = 10  /* before the final dot */
 };
 
 struct vm_push_report {
     uint32_t struct_size;
-    uint8_t step;         /* enum vm_step */
-    uint8_t cause;        /* enum vm_cause */
-    uint16_t code;        /* VM_CAUSE_REPLY: the SMTP reply code (a token refused by XOAUTH2's 334 is
-                           * 535); else 0 */
-    char enhanced[16];    /* RFC 3463 "5.1.1", "" */
-    char text[512];       /* the reply's lines joined by blanks, with code; or the reason */
-    uint64_t bytes_sent;  /* of this push, connecting included; without TLS' own */
+    uint8_t step;        /* enum vm_step */
+    uint8_t cause;       /* enum vm_cause */
+    uint16_t code;       /* VM_CAUSE_REPLY: the SMTP reply code (a token refused by XOAUTH2's 334 is
+                          * 535); else 0 */
+    char enhanced[16];   /* RFC 3463 "5.1.1", "" */
+    char text[512];      /* the reply's lines joined by blanks, with code; or the reason */
+    uint64_t bytes_sent; /* of this push, connecting included; without TLS' own */
     uint64_t bytes_received;
     uint32_t round_trips; /* times the client had to wait for the server, connecting included */
     uint8_t connected;    /* 1: this push opened a new connection */
@@ -203,35 +203,38 @@ struct vm_session; /* the plugin's own */
 struct vm_transport {
     uint32_t abi_version;
     uint32_t struct_size;
-    const char *name;        /* "smtpimap4" */
-    const char *description; /* one line: version and protocols */
+    const char* name;        /* "smtpimap4" */
+    const char* description; /* one line: version and protocols */
     uint32_t capabilities;   /* VM_CAN_... */
 
     /* A session for one SMTP endpoint and one account. Does not connect. NULL on failure, with the
      * reason in `error`. [any] */
-    struct vm_session *(*open)(const struct vm_options *options, char *error, size_t error_size);
-    /* Ends the session: QUIT where a connection is open and idle, bounded by a second or so. [session] */
-    void (*close)(struct vm_session *session);
+    struct vm_session* (*open)(const struct vm_options* options, char* error, size_t error_size);
+    /* Ends the session: QUIT where a connection is open and idle, bounded by a second or so.
+     * [session] */
+    void (*close)(struct vm_session* session);
 
     /* Pushes one message, connecting when needed and keeping the connection for the next. Fills
      * `report` always. A kept connection found closed at MAIL, before any byte of the message, is
      * replaced once, silently. [session] */
-    void (*push)(struct vm_session *session, const struct vm_message *message, struct vm_push_report *report);
+    void (*push)(struct vm_session* session, const struct vm_message* message,
+                 struct vm_push_report* report);
 
     /* Looks for the message with header X-VM-Message-Id `id` in the account. Returns enum vm_status
      * and fills `result`. [session] */
-    int (*find)(struct vm_session *session, const char *id, struct vm_find_result *result);
+    int (*find)(struct vm_session* session, const char* id, struct vm_find_result* result);
     /* Deletes the message with header X-VM-Message-Id `id` from the account, after having verified
      * it; not being there is VM_OK with found = 0. Returns enum vm_status. [session] */
-    int (*erase)(struct vm_session *session, const char *id, struct vm_find_result *result);
+    int (*erase)(struct vm_session* session, const char* id, struct vm_find_result* result);
 };
 
-typedef const struct vm_transport *(*vm_transport_entry_fn)(const struct vm_host *host);
+typedef const struct vm_transport* (*vm_transport_entry_fn)(const struct vm_host* host);
 
 #if defined(__GNUC__)
 __attribute__((visibility("default")))
 #endif
-const struct vm_transport *vm_transport_entry(const struct vm_host *host);
+const struct vm_transport*
+vm_transport_entry(const struct vm_host* host);
 
 #ifdef __cplusplus
 }

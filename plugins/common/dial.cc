@@ -332,9 +332,13 @@ tl::expected<std::unique_ptr<Wire>, DialError> dial(const Target& target, Deadli
     if (tls_us > 0) ++counters.round_trips;
     const bool reached = tcp_us > 0 && (target.tls != TlsUse::kImplicit || tls_us > 0);
     if (code != CURLE_OK) {
-        const Kind kind = attempt.cancelled ? Kind::kCancelled : kind_of(code, reached);
-        const std::string words =
+        Kind kind = attempt.cancelled ? Kind::kCancelled : kind_of(code, reached);
+        std::string words =
             words_of(easy.get(), code, kind, target, error.data(), attempt.certificate_error);
+        if (std::string_view(error.data()).starts_with("Too large")) {
+            kind = Kind::kDialogue;
+            words = "a line without end, or lines without end";
+        }
         return tl::unexpected(DialError{kind, reached, host.hide(words)});
     }
     detach(easy.get());

@@ -16,9 +16,11 @@ void DotStuffer::feed(std::string_view piece, std::string& out) {
         cr_ = false;
         if (line_start_ && c == '.') out += '.';
         line_start_ = false;
-        const std::size_t end = piece.find_first_of("\r\n");
-        out.append(piece.substr(0, end));
-        piece.remove_prefix(end == std::string_view::npos ? piece.size() : end);
+        // Two searches for one character each are far faster than one for either.
+        std::string_view line = piece.substr(0, piece.find('\n'));
+        line = line.substr(0, line.find('\r'));
+        out.append(line);
+        piece.remove_prefix(line.size());
     }
 }
 

@@ -65,6 +65,7 @@ SmtpTransaction::Io SmtpTransaction::read_reply(Deadline deadline, Patience pati
     ReplyParser parser;
     std::string line;
     for (;;) {
+        garbage_.clear();
         if (const Io io = connection_.read_line(line, deadline, patience); io != Io::kOk) return io;
         switch (parser.feed(line)) {
             case ReplyParser::State::kMore:
@@ -73,7 +74,8 @@ SmtpTransaction::Io SmtpTransaction::read_reply(Deadline deadline, Patience pati
                 reply_ = parser.reply();
                 return Io::kOk;
             case ReplyParser::State::kGarbage:
-                garbage_ = one_line(std::string_view(line).substr(0, 80));
+                garbage_ =
+                    line.empty() ? "an empty line" : one_line(std::string_view(line).substr(0, 80));
                 return Io::kGarbage;
         }
     }
@@ -87,7 +89,9 @@ Ending SmtpTransaction::broken(Io io) const {
                 "no answer within " +
                     seconds(step_ == VM_STEP_DOT ? options_.dot_timeout : options_.reply_timeout));
         case Io::kGarbage:
-            return ending_of(step_, VM_CAUSE_PROTOCOL, "no SMTP reply: \"" + garbage_ + "\"");
+            return ending_of(step_, VM_CAUSE_PROTOCOL,
+                             garbage_.empty() ? "a line without end"
+                                              : "not a valid SMTP reply: \"" + garbage_ + "\"");
         case Io::kCancelled:
             return ending_of(step_, VM_CAUSE_CANCELLED, "stopped");
         case Io::kOk:

@@ -75,7 +75,6 @@ std::string SmtpHandshake::on_command(std::string_view command) {
 
 bool SmtpHandshake::on_line(std::string_view line) {
     if (step_ == VM_STEP_CONNECT) step_ = VM_STEP_GREETING;
-    if (line.size() > kMaxLine) line = "";
     switch (parser_.feed(line)) {
         case ReplyParser::State::kMore:
             return true;
@@ -94,8 +93,8 @@ bool SmtpHandshake::on_line(std::string_view line) {
 }
 
 // What the server said made libcurl, or us, stop.
-Ending SmtpHandshake::dialogue_ending(const DialError& error) const {
-    if (step_ == VM_STEP_AUTH && xoauth2_ && reply_ && reply_->code == kContinue) {
+Ending SmtpHandshake::dialogue_ending(vm_step step, const DialError& error) const {
+    if (step == VM_STEP_AUTH && xoauth2_ && reply_ && reply_->code == kContinue) {
         // XOAUTH2 says no in two steps: 334 with the reason as base64 JSON, and the 535 only when
         // the client has answered that with an empty line. libcurl hangs up before.
         const std::string reason = reply_->lines.empty() ? "" : decode_base64(reply_->lines[0]);
@@ -103,14 +102,14 @@ Ending SmtpHandshake::dialogue_ending(const DialError& error) const {
                 "535 the server refused the token: " + one_line(reason)};
     }
     const bool negative = reply_ && (reply_->group() == 4 || reply_->group() == 5);
-    if (negative) return ending_of(step_, *reply_);
+    if (negative) return ending_of(step, *reply_);
     if (error.kind == DialError::Kind::kNoTls)
         return ending_of(VM_STEP_STARTTLS, VM_CAUSE_TLS,
                          "STARTTLS is demanded, but the server does not offer it");
-    if (step_ == VM_STEP_STARTTLS && reply_ && reply_->code == 220)
-        return ending_of(step_, VM_CAUSE_PROTOCOL,
+    if (step == VM_STEP_STARTTLS && reply_ && reply_->code == 220)
+        return ending_of(step, VM_CAUSE_PROTOCOL,
                          "the server sent data in the clear behind its answer to STARTTLS");
-    return ending_of(step_, VM_CAUSE_PROTOCOL,
+    return ending_of(step, VM_CAUSE_PROTOCOL,
                      reply_ ? "unexpected reply: " + reply_->text() : error.text);
 }
 
@@ -118,7 +117,8 @@ Ending SmtpHandshake::ending(const DialError& error) const {
     using Kind = DialError::Kind;
     const vm_step step = step_ == VM_STEP_CONNECT && error.reached ? VM_STEP_GREETING : step_;
     if (garbage_)
-        return ending_of(step, VM_CAUSE_PROTOCOL, "no SMTP reply: \"" + garbage_line_ + "\"");
+        return ending_of(step, VM_CAUSE_PROTOCOL,
+                         "not a valid SMTP reply: \"" + garbage_line_ + "\"");
     switch (error.kind) {
         case Kind::kDns:
             return ending_of(step, VM_CAUSE_DNS, error.text);
@@ -135,7 +135,7 @@ Ending SmtpHandshake::ending(const DialError& error) const {
         case Kind::kNoTls:
         case Kind::kNoLogin:
         case Kind::kDialogue:
-            return dialogue_ending(error);
+            return dialogue_ending(step, error);
         case Kind::kLost:
             break;
     }

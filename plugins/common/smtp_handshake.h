@@ -26,7 +26,7 @@ class SmtpHandshake : public Handshake {
     Ending ending(const DialError& error) const;
 
   private:
-    Ending dialogue_ending(const DialError& error) const;
+    Ending dialogue_ending(vm_step step, const DialError& error) const;
 
     vm_step step_ = VM_STEP_CONNECT;
     ReplyParser parser_;

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <limits>
 #include <unistd.h>
 
@@ -162,9 +161,9 @@ PushReport Session::push(const OutgoingMessage& message) {
     out.read = FileReader::read;
     out.rewind = FileReader::rewind;
 
-    vm_push_report report;
-    std::memset(&report, 0xFF, sizeof report);  // what the plugin leaves out is senseless
+    vm_push_report report{};
     report.struct_size = sizeof report;
+    report.step = report.cause = 0xFF;  // senseless, if the plugin leaves it
     try {
         state_->table->push(state_->session, &out, &report);
     } catch (...) {

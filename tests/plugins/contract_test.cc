@@ -8,6 +8,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <cstdlib>
+#include <optional>
 #include <thread>
 
 namespace vm::testing {
@@ -30,14 +31,19 @@ class ContractTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(sessions_are_independent);
     CPPUNIT_TEST_SUITE_END();
 
-    TemporaryDirectory directory_;
+    std::optional<TemporaryDirectory> directory_;
     UniqueFd mail_;
     const std::string text_ = "Subject: x\r\n\r\n" + std::string(100'000, 'x') + "\r\n.\r\nend\r\n";
 
   public:
     void setUp() override {
-        mail_ = std::move(*unnamed_file(directory_.path()));
+        directory_.emplace();
+        mail_ = std::move(*unnamed_file(directory_->path()));
         CPPUNIT_ASSERT(write_all(mail_.get(), text_, "mail").has_value());
+    }
+    void tearDown() override {
+        mail_.reset();
+        directory_.reset();
     }
 
   private:

@@ -26,6 +26,7 @@ class SmtpAuthTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(cram_md5);
     CPPUNIT_TEST(xoauth2);
     CPPUNIT_TEST(xoauth2_refused_token);
+    CPPUNIT_TEST(xoauth2_token_too_long_for_one_line);
     CPPUNIT_TEST(auto_prefers_cram_md5_where_the_connection_is_open);
     CPPUNIT_TEST(auto_prefers_plain_under_verified_tls);
     CPPUNIT_TEST(auto_takes_cram_md5_when_nothing_else_is_offered);
@@ -156,6 +157,32 @@ class SmtpAuthTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(
             std::string(R"(535 the server refused the token: {"status":"401","schemes":"Bearer"})"),
             result.ending.text);
+    }
+
+    // RFC 4954 section 3: an initial response that does not fit waits for the server's 334.
+    void xoauth2_token_too_long_for_one_line() {
+        SmtpScript script = offering("XOAUTH2");
+        script.instead = [](Peer& peer, const std::string& step) {
+            if (step != "AUTH") return false;
+            peer.say("334 \r\n");
+            peer.read_line();
+            peer.say("235 2.7.0 in\r\n");
+            return true;
+        };
+        ScriptedServer server(script);
+        FakeHost host;
+        TestMessage message;
+        SmtpOptions options = with_password(options_for(server), VM_AUTH_XOAUTH2);
+        options.password = std::string(2000, 't');
+        Result result;
+        result.ending = SmtpSession(options, host.session()).push(*message);
+        assert_sent(result);
+        server.stop();
+        CPPUNIT_ASSERT_EQUAL(std::string("AUTH XOAUTH2"), server.lines()[1]);
+        CPPUNIT_ASSERT_EQUAL(plug::encode_base64("user=" + kUser + "\x01" + "auth=Bearer " +
+                                                 options.password + "\x01\x01"),
+                             server.lines()[2]);
+        CPPUNIT_ASSERT(host.trace().find(server.lines()[2]) == std::string::npos);
     }
 
     void auto_prefers_cram_md5_where_the_connection_is_open() {

@@ -158,8 +158,10 @@ class SmtpStagesTest : public CppUnit::TestFixture {
     }
 
     void server_talks_garbage() {
-        for (const char* garbage : {"hello there\r\n", "25O ok\r\n", "999 ok\r\n", "2500 ok\r\n",
-                                    "550-5.1.1 no\r\n551 5.1.1 no\r\n", "\r\n", "\x16\x03\x01\r\n"})
+        const std::string endless = "250 " + std::string(400'000, 'x');
+        for (const std::string& garbage : std::initializer_list<std::string>{
+                 endless, "hello there\r\n", "25O ok\r\n", "999 ok\r\n", "2500 ok\r\n",
+                 "550-5.1.1 no\r\n551 5.1.1 no\r\n", "\r\n", "\x16\x03\x01\r\n"})
             for (const Stage& stage : kStages)
                 check(stage, true,
                       push_with(

@@ -3,6 +3,8 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <memory>
+
 namespace vm::testing {
 
 namespace {
@@ -36,8 +38,13 @@ class SmtpTlsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(large_message_under_tls);
     CPPUNIT_TEST_SUITE_END();
 
-    TestCa ca_;
+    std::unique_ptr<TestCa> ca_;
 
+  public:
+    void setUp() override { ca_ = std::make_unique<TestCa>(); }
+    void tearDown() override { ca_.reset(); }
+
+  private:
     struct Result {
         Ending ending;
         std::vector<std::string> lines;
@@ -53,7 +60,7 @@ class SmtpTlsTest : public CppUnit::TestFixture {
         TestMessage message(std::move(text));
         SmtpOptions options = options_for(server);
         options.tls = tls;
-        options.ca_file = ca_.file();
+        options.ca_file = ca_->file();
         if (adjust) adjust(options);
         Result out;
         out.ending = SmtpSession(options, host.session()).push(*message);
@@ -94,20 +101,20 @@ class SmtpTlsTest : public CppUnit::TestFixture {
 
     void good_certificate() {
         for (const vm_tls mode : {VM_TLS_IMPLICIT, VM_TLS_STARTTLS})
-            assert_sent(
-                push(script_with(ca_.server("IP:127.0.0.1"), mode), mode, [](SmtpOptions& options) {
-                    options = with_password(options);
-                    options.allow_cleartext_password = false;
-                }));
+            assert_sent(push(script_with(ca_->server("IP:127.0.0.1"), mode), mode,
+                             [](SmtpOptions& options) {
+                                 options = with_password(options);
+                                 options.allow_cleartext_password = false;
+                             }));
     }
     void good_certificate_by_name() {
         for (const vm_tls mode : {VM_TLS_IMPLICIT, VM_TLS_STARTTLS})
-            assert_sent(push(script_with(ca_.server("DNS:localhost"), mode), mode,
+            assert_sent(push(script_with(ca_->server("DNS:localhost"), mode), mode,
                              [](SmtpOptions& options) { options.host = "localhost"; }));
     }
 
     void wrong_host() {
-        refused(ca_.server("DNS:mail.example.com,IP:192.0.2.1"), "certificate: hostname mismatch");
+        refused(ca_->server("DNS:mail.example.com,IP:192.0.2.1"), "certificate: hostname mismatch");
     }
     void unknown_ca() {
         refused(TestCa("someone else").server("IP:127.0.0.1"),
@@ -115,7 +122,7 @@ class SmtpTlsTest : public CppUnit::TestFixture {
         refused(TestCa().server("IP:127.0.0.1"), "certificate: certificate signature failure");
     }
     void expired() {
-        refused(ca_.server("IP:127.0.0.1", -1), "certificate: certificate has expired");
+        refused(ca_->server("IP:127.0.0.1", -1), "certificate: certificate has expired");
     }
 
     void verification_switched_off() {
@@ -125,7 +132,7 @@ class SmtpTlsTest : public CppUnit::TestFixture {
     }
 
     ServerTls old_server() {
-        ServerTls tls = ca_.server("IP:127.0.0.1");
+        ServerTls tls = ca_->server("IP:127.0.0.1");
         SSL_CTX_set_security_level(tls.get(), 0);
         SSL_CTX_set_min_proto_version(tls.get(), TLS1_VERSION);
         SSL_CTX_set_max_proto_version(tls.get(), TLS1_1_VERSION);
@@ -151,12 +158,12 @@ class SmtpTlsTest : public CppUnit::TestFixture {
     }
 
     void changed_ca_file_is_read_again() {
-        const SmtpScript script = script_with(ca_.server("IP:127.0.0.1"), VM_TLS_STARTTLS);
+        const SmtpScript script = script_with(ca_->server("IP:127.0.0.1"), VM_TLS_STARTTLS);
         TestCa other;
         const auto use_other = [&](SmtpOptions& options) { options.ca_file = other.file(); };
         CPPUNIT_ASSERT_EQUAL(int{VM_CAUSE_TLS},
                              int{push(script, VM_TLS_STARTTLS, use_other).ending.cause});
-        std::filesystem::copy_file(ca_.file(), other.file() + ".new");
+        std::filesystem::copy_file(ca_->file(), other.file() + ".new");
         std::filesystem::rename(other.file() + ".new", other.file());
         assert_sent(push(script, VM_TLS_STARTTLS, use_other));
     }
@@ -171,7 +178,7 @@ class SmtpTlsTest : public CppUnit::TestFixture {
     }
 
     void starttls_refused() {
-        SmtpScript script = script_with(ca_.server("IP:127.0.0.1"), VM_TLS_STARTTLS);
+        SmtpScript script = script_with(ca_->server("IP:127.0.0.1"), VM_TLS_STARTTLS);
         script.starttls = "454 4.7.0 not now\r\n";
         const Result result = push(script, VM_TLS_STARTTLS);
         CPPUNIT_ASSERT_EQUAL(int{VM_STEP_STARTTLS}, int{result.ending.step});
@@ -181,7 +188,7 @@ class SmtpTlsTest : public CppUnit::TestFixture {
 
     // CVE-2011-0411 and its kin: what comes before TLS must not count behind it.
     void plaintext_injected_behind_starttls() {
-        SmtpScript script = script_with(ca_.server("IP:127.0.0.1"), VM_TLS_STARTTLS);
+        SmtpScript script = script_with(ca_->server("IP:127.0.0.1"), VM_TLS_STARTTLS);
         script.starttls = "220 go\r\n250-evil\r\n250 AUTH PLAIN\r\n";
         const Result result = push(script, VM_TLS_STARTTLS);
         CPPUNIT_ASSERT_EQUAL_MESSAGE(describe(result.ending), int{VM_STEP_STARTTLS},
@@ -192,7 +199,7 @@ class SmtpTlsTest : public CppUnit::TestFixture {
 
     void what_was_said_before_tls_is_forgotten() {
         int hellos = 0;
-        SmtpScript script = script_with(ca_.server("IP:127.0.0.1"), VM_TLS_STARTTLS);
+        SmtpScript script = script_with(ca_->server("IP:127.0.0.1"), VM_TLS_STARTTLS);
         script.instead = [&](Peer& peer, const std::string& step) {
             if (step == "EHLO" && ++hellos == 2) peer.say("250 h\r\n");
             return step == "EHLO" && hellos == 2;
@@ -235,7 +242,7 @@ class SmtpTlsTest : public CppUnit::TestFixture {
 
     void large_message_under_tls() {
         std::string received;
-        SmtpScript script = script_with(ca_.server("IP:127.0.0.1"), VM_TLS_IMPLICIT);
+        SmtpScript script = script_with(ca_->server("IP:127.0.0.1"), VM_TLS_IMPLICIT);
         script.on_data = [&](const std::string& data) { received = data; };
         std::string text;
         for (int i = 0; i < 100'000; ++i)

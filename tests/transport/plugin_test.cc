@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <optional>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,8 +35,13 @@ class PluginTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(throws_when_started);
     CPPUNIT_TEST_SUITE_END();
 
-    vm::testing::TemporaryDirectory directory_;
+    std::optional<vm::testing::TemporaryDirectory> directory_;
 
+  public:
+    void setUp() override { directory_.emplace(); }
+    void tearDown() override { directory_.reset(); }
+
+  private:
     static fs::path build() {
         const char* directory = std::getenv("VM_BUILD");
         return directory == nullptr ? "build" : directory;
@@ -44,7 +50,7 @@ class PluginTest : public CppUnit::TestFixture {
         return build() / "test" / ("lib" + name + ".so");
     }
     fs::path copy_of(const fs::path& file, mode_t mode = 0755) {
-        const fs::path copy = directory_.path() / file.filename();
+        const fs::path copy = directory_->path() / file.filename();
         fs::copy_file(file, copy, fs::copy_options::overwrite_existing);
         ::chmod(copy.c_str(), mode);
         return copy;
@@ -77,14 +83,14 @@ class PluginTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(Plugin::load(fixture("liar")).has_value());
     }
 
-    void missing_file() { refused(directory_.path() / "none.so", "No such file or directory"); }
+    void missing_file() { refused(directory_->path() / "none.so", "No such file or directory"); }
 
     void directory_fifo_and_text() {
-        refused(directory_.path(), "not a regular file");
-        const fs::path fifo = directory_.path() / "fifo";
+        refused(directory_->path(), "not a regular file");
+        const fs::path fifo = directory_->path() / "fifo";
         CPPUNIT_ASSERT_EQUAL(0, ::mkfifo(fifo.c_str(), 0600));
         refused(fifo, "not a regular file");
-        const fs::path text = directory_.path() / "text.so";
+        const fs::path text = directory_->path() / "text.so";
         std::ofstream(text) << "not a library";
         ::chmod(text.c_str(), 0644);
         refused(text, "file too short");
@@ -96,7 +102,7 @@ class PluginTest : public CppUnit::TestFixture {
     }
 
     void directory_others_can_write() {
-        const fs::path open = directory_.path() / "open", inner = open / "inner";
+        const fs::path open = directory_->path() / "open", inner = open / "inner";
         fs::create_directories(inner);
         ::chmod(open.c_str(), 0777);
         const fs::path file = inner / "libliar.so";
@@ -115,11 +121,11 @@ class PluginTest : public CppUnit::TestFixture {
     }
 
     void link_is_judged_by_what_it_names() {
-        const fs::path link = directory_.path() / "link.so";
+        const fs::path link = directory_->path() / "link.so";
         fs::create_symlink(copy_of(fixture("liar"), 0757), link);
         refused(link, "anyone can change it");
         fs::remove(link);
-        fs::create_symlink(directory_.path() / "gone", link);
+        fs::create_symlink(directory_->path() / "gone", link);
         refused(link, "No such file");
     }
 

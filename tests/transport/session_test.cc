@@ -8,6 +8,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <optional>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,13 +32,18 @@ class SessionTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(crash_stays_in_its_process);
     CPPUNIT_TEST_SUITE_END();
 
-    vm::testing::TemporaryDirectory directory_;
+    std::optional<vm::testing::TemporaryDirectory> directory_;
     UniqueFd mail_;
 
   public:
     void setUp() override {
-        mail_ = std::move(*unnamed_file(directory_.path()));
+        directory_.emplace();
+        mail_ = std::move(*unnamed_file(directory_->path()));
         CPPUNIT_ASSERT(write_all(mail_.get(), std::string(100, 'x'), "mail").has_value());
+    }
+    void tearDown() override {
+        mail_.reset();
+        directory_.reset();
     }
 
   private:
@@ -143,8 +149,9 @@ class SessionTest : public CppUnit::TestFixture {
     }
 
     void trace_has_the_sessions_name() {
-        const auto file = directory_.path() / "trace";
-        CPPUNIT_ASSERT(trace_open(file, 1 << 20, true).has_value());
+        const auto file = directory_->path() / "trace";
+        CPPUNIT_ASSERT(trace_open(file, 1 << 20, false).has_value());
+        trace_everything(true);
         bool stop = false;
         SessionOptions named = options();
         named.cancelled = [&] { return stop; };
