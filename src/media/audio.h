@@ -18,8 +18,8 @@ struct AudioInfo {
 };
 
 // Reads the whole header and checks that the samples it promises are there. Accepts WAV with µ-law,
-// A-law, PCM (8, 16, 24, 32 bit) or GSM 6.10; anything else, an empty or a truncated one is kMessage
-// with the reason.
+// A-law, PCM (8, 16, 24, 32 bit) or GSM 6.10; anything else, an empty or a truncated one is
+// kMessage with the reason.
 Result<AudioInfo> probe_audio(const std::filesystem::path& file);
 
 // Writes `wav` as MP3, 16 kHz mono constant bit rate 32 kbit/s (players in telephones want CBR), to

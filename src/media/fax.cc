@@ -101,6 +101,7 @@ const char* compression_name(std::uint16_t compression) {
 struct Page {
     std::uint32_t width = 0, rows = 0;
     std::uint16_t compression = COMPRESSION_NONE;
+    std::uint64_t stored = 0;  // bytes of picture data in the file
 };
 
 // Whether the current page's directory, with the pointer to the next page, lies within the file.
@@ -142,6 +143,7 @@ std::optional<std::string> page_problem(TIFF* tiff, std::int64_t file_size, Page
         if (offset > size || count > size - offset)
             return "truncated: its picture data end beyond the file's " + std::to_string(size) +
                    " bytes";
+        page.stored += count;
     }
     return std::nullopt;
 }
@@ -184,7 +186,7 @@ Result<FaxInfo> probe_fax(const std::filesystem::path& path) {
     const Tiff tiff = open_tiff(std::move(file.fd), path.string(), complaints);
     if (!tiff) return refuse("not a readable TIFF file: " + complaints.first);
     FaxInfo fax;
-    std::uint64_t unpacked = 0;
+    std::uint64_t unpacked = 0, stored = 0;
     for (;;) {
         complaints = {};
         const std::string which = "page " + std::to_string(fax.pages + 1) + ": ";
@@ -192,6 +194,10 @@ Result<FaxInfo> probe_fax(const std::filesystem::path& path) {
         if (auto problem = page_problem(tiff.get(), file.size, page))
             return refuse(which + *problem);
         unpacked += static_cast<std::uint64_t>((page.width + 7) / 8) * page.rows;
+        // Unpacking takes as long as what is stored is long, so nothing may be unpacked twice.
+        stored += page.stored;
+        if (stored > static_cast<std::uint64_t>(file.size))
+            return refuse(which + "it shares its picture data with another page");
         if (unpacked > kMaxUnpacked)
             return refuse(which + "its " + std::to_string(page.width) + " × " +
                           std::to_string(page.rows) + " pixels are too many for one fax");

@@ -11,7 +11,7 @@ namespace vm::media {
 
 struct FaxInfo {
     int pages = 0;
-    int width = 0;  // pixels of the first page
+    int width = 0;            // pixels of the first page
     std::string compression;  // "g3", "g4", …
 };
 

@@ -40,20 +40,21 @@ struct Source {
     Owned<GMimeStream> stream;
 };
 
-// Gives a header that is there already the words of `text` in RFC 2047 form, and then `rest`.
-void set_encoded(GMimeObject* object, const std::string& name, const std::string& text,
-                 const std::string& rest = {}) {
+// Gives a header that is there already its final form: GMime writes it as it is, LF as CRLF.
+void set_raw(GMimeObject* object, const char* name, const std::string& value) {
     GMimeHeader* header =
-        g_mime_header_list_get_header(g_mime_object_get_header_list(object), name.c_str());
-    const std::string words = encoded_words(text, name.size() + std::string_view(": ").size());
-    // Written as it is, only LF becomes CRLF.
-    g_mime_header_set_raw_value(header, (" " + words + rest + "\n").c_str());
+        g_mime_header_list_get_header(g_mime_object_get_header_list(object), name);
+    g_mime_header_set_raw_value(header, (" " + value + "\n").c_str());
+}
+
+std::string encode(std::string_view name, const std::string& text) {
+    return encoded_words(text, name.size() + std::string_view(": ").size());
 }
 
 void add_header(GMimeObject* object, const char* name, const std::string& value) {
     const bool plain = is_plain_header_text(value);
     g_mime_object_append_header(object, name, plain ? value.c_str() : "", kCharset);
-    if (!plain) set_encoded(object, name, value);
+    if (!plain) set_raw(object, name, encode(name, value));
 }
 
 Result<Owned<GDateTime>> local_time(const Message& message, const std::string& time_zone) {
@@ -158,7 +159,8 @@ void set_addresses(GMimeMessage* mail, const std::string& sender, const ComposeO
         internet_address_mailbox_new(sender.c_str(), options.sender_address.c_str()));
     internet_address_list_add(g_mime_message_get_from(mail), from.get());
     if (!is_plain_header_text(sender))
-        set_encoded(GMIME_OBJECT(mail), "From", sender, "\n <" + options.sender_address + ">");
+        set_raw(GMIME_OBJECT(mail), "From",
+                encode("From", sender) + "\n <" + options.sender_address + ">");
     const Owned<InternetAddress> to(
         internet_address_mailbox_new(nullptr, options.recipient_address.c_str()));
     internet_address_list_add(g_mime_message_get_to(mail), to.get());
@@ -190,7 +192,8 @@ Owned<GMimeMessage> new_mail(const Message& message, const ComposeOptions& optio
     set_addresses(mail.get(), wording.sender, options);
     add_header(headers, "Subject", wording.subject);
     g_mime_message_set_date(mail.get(), received);
-    add_header(headers, "Message-ID", "<" + options.message_id + ">");
+    g_mime_object_append_header(headers, "Message-ID", "", kCharset);
+    set_raw(headers, "Message-ID", "<" + options.message_id + ">");  // never encoded, however long
     add_header(headers, "Message-Context",
                message.kind == MessageKind::kVoice ? "voice-message" : "fax-message");
     add_header(headers, "X-VM-Message-Id", message.id);

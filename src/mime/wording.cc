@@ -16,10 +16,12 @@ constexpr std::size_t kCallerLimit = 200;  // bytes
 constexpr std::size_t kFileNumberLimit = 20;
 
 // U+202A to U+202E and U+2066 to U+2069: embeddings, overrides and isolates, which can make a name
-// read as something else than it is.
+// read as something else than it is. In UTF-8: E2 80 AA..AE and E2 81 A6..A9.
 bool is_direction_control(std::string_view three_bytes) {
-    return (three_bytes >= "\xE2\x80\xAA" && three_bytes <= "\xE2\x80\xAE") ||
-           (three_bytes >= "\xE2\x81\xA6" && three_bytes <= "\xE2\x81\xA9");
+    if (three_bytes.size() < 3 || three_bytes[0] != '\xE2') return false;
+    const char last = three_bytes[2];
+    return (three_bytes[1] == '\x80' && last >= '\xAA' && last <= '\xAE') ||
+           (three_bytes[1] == '\x81' && last >= '\xA6' && last <= '\xA9');
 }
 
 std::string caller_label(const Template& wording, const std::string& name,
@@ -53,10 +55,9 @@ std::string duration_words(const Template& wording, std::int64_t seconds) {
 std::string zone_words(GDateTime* time) {
     const auto minutes = g_date_time_get_utc_offset(time) / G_TIME_SPAN_MINUTE;
     const auto distance = std::abs(minutes);
-    const std::string offset = minutes == 0
-                                   ? "UTC"
-                                   : fmt::format("UTC{}{:02}:{:02}", minutes < 0 ? '-' : '+',
-                                                 distance / 60, distance % 60);
+    std::string offset = minutes == 0 ? "UTC"
+                                      : fmt::format("UTC{}{:02}:{:02}", minutes < 0 ? '-' : '+',
+                                                    distance / 60, distance % 60);
     const std::string abbreviation = sanitize_line(g_date_time_get_timezone_abbreviation(time), 20);
     if (abbreviation.empty() || abbreviation == offset ||
         std::isalpha(static_cast<unsigned char>(abbreviation[0])) == 0)

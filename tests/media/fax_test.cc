@@ -150,6 +150,24 @@ class FaxTest : public CppUnit::TestFixture {
         assert_refused(raw_tiff({.compression = 65000}), "");
         assert_refused(raw_tiff({.strip_offset = 0xFFFFFFF0}), "truncated");
         assert_refused(raw_tiff({.strip_bytes = 0xFFFFFFFF}), "truncated");
+        // A page that claims the data of another, here by a strip that covers the whole file.
+        FaxShape two;
+        two.pages = 2;
+        two.rows = 16;
+        make_fax(dir_ / "two.tif", two);
+        std::string overlapping = read_all(dir_ / "two.tif");
+        TIFF* tiff = TIFFOpen((dir_ / "two.tif").c_str(), "r");
+        const std::uint64_t first_bytes = TIFFGetStrileByteCount(tiff, 0);
+        TIFFClose(tiff);
+        const std::string count_tag("\x17\x01\x04\x00\x01\x00\x00\x00", 8);
+        const std::size_t at = overlapping.find(count_tag) + count_tag.size();
+        CPPUNIT_ASSERT_EQUAL(
+            static_cast<std::uint64_t>(static_cast<unsigned char>(overlapping[at])),
+            first_bytes & 0xFF);
+        const std::size_t rest = overlapping.size() - 8;
+        overlapping[at] = static_cast<char>(rest);
+        overlapping[at + 1] = static_cast<char>(rest >> 8);
+        assert_refused(overlapping, "page 2: it shares its picture data");
         // The directory that names itself as the next one.
         assert_refused(raw_tiff({.rows = 1, .rows_per_strip = 1, .next = 12}, "\x80\x01\x00\x10"),
                        "page 2 cannot be found");

@@ -107,6 +107,7 @@ class ComposeTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(every_kind_of_mail);
     CPPUNIT_TEST(recordings_go_out_as_they_are);
     CPPUNIT_TEST(other_languages);
+    CPPUNIT_TEST(long_addresses_stay_whole);
     CPPUNIT_TEST(the_same_message_gives_the_same_mail);
     CPPUNIT_TEST(writes_from_where_the_file_stands_and_to_a_pipe);
     CPPUNIT_TEST(errors_say_who_is_to_blame);
@@ -282,6 +283,28 @@ class ComposeTest : public CppUnit::TestFixture {
                         "The recording is attached.",
                         want["token"]};
         add(message, media_ / "v.wav", options, want);
+        check_mails(mails_.path());
+    }
+
+    void long_addresses_stay_whole() {
+        std::string domain;
+        for (int i = 0; i < 20; ++i) domain += "subdomain" + std::to_string(i) + ".";
+        domain += "example.com";
+        ComposeOptions options = options_for(work_);
+        options.attach_media = false;
+        options.message_id = std::string(kId) + "@" + domain;
+        options.sender_address = std::string(60, 's') + "@" + domain;
+        options.recipient_address = std::string(60, 'r') + "@" + domain;
+        Message message = message_of(MessageKind::kVoice);
+        for (const char* name : {"Ana", "Díaz"}) {
+            message.caller_name = name;
+            json want = expectation(MessageKind::kVoice);
+            want["headers"]["Message-ID"] = "<" + options.message_id + ">";
+            want["from"] = {std::string(name) + " (Voice Mail)", options.sender_address};
+            want["to"][1] = options.recipient_address;
+            want["long_lines"] = true;
+            add(message, "", options, want);
+        }
         check_mails(mails_.path());
     }
 
