@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -135,7 +136,8 @@ class Demo:
             for _, identity, *_ in self.expected:
                 delivery = self.unit.delivery(identity)
                 step.note(f"{identity}  {delivery['state']}")
-                step.note(f"    {delivery['last_reply'][: WIDTH - 8]}")
+                lines = textwrap.wrap(delivery["last_reply"], WIDTH - 7)
+                step.note("    " + f"\n{'':7}".join(lines))
                 if delivery["state"] != "sent":
                     self.missed.append(f"{identity} was not sent: {delivery['last_reply']}")
             rig.drain()
@@ -161,7 +163,8 @@ class Demo:
     def show(self, step, user, identity, mail, raw, kind, original):
         print()
         for name in ("From", "To", "Subject", "Date"):
-            step.note(f"{name + ':':<9}{mail[name]}"[: WIDTH - 3])
+            lines = textwrap.wrap(str(mail[name]), WIDTH - 12)
+            step.note(f"{name + ':':<9}" + f"\n{'':12}".join(lines))
         name = f"{user}-{kind}"
         (self.output / f"{name}.eml").write_bytes(raw)
         if [part for part in mail.walk() if part.defects]:
@@ -175,7 +178,7 @@ class Demo:
             file = self.output / f"{name}{suffix}"
             file.write_bytes(content)
             step.note(f"{part.get_content_type()}  {size(len(content))}  {self.judge(identity, part, file, original)}")
-            step.note(f"-> {self.display(file)}")
+            step.note(f"-> {file}")
 
     def judge(self, identity, part, file, original):
         """What the attachment holds, measured on the received bytes and compared with the original."""
@@ -194,16 +197,16 @@ class Demo:
         sent = self.unit.message(identity)["pages"]
         if kind != "application/pdf" or len(pages) != sent:
             self.missed.append(f"{identity}: {kind} with {len(pages)} fax pages instead of {sent}")
-        paper = re.search(r"^Page size: +(.*)$", self.tool("pdfinfo", file), re.M)
-        return f"{len(pages)} pages of G4, {paper[1] if paper else 'no paper size'}"
+        paper = re.search(r"^Page size: +([0-9.]+) x ([0-9.]+) pts", self.tool("pdfinfo", file), re.M)
+        if not paper:
+            self.missed.append(f"{identity}: a PDF without a page size")
+            return "no page size"
+        width, height = (float(points) / 72 * 25.4 for points in paper.groups())
+        return f"{len(pages)} pages of G4, {width:.0f} x {height:.0f} mm"
 
     @staticmethod
     def tool(*command):
         return subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False).stdout
-
-    @staticmethod
-    def display(path):
-        return str(path.relative_to(pathlib.Path.cwd())) if path.is_relative_to(pathlib.Path.cwd()) else str(path)
 
     def summary(self):
         print()
@@ -214,7 +217,7 @@ class Demo:
             return 1
         files = sorted(self.output.iterdir())
         print(f"{len(self.expected)} messages added, sent once each, and found in their mailboxes.")
-        print(f"Listen and read: {len(files)} files in {self.display(self.output)}/")
+        print(f"Listen and read: {len(files)} files in {self.output}")
         return 0
 
     def stay(self, rig):
