@@ -15,6 +15,8 @@ namespace vm::agent {
 
 namespace {
 
+constexpr std::string_view kRetry = " retry";
+
 // The address of the socket; nullopt when the path is too long for one.
 std::optional<sockaddr_un> address_of(const Paths& paths) {
     sockaddr_un address{};
@@ -31,11 +33,12 @@ UniqueFd datagram_socket() {
 
 }  // namespace
 
-void poke(const Paths& paths, const std::string& mailbox) {
+void poke(const Paths& paths, const std::string& mailbox, bool retry) {
     const auto address = address_of(paths);
     const UniqueFd fd = datagram_socket();
     if (!address || !fd) return;
-    ::sendto(fd.get(), mailbox.data(), mailbox.size(), MSG_NOSIGNAL,
+    const std::string text = mailbox + (retry ? std::string(kRetry) : "");
+    ::sendto(fd.get(), text.data(), text.size(), MSG_NOSIGNAL,
              reinterpret_cast<const sockaddr*>(&*address), sizeof *address);
 }
 
@@ -63,15 +66,17 @@ Result<UniqueFd> open_control_socket(const Paths& paths) {
     return fd;
 }
 
-std::vector<std::string> read_pokes(int socket) {
-    std::vector<std::string> mailboxes;
+std::vector<Poke> read_pokes(int socket) {
+    std::vector<Poke> pokes;
     char buffer[64];
     for (;;) {
         const ssize_t n = ::recv(socket, buffer, sizeof buffer, MSG_DONTWAIT);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return mailboxes;
-        std::string mailbox(buffer, static_cast<std::size_t>(n));
-        if (is_mailbox_number(mailbox)) mailboxes.push_back(std::move(mailbox));
+        if (n < 0) return pokes;
+        std::string_view text(buffer, static_cast<std::size_t>(n));
+        const bool retry = text.ends_with(kRetry);
+        if (retry) text.remove_suffix(kRetry.size());
+        if (is_mailbox_number(text)) pokes.push_back({std::string(text), retry});
     }
 }
 

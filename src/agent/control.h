@@ -13,8 +13,13 @@
 
 namespace vm::agent {
 
+struct Poke {
+    std::string mailbox;
+    bool retry = false;  // a person wants another try now: a pause of the mailbox's server ends
+};
+
 // Tells a running agent, if there is one; never blocks, never fails.
-void poke(const Paths& paths, const std::string& mailbox);
+void poke(const Paths& paths, const std::string& mailbox, bool retry = false);
 
 // Whether an agent runs on this root (its lock is held).
 bool agent_running(const Paths& paths);
@@ -22,8 +27,8 @@ bool agent_running(const Paths& paths);
 // The agent's end: a datagram socket, mode 0660, replacing what a dead agent left.
 Result<UniqueFd> open_control_socket(const Paths& paths);
 
-// The mailboxes poked since the last call; never blocks.
-std::vector<std::string> read_pokes(int socket);
+// The pokes since the last call; never blocks.
+std::vector<Poke> read_pokes(int socket);
 
 }  // namespace vm::agent
 

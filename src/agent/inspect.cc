@@ -13,13 +13,14 @@ namespace vm::agent {
 
 namespace {
 
-// Collects problems: prints each, and keeps the first one's exit status.
+// Collects problems: prints each, and keeps the exit status: that of a configuration, else the
+// first.
 class Problems {
   public:
     void add(const Error& error, const std::string& about = {}) {
         std::fprintf(stderr, "vmemaild: %s%s\n", about.empty() ? "" : (about + ": ").c_str(),
                      error.text().c_str());
-        if (status_ == 0) status_ = exit_status(error.kind);
+        if (status_ == 0 || error.kind == ErrorKind::kConfig) status_ = exit_status(error.kind);
     }
     int status() const { return status_; }
 
@@ -37,6 +38,11 @@ std::string what_it_is(const Message& message) {
 
 int check_configuration(const Paths& paths) {
     Problems problems;
+    if (!std::filesystem::is_directory(paths.mailboxes())) {
+        problems.add({ErrorKind::kNoInput, "check", paths.root.string(), "there is no unit here",
+                      "`vmconfig init` makes one"});
+        return problems.status();
+    }
     auto misc = config::load_misc(paths);
     if (!misc) {
         problems.add(misc.error());

@@ -12,6 +12,14 @@ Result<std::int64_t> write_mail(const MessageRecord& record,
                                 const std::filesystem::path& media_file,
                                 const config::MailboxOptions& mailbox,
                                 const config::MiscSetup& misc, const Paths& paths, int out_fd) {
+    // What was measured at `add` is what is sent, or nothing is.
+    std::error_code problem;
+    const auto size = std::filesystem::file_size(media_file, problem);
+    if (!problem && static_cast<std::int64_t>(size) != record.message.size)
+        return fail(ErrorKind::kMessage, "compose", media_file.string(),
+                    "the stored file is damaged: it has " + std::to_string(size) + " bytes, " +
+                        std::to_string(record.message.size) + " were stored",
+                    "restore it from a backup, then `vmctl queue retry " + record.message.id + "`");
     mime::ComposeOptions options;
     options.sender_address = mailbox.sender_address();
     options.recipient_address = mailbox.email_name;

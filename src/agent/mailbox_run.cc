@@ -11,6 +11,8 @@ namespace vm::agent {
 
 namespace {
 
+// So many deliveries without success are named in a turn's result.
+constexpr std::size_t kNotes = 20;
 // After so many messages a mailbox lets others have the thread, if any wait.
 constexpr int kBatch = 50;
 // An uncertain message most likely arrived: what is sent again without a look may be a duplicate,
@@ -146,6 +148,10 @@ bool Turn::record(const MessageRecord& record, DeliveryEvent event, const std::s
     }
     ++recorded_;
     count(final_event);
+    if (final_event != DeliveryEvent::kAccepted && final_event != DeliveryEvent::kSwitchOff &&
+        final_event != DeliveryEvent::kFound && result_.notes.size() < kNotes)
+        result_.notes.push_back("push " + id + " to " + server_of(mailbox_) + ": " +
+                                to_string(final_event) + ": " + words);
     trace(final_event == DeliveryEvent::kAccepted || final_event == DeliveryEvent::kSwitchOff
               ? TraceLevel::kInfo
               : TraceLevel::kWarning,
@@ -298,6 +304,8 @@ bool Turn::flush_unrecorded() {
 RunResult Turn::run() {
     if (context_.server_down) {
         postponed_ = *context_.server_down;
+        result_.server_down =
+            *context_.server_down;  // still: the mailbox's problem does not end here
         postponed_until_ = context_.down_until;
     }
     if (!flush_unrecorded()) return result_;
@@ -346,6 +354,11 @@ PushPolicy policy_for(const config::MailboxOptions& mailbox, bool account_search
 
 std::string server_of(const config::MailboxOptions& mailbox) {
     return mailbox.smtp.host + ":" + std::to_string(mailbox.smtp.port);
+}
+
+std::string gate_key(const config::MailboxOptions& mailbox) {
+    return server_of(mailbox) + ' ' + std::to_string(static_cast<int>(mailbox.smtp.ssl)) + ' ' +
+           (mailbox.tls_verify ? mailbox.tls_ca_file.string() : "unverified");
 }
 
 RunResult run_mailbox(const RunContext& context) {

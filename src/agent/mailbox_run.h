@@ -53,6 +53,7 @@ struct RunContext {
 
 struct RunResult {
     int sent = 0, deferred = 0, failed = 0, uncertain = 0, switched_off = 0;
+    std::vector<std::string> notes;          // what did not succeed, a line each, the first few
     bool talked = false;                     // a server was asked
     std::optional<std::string> server_down;  // it is down, and why
     // What a person must mend before this mailbox works (options, credentials, plugin); "" =
@@ -66,8 +67,12 @@ struct RunResult {
 // The policy decide() gets for this mailbox.
 PushPolicy policy_for(const config::MailboxOptions& mailbox, bool account_searchable);
 
-// "smtp.example.net:587": what messages of this mailbox wait for; the key of ServerGate.
+// "smtp.example.net:587": what messages of this mailbox wait for.
 std::string server_of(const config::MailboxOptions& mailbox);
+
+// The key of ServerGate: the server and how this mailbox talks to it, so that one mailbox's wrong
+// certificate file does not make the server look down to the others.
+std::string gate_key(const config::MailboxOptions& mailbox);
 
 RunResult run_mailbox(const RunContext& context);
 

@@ -105,6 +105,7 @@ class Master {
     std::vector<Worker> workers_;
     std::int64_t trace_size_ = 0;
     bool stopping_ = false;
+    bool crashed_ = false;  // a worker was killed by a signal
     std::int64_t kill_at_ = 0;
     int once_status_ = 0;
 };
@@ -143,6 +144,12 @@ Result<> Master::start(Worker& worker) {
         socket_.reset();
         signals_.reset();
         trace_to_pipe(writing.get());
+        // In the background the caller's pipes must not stay open: a command substitution waits for
+        // their end.
+        if (!options_.once && !options_.echo) {
+            const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+            for (const int fd : {0, 1, 2}) ::dup2(null.get(), fd);
+        }
         const WorkerOptions options{
             options_.paths, worker.index,          static_cast<int>(workers_.size()),
             options_.once,  options_.only_mailbox, theirs.get()};
@@ -191,14 +198,16 @@ void Master::reap() {
         worker.pid = -1;
         worker.control.reset();
         worker.trace.reset();
+        crashed_ |= WIFSIGNALED(status);
         if (options_.once) {
             if (WIFSIGNALED(status)) {
                 std::fprintf(
                     stderr,
-                    "vmemaild: the worker died of %s; what it was sending is uncertain now and "
-                    "is looked at again by the next run\n",
+                    "vmemaild: the worker ended by %s; what it was sending is uncertain now and "
+                    "is looked at again by a later run\n",
                     how_it_ended(status).c_str());
-                once_status_ = exit_status(ErrorKind::kUnavailable);
+                once_status_ =
+                    exit_status(stopping_ ? ErrorKind::kUncertain : ErrorKind::kUnavailable);
             } else {
                 once_status_ = WEXITSTATUS(status);
             }
@@ -261,12 +270,15 @@ Result<int> Master::run() {
             continue;
         }
         (void)take_settings();  // a trace file that cannot be re-opened: the old one goes on
-        for (const std::string& mailbox : read_pokes(socket_.get()))
+        for (const Poke& poke : read_pokes(socket_.get())) {
+            const std::string line = (poke.retry ? poke.mailbox : std::string()) + "\n";
             for (const Worker& worker : workers_)
                 if (worker.pid > 0 &&
-                    in_share(mailbox, worker.index, static_cast<int>(workers_.size())))
-                    if (::send(worker.control.get(), "\n", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+                    in_share(poke.mailbox, worker.index, static_cast<int>(workers_.size())))
+                    if (::send(worker.control.get(), line.data(), line.size(),
+                               MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
                         continue;  // full: the worker has been told already
+        }
         for (Worker& worker : workers_)
             if (worker.pid < 0 && clock_.steady_ms() >= worker.start_at)
                 if (auto started = start(worker); !started) {
@@ -274,6 +286,8 @@ Result<int> Master::run() {
                     worker.start_at = clock_.steady_ms() + 1000;
                 }
     }
+    // No successor will recover what a killed worker left: it is done here, in a child, as ever.
+    if (crashed_) (void)run_in_child([&] { return recover_all(options_.paths); });
     if (!options_.once) ::unlink(options_.paths.socket().c_str());
     trace(TraceLevel::kInfo, "stopped");
     return options_.once ? once_status_ : 0;

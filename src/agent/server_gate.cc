@@ -50,6 +50,11 @@ void ServerGate::cancelled(const std::string& name) {
     if (server.running > 0) --server.running;
 }
 
+void ServerGate::end_pause(const std::string& name) {
+    if (const auto found = servers_.find(name); found != servers_.end())
+        found->second.down_until = 0;
+}
+
 std::int64_t ServerGate::down_until(const std::string& name) const {
     const auto found = servers_.find(name);
     return found == servers_.end() ? 0 : found->second.down_until;

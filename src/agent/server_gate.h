@@ -32,6 +32,9 @@ class ServerGate {
     // Ends a conversation that never began: says nothing about the server.
     void cancelled(const std::string& server);
 
+    // The server may be tried at once.
+    void end_pause(const std::string& server);
+
     // The end of the pause and why, for a server that ask() called down.
     std::int64_t down_until(const std::string& server) const;
     std::string down_reason(const std::string& server) const;

@@ -105,6 +105,7 @@ class Worker {
     void take_finished();
     void write_status(const std::string& number);
     std::string mailbox_problem(const std::string& number) const;
+    void take_retries(std::string_view lines);
     bool wait();
     int once_status();
     std::size_t running() const;
@@ -175,8 +176,9 @@ void Worker::take_settings() {
         if (!recovered)
             trace(TraceLevel::kError, "recovery: {}", recovered.error().text());
         else if (*recovered > 0)
-            trace(TraceLevel::kWarning,
-                  "{} deliveries were cut off by a crash; they are uncertain now", *recovered);
+            trace(TraceLevel::kWarning, "deliveries cut off by a crash, uncertain now: {}",
+                  *recovered);
+        if (recovered) total_.uncertain += *recovered;
     }
     for (const auto& [number, mailbox] : now->mailboxes) write_status(number);
 }
@@ -224,7 +226,7 @@ bool Worker::start_turns() {
             continue;
         }
         if (running() >= kThreads ||
-            gate_.ask(server_of(*found->second.options), steady) == ServerGate::Verdict::kWait) {
+            gate_.ask(gate_key(*found->second.options), steady) == ServerGate::Verdict::kWait) {
             ++waiting;
             continue;
         }
@@ -237,7 +239,7 @@ bool Worker::start_turns() {
 
 void Worker::start_turn(const std::string& number, Actor& actor,
                         const std::shared_ptr<const config::MailboxOptions>& mailbox) {
-    const std::string server = server_of(*mailbox);
+    const std::string server = gate_key(*mailbox);
     std::optional<std::string> down;
     TimeMs down_until = 0;
     const std::int64_t steady = clock_.steady_ms();
@@ -316,6 +318,9 @@ void Worker::take_finished() {
         total_.deferred += result.deferred;
         total_.failed += result.failed;
         total_.uncertain += result.uncertain;
+        for (const std::string& note : result.notes)
+            if (options_.once)
+                std::fprintf(stderr, "vmemaild: %s: %s\n", turn.mailbox.c_str(), note.c_str());
         total_.switched_off += result.switched_off;
         if (result.store_error) total_.store_error = result.store_error;
         look_at_queue_ = true;
@@ -360,6 +365,16 @@ void Worker::write_status(const std::string& number) {
         trace(TraceLevel::kError, "{}: status: {}", number, written.error().text());
 }
 
+// A person asked for another try of these mailboxes' messages: their servers' pauses end now.
+void Worker::take_retries(std::string_view lines) {
+    const auto settings = settings_.current();
+    for (const std::string& number : split(lines, '\n')) {
+        const auto found = settings->mailboxes.find(number);
+        if (found != settings->mailboxes.end() && found->second.options)
+            gate_.end_pause(gate_key(*found->second.options));
+    }
+}
+
 // Sleeps until something happens or falls due; reads pokes. False when the master is gone.
 bool Worker::wait() {
     const std::int64_t left = next_due_ - clock_.steady_ms();
@@ -373,8 +388,11 @@ bool Worker::wait() {
         char buffer[512];
         const ssize_t n = ::read(options_.control_fd, buffer, sizeof buffer);
         if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) return false;
-        look_at_queue_ =
-            true;  // which mailbox was poked does not matter: the queue says what is due
+        // Which mailbox was poked does not matter: the queue says what is due. Its options may just
+        // have been mended.
+        look_at_queue_ = true;
+        next_look_ = 0;
+        if (n > 0) take_retries({buffer, static_cast<std::size_t>(n)});
     }
     return true;
 }
@@ -395,8 +413,6 @@ int Worker::once_status() {
             configuration = true;
             std::fprintf(stderr, "vmemaild: %s: %s\n", number.c_str(),
                          mailbox_problem(number).c_str());
-        } else if (!actor.problem.empty() && actor.problem != plugin_.problem()) {
-            std::fprintf(stderr, "vmemaild: %s: %s\n", number.c_str(), actor.problem.c_str());
         }
         waiting |= enabled && actor.due != kNever;
     }
@@ -404,6 +420,8 @@ int Worker::once_status() {
         configuration = true;
         std::fprintf(stderr, "vmemaild: %s\n", plugin_.problem().c_str());
     }
+    if (total_.store_error)
+        std::fprintf(stderr, "vmemaild: %s\n", total_.store_error->text().c_str());
     if (!settings->misc.use_email_integration) {
         std::printf("nothing done: g_bUseEmailIntegration is False\n");
         return configuration ? 78 : 0;
@@ -464,6 +482,14 @@ int Worker::run() {
 
 bool in_share(const std::string& number, int index, int count) {
     return count <= 1 || parse_int(number).value_or(0) % count == index;
+}
+
+int recover_all(const Paths& paths) {
+    const auto numbers = config::list_mailboxes(paths);
+    auto store = store::Store::open(paths);
+    if (!numbers || !store) return 0;
+    const auto recovered = (*store)->recover(*numbers, system_clock().now() + kRecoveryPauseMs);
+    return recovered && *recovered > 0 ? 1 : 0;
 }
 
 int run_worker(const WorkerOptions& options) {

@@ -22,7 +22,8 @@ struct WorkerOptions {
     int count = 1;
     bool once = false;  // do what is due now, then end
     std::optional<std::string> only_mailbox;
-    int control_fd = -1;  // from the master: any byte means "look at the queue", its end "stop"
+    int control_fd = -1;  // from the master: a line means "look at the queue", with a
+                          // mailbox's number "and end its server's pause"; the end means "stop"
 };
 
 // Runs until SIGTERM, the master's end or, with `once`, until everything due was done. Returns the
@@ -30,6 +31,10 @@ struct WorkerOptions {
 // (problems): 78 a configuration is invalid, 75 something is deferred or uncertain, 69 a delivery
 // failed for good, 0 none of these.
 int run_worker(const WorkerOptions& options);
+
+// Makes what dead workers left in `sending` uncertain at once, instead of at the next start. To be
+// called in a process of its own when no worker runs. Returns 1 when there was any, 0 when not.
+int recover_all(const Paths& paths);
 
 // Whether `number` is in the share of worker `index` of `count`.
 bool in_share(const std::string& number, int index, int count);

@@ -34,7 +34,7 @@ Result<> decide_delivery(const Paths& paths, store::NewMessage& incoming) {
             return fail(ErrorKind::kNoInput, "add message", "mailbox " + mailbox,
                         "there is no such mailbox",
                         "create it with vmconfig mailbox create " + mailbox);
-        warn(options.error().text() + " (the message is stored, and sent when this is put right)");
+        warn(options.error().text() + " (the message is stored all the same)");
         return {};
     }
     PushPolicy policy;
@@ -81,6 +81,12 @@ Result<> add(const Paths& paths, const AddOptions& options, bool json) {
         if (!time)
             return fail(ErrorKind::kUsage, "--received", options.received, "it is no RFC 3339 time",
                         "write 2026-11-22T02:30:29+01:00");
+        // Beyond these years the mail could not name it in every time zone.
+        const auto earliest = *parse_rfc3339("1900-01-01T00:00:00Z");
+        const auto latest = *parse_rfc3339("9998-12-31T00:00:00Z");
+        if (*time < earliest || *time > latest)
+            return fail(ErrorKind::kUsage, "--received", options.received,
+                        "it is not between the years 1900 and 9998");
         message.received = *time;
     }
     incoming.file = options.file;

@@ -139,7 +139,7 @@ void add_message_commands(CLI::App& message, VmctlContext& context) {
         "vmctl message history 01KAM8Q3V5X6Y7Z8A9B0C1D2E3",
         [&context, id](const Paths& paths) { return history(paths, *id, context.json); }));
 
-    const auto read = std::make_shared<bool>(false), fresh = std::make_shared<bool>(false);
+    const auto read = std::make_shared<bool>(false);
     sub = takes_id(context.command(
         message, "mark", "Mark a message as heard or as new",
         "vmctl message mark 01KAM8Q3V5X6Y7Z8A9B0C1D2E3 --read",
@@ -150,7 +150,8 @@ void add_message_commands(CLI::App& message, VmctlContext& context) {
         }));
     CLI::Option_group* states = sub->add_option_group("State", "One of");
     states->add_flag("--read", *read, "It was heard or seen");
-    states->add_flag("--new", *fresh, "It is new again");
+    states->add_flag_callback(
+        "--new", [] {}, "It is new again");  // one of them: not --read
     states->require_option(1);
 
     const auto folder = std::make_shared<std::string>();

@@ -3,7 +3,9 @@
 #include "agent/master.h"
 #include "app/cli.h"
 #include "base/files.h"
+#include "base/text.h"
 #include "config/config.h"
+#include "transport/plugin.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -82,6 +84,9 @@ int main(int argc, char** argv) {
     std::optional<std::string> only;
     if (*mailbox_option) {
         only = mailbox;
+        if (!vm::is_mailbox_number(mailbox))
+            return vm::app::report(program, {vm::ErrorKind::kUsage, "--mailbox", mailbox,
+                                             "a mailbox number has 1 to 8 digits", ""});
         const auto numbers = vm::config::list_mailboxes(paths);
         if (!numbers) return vm::app::report(program, numbers.error());
         if (std::find(numbers->begin(), numbers->end(), mailbox) == numbers->end())
@@ -97,6 +102,15 @@ int main(int argc, char** argv) {
         return status ? *status : vm::app::report(program, status.error());
     }
 
+    if (!once) {
+        // What an administrator should see on the terminal, not only in the trace.
+        const auto misc = vm::config::load_misc(paths);
+        if (!misc) return vm::app::report(program, misc.error());
+        (void)vm::agent::run_in_child([&] {
+            const auto plugin = vm::transport::Plugin::load(misc->email_dll_path);
+            return plugin ? 0 : vm::app::report(program, plugin.error());
+        });
+    }
     vm::UniqueFd starting;
     if (!foreground && !once) starting = become_daemon();
     vm::agent::MasterOptions options{paths, once, only, foreground, {}};

@@ -223,6 +223,53 @@ class AgentTest(vmunit.TestCase):
         self.assertIn("535", mailbox["reason"])
         self.assertEqual(1, mailbox["deferred"])
 
+    def test_one_mailbox_with_a_wrong_ca_does_not_stop_its_neighbour(self):
+        other = next(users)
+        unit = self.unit()
+        unit.mailbox("101", rig, self.user, "tls")
+        unit.set("101", TLS_CA_File=rig.stranger_ca_file)
+        unit.mailbox("102", rig, other, "tls")
+        wrong = unit.add("101", media.recording("vm-intro"))
+        right = unit.add("102", media.recording("vm-intro"))
+        unit.once(status=75)
+        self.assertEqual(("deferred", "sent"), (unit.state(wrong), unit.state(right)))
+
+    def test_retry_ends_the_pause_of_a_server_that_was_down(self):
+        port = free_port()
+        unit = self.unit()
+        unit.mailbox("101", rig, self.user, Smtp_Port=port)
+        with unit.agent() as agent:
+            agent.wait_for_workers()
+            first = unit.add("101", media.recording("vm-intro"))
+            unit.wait_for_state(first, "deferred")
+            second = unit.add("101", media.recording("vm-goodbye"))  # not tried: the server is down
+            unit.wait_for_state(second, "deferred")
+            [mailbox] = json.loads(unit.ctl("status", "--json").stdout)["mailboxes"]
+            self.assertEqual("error", mailbox["state"], "the reason is gone while nothing is delivered")
+            self.assertIn(str(port), mailbox["reason"])
+            unit.set("101", Smtp_Port=rig.ports["starttls"])
+            unit.ctl("queue", "retry")
+            rig.wait_for_mail(self.user, 2)
+            unit.wait_for_state(second, "sent")
+
+    def test_the_background_agent_lets_go_of_its_callers_pipes(self):
+        unit = self.unit()
+        # Ends only when the last process that holds the pipes has closed them.
+        unit.run("vmemaild")
+        pid = int((unit.root / "run/vmemaild.lock").read_text())
+        os.kill(pid, signal.SIGTERM)
+        wait_until("end of the agent", lambda: not os.path.exists(f"/proc/{pid}"))
+
+    def test_damaged_media_is_not_sent(self):
+        unit = self.unit()
+        unit.mailbox("101", rig, self.user)
+        identity = unit.add("101", media.recording("vm-intro"))
+        [stored] = (unit.root / "var/media").glob("*/*.wav")
+        stored.write_bytes(stored.read_bytes()[:3000])
+        done = unit.once(status=69)
+        self.assertIn("damaged", done.stderr)
+        self.assertEqual("failed", unit.state(identity))
+
 
 if __name__ == "__main__":
     vmunit.main()
