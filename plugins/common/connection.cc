@@ -72,7 +72,7 @@ Connection::Io Connection::fill(Deadline deadline, Patience patience) {
 Connection::Io Connection::read_line(std::string& line, Deadline deadline, Patience patience) {
     for (;;) {
         const auto end = buffer_.find('\n');
-        if (end != std::string::npos && end <= kMaxLine) {
+        if (end <= kMaxLine) {  // npos is larger
             line.assign(buffer_, 0, end > 0 && buffer_[end - 1] == '\r' ? end - 1 : end);
             buffer_.erase(0, end + 1);
             host_.trace("S: ", line);

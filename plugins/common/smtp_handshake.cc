@@ -52,7 +52,7 @@ Capabilities parse_capabilities(const std::vector<std::string>& lines) {
 
 std::string SmtpHandshake::on_command(std::string_view command) {
     reply_.reset();
-    const std::string line = one_line(command);
+    std::string line = one_line(command);
     const auto parts = words(line);
     const std::string verb = parts.empty() || step_ == VM_STEP_AUTH ? "" : upper(parts[0]);
     if (verb == "EHLO" || verb == "HELO") {
