@@ -17,7 +17,7 @@ users = None
 
 def setUpModule():
     global rig, users
-    rig = MailRig({f"user{n}": "secret" for n in range(20)})
+    rig = MailRig({f"user{n}": "secret" for n in range(100)})
     try:
         rig.start()
     except BaseException:

@@ -21,7 +21,7 @@ users = None
 
 def setUpModule():
     global rig, users
-    rig = MailRig({f"user{n}": PASSWORD for n in range(40)})
+    rig = MailRig({f"user{n}": PASSWORD for n in range(100)})
     try:
         rig.start()
     except BaseException:
