@@ -27,7 +27,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)';)
 
 .DELETE_ON_ERROR:
 # Kept though only a pattern names them (.SECONDARY would also stop a new source from being built).
-.PRECIOUS: $(B)/obj/src/app/%_main.o $(B)/obj/tests/plugins/fixtures/%.o
+.PRECIOUS: $(B)/obj/%.o
 .PHONY: all check demo bench install lint asan tsan clean format
 
 LAYERS := base core config media mime store transport agent
