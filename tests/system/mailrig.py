@@ -38,6 +38,7 @@ import time
 DOMAIN = "example.test"
 MAIL_UID = 20000  # owns the mail; needs no entry in /etc/passwd
 START_SECONDS = 30
+STOP_SECONDS = 10
 # Unix socket paths end at 107 bytes, and Dovecot adds up to 40 of its own.
 LONGEST_DIRECTORY = 60
 PR_SET_PDEATHSIG = 1
@@ -280,6 +281,7 @@ class MailRig:
         self.dovecot_log = self.directory / "dovecot.log"
         self._size_limit = size_limit
         self._processes = []
+        self._watchdog = None
 
     # ---- life ---------------------------------------------------------------------------------
     def __enter__(self):
@@ -303,23 +305,61 @@ class MailRig:
         self._configure_dovecot()
         self._configure_postfix()
         self._start("dovecot", ["dovecot", "-F", "-c", str(self.directory / "dovecot.conf")])
-        self._start("postfix", ["postfix", "-c", str(self.directory / "postfix/etc"), "start-fg"])
+        # What `postfix start-fg` does, but with the master itself as our child.
+        etc = str(self.directory / "postfix/etc")
+        self._command("postfix", "-c", etc, "check")
+        daemons = self._command("postconf", "-c", etc, "-h", "daemon_directory").strip()
+        self._environment["MAIL_CONFIG"] = etc
+        self._start("postfix", [f"{daemons}/master", "-s"])
+        self._watch()
         for name in ("imap", "starttls"):
             wait_until(f"greeting on port {name}; {self.logs()}", lambda: self._greets(name), START_SECONDS)
 
     def stop(self):
         atexit.unregister(self.stop)
+        if self._watchdog:
+            self._watchdog.kill()
+            self._watchdog.communicate()
+            self._watchdog = None
         for process in reversed(self._processes):
-            if process.poll() is None:
-                process.terminate()
-        for process in self._processes:
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            self._stop_group(process)
         self._processes.clear()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _watch(self):
+        """A shell that waits for our end of its pipe to close, which even kill -9 of this process
+        does, and then ends the servers. (PR_SET_PDEATHSIG does not survive their changes of user.)"""
+        script = 'read -r _; top=$1; shift; for group; do kill -s TERM -- "-$group"; done; rm -rf "$top"'
+        groups = [str(process.pid) for process in self._processes]
+        self._watchdog = subprocess.Popen(
+            ["sh", "-c", script, "watchdog", str(self.directory), *groups],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    @staticmethod
+    def _stop_group(process):
+        """Ends a server with all its children; each was started as a process group of its own."""
+
+        def gone():
+            process.poll()
+            try:
+                os.killpg(process.pid, 0)
+                return False
+            except ProcessLookupError:
+                return True
+
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            if not gone():
+                os.killpg(process.pid, sign)
+            try:
+                wait_until("end of a server", gone, STOP_SECONDS)
+                break
+            except RigError:
+                continue
+        process.wait()
 
     def logs(self):
         """What both servers said, for a failing test's message."""
@@ -327,6 +367,12 @@ class MailRig:
         for log in sorted(self.directory.glob("*.log")):
             said.append(f"{log.name}:\n{log.read_text(errors='replace')[-3000:]}")
         return "\n".join(said)
+
+    def _command(self, *command):
+        done = subprocess.run(command, capture_output=True, text=True, env=self._environment)
+        if done.returncode != 0:
+            raise RigError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
+        return done.stdout
 
     def _start(self, name, command):
         with open(self.directory / f"{name}-start.log", "wb") as log:
@@ -338,7 +384,6 @@ class MailRig:
                     stderr=log,
                     env=self._environment,
                     start_new_session=True,
-                    preexec_fn=dies_with_parent,
                 )
             )
 
