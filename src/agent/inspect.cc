@@ -104,8 +104,21 @@ int print_plan(const Paths& paths, const std::optional<std::string>& only_mailbo
         problems.add(!numbers ? numbers.error() : seats.error());
         return problems.status();
     }
+    const auto queue = (*store)->queue();
+    if (!queue) {
+        problems.add(queue.error());
+        return problems.status();
+    }
     const TimeMs now = system_clock().now();
     bool any = false;
+    for (const MessageRecord& record : *queue) {
+        if (record.delivery.state != DeliveryState::kSending ||
+            (only_mailbox && *only_mailbox != record.message.mailbox))
+            continue;
+        fmt::print("{}: {} is being sent now; if no agent runs, it was cut off: uncertain\n",
+                   record.message.mailbox, record.message.id);
+        any = true;
+    }
     for (const std::string& number : *numbers) {
         if (only_mailbox && *only_mailbox != number) continue;
         if (std::find(seats->refused.begin(), seats->refused.end(), number) !=

@@ -3,7 +3,6 @@
 #include "agent/mail.h"
 #include "base/files.h"
 #include "base/trace.h"
-#include "core/push.h"
 
 #include <algorithm>
 
@@ -13,11 +12,6 @@ namespace {
 
 // So many deliveries without success are named in a turn's result.
 constexpr std::size_t kNotes = 20;
-// After so many messages a mailbox lets others have the thread, if any wait.
-constexpr int kBatch = 50;
-// An uncertain message most likely arrived: what is sent again without a look may be a duplicate,
-// so the pauses are ten times those after a plain deferral.
-constexpr std::int64_t kUncertainFactor = 10;
 
 transport::Tls tls_of(config::Ssl ssl) {
     switch (ssl) {
@@ -75,6 +69,11 @@ transport::SessionOptions session_options(const RunContext& context) {
     return options;
 }
 
+bool is_success(DeliveryEvent event) {
+    return event == DeliveryEvent::kAccepted || event == DeliveryEvent::kFound ||
+           event == DeliveryEvent::kSwitchOff;
+}
+
 // One turn; its members are what the steps share.
 class Turn {
   public:
@@ -82,31 +81,60 @@ class Turn {
     RunResult run();
 
   private:
-    bool act(const MessageRecord& record, const Action& action);
-    bool send(const MessageRecord& record);
-    bool record(const MessageRecord& record, DeliveryEvent event, const std::string& reply,
-                TimeMs next_attempt);
-    void postpone(const MessageRecord& record);
-    void fail_composition(const MessageRecord& record, const Error& error);
+    using Records = std::vector<MessageRecord>;
+
+    // A message on its way: the record as it was before the attempt, and its mail.
+    struct Mail {
+        MessageRecord record;
+        std::string message_id;
+        UniqueFd file;
+        std::int64_t size;
+    };
+    // How an attempt ended.
+    struct End {
+        PushOutcome outcome;
+        std::string words;
+        bool cancelled = false;
+    };
+
+    bool look();
+    void push_all(const std::vector<const MessageRecord*>& due);
+    std::optional<Mail> compose(const MessageRecord& due);
+    std::optional<MessageRecord> begin(const MessageRecord& due, const std::string& message_id);
+    std::optional<MessageRecord> push(const Mail& mail, const MessageRecord& begun,
+                                      const Mail* following);
+    bool search(const MessageRecord& due);
+    void give_up_the_untried();
     bool open_session();
-    bool flush_unrecorded();
-    void count(DeliveryEvent event);
-    std::int64_t pause(int attempts) { return backoff_ms(attempts, context_.jitter()); }
-    bool stopped() const { return result_.store_error || context_.cancelled(); }
+
+    UnrecordedOutcome settle(DeliveryState before, const MessageRecord& begun, const End& end);
+    std::optional<MessageRecord> record(const UnrecordedOutcome& outcome,
+                                        const Mail* following = nullptr);
+    void note(const UnrecordedOutcome& outcome);
+    void pause(PushScope scope, const std::string& reason);
+    std::int64_t backoff(int attempts) { return backoff_ms(attempts, context_.jitter()); }
+    bool ended() const {
+        return result_.pause || result_.store_error || result_.more || context_.cancelled();
+    }
 
     const RunContext& context_;
     const config::MailboxOptions& mailbox_;
     RunResult result_;
-    int recorded_ = 0;  // outcomes committed in this turn
+    bool gave_up_ = false;
     std::optional<transport::Session> session_;
-    // Set once nothing more will get through in this turn: why, and when to try again.
-    std::optional<std::string> postponed_;
-    TimeMs postponed_until_ = 0;
 };
 
-void Turn::count(DeliveryEvent event) {
-    switch (event) {
+// Ends the turn: nothing more of this mailbox (or to this server) will get through now.
+void Turn::pause(PushScope scope, const std::string& reason) {
+    const int failures =
+        scope == PushScope::kServer ? context_.server_failures : context_.mailbox_failures;
+    result_.pause = Pause{scope, reason, backoff(failures + 1)};
+}
+
+void Turn::note(const UnrecordedOutcome& outcome) {
+    switch (outcome.event) {
         case DeliveryEvent::kAccepted:
+        case DeliveryEvent::kFound:
             ++result_.sent;
             break;
         case DeliveryEvent::kDeferral:
@@ -125,219 +153,236 @@ void Turn::count(DeliveryEvent event) {
         default:
             break;
     }
+    const bool good = is_success(outcome.event);
+    const std::string line = "push " + outcome.id + " to " + server_of(mailbox_) + ": " +
+                             to_string(outcome.event) + ": " + outcome.reply;
+    if (!good && result_.notes.size() < kNotes) result_.notes.push_back(line);
+    trace(good ? TraceLevel::kInfo : TraceLevel::kWarning, "{}: {}", mailbox_.number, line);
 }
 
-// Commits an outcome; false when the store failed.
-bool Turn::record(const MessageRecord& record, DeliveryEvent event, const std::string& reply,
-                  TimeMs next_attempt) {
-    const std::string& id = record.message.id;
-    const std::int64_t timeout_ms = context_.misc.retry_timeout_min * 60'000;
-    const DeliveryEvent final_event =
-        with_timeout(event, record.delivery, timeout_ms, context_.clock.now());
-    const std::string words = final_event == event
-                                  ? reply
-                                  : "gave up, g_nRetryDeliveryTimeoutMin (" +
-                                        std::to_string(context_.misc.retry_timeout_min) +
-                                        ") is over; last: " + reply;
-    if (auto done = context_.store.record_outcome(id, final_event, words, next_attempt); !done) {
-        result_.store_error = done.error();
-        context_.unrecorded.push_back({id, final_event, words, next_attempt});
-        trace(TraceLevel::kError, "{}: {}: {} ({}) could not be recorded: {}", mailbox_.number, id,
-              to_string(final_event), words, done.error().text());
-        return false;
+// Commits an outcome, and with it the intent for the following mail; that one's record when it may
+// be pushed now.
+std::optional<MessageRecord> Turn::record(const UnrecordedOutcome& outcome, const Mail* following) {
+    Result<std::optional<MessageRecord>> done;
+    if (following)
+        done = context_.store.record_outcome(outcome,
+                                             {following->record.message.id, following->message_id});
+    else if (auto plain = context_.store.record_outcome(outcome); !plain)
+        done = fail(plain.error());
+    if (!done && done.error().kind == ErrorKind::kMessage) {
+        trace(TraceLevel::kWarning, "{}: {}", mailbox_.number, done.error().text());
+        return std::nullopt;  // somebody else has settled it
     }
-    ++recorded_;
-    count(final_event);
-    if (final_event != DeliveryEvent::kAccepted && final_event != DeliveryEvent::kSwitchOff &&
-        final_event != DeliveryEvent::kFound && result_.notes.size() < kNotes)
-        result_.notes.push_back("push " + id + " to " + server_of(mailbox_) + ": " +
-                                to_string(final_event) + ": " + words);
-    trace(final_event == DeliveryEvent::kAccepted || final_event == DeliveryEvent::kSwitchOff
-              ? TraceLevel::kInfo
-              : TraceLevel::kWarning,
-          "{}: push {} to {}: {}: {}", mailbox_.number, id, server_of(mailbox_),
-          to_string(final_event), words);
-    return true;
+    if (!done) {
+        result_.store_error = done.error();
+        context_.unrecorded.push_back(outcome);
+        trace(TraceLevel::kError, "{}: {}: {} ({}) could not be recorded: {}", mailbox_.number,
+              outcome.id, to_string(outcome.event), outcome.reply, done.error().text());
+        return std::nullopt;
+    }
+    ++result_.recorded;
+    note(outcome);
+    return std::move(*done);
 }
 
-// Puts a message off without an attempt, because the turn found out that none can succeed now.
-void Turn::postpone(const MessageRecord& record_in) {
-    record(record_in, DeliveryEvent::kDeferral, "not tried: " + *postponed_, postponed_until_);
+// What to record of an attempt's end.
+UnrecordedOutcome Turn::settle(DeliveryState before, const MessageRecord& begun, const End& end) {
+    const TimeMs now = context_.clock.now();
+    UnrecordedOutcome out{begun.message.id, outcome_after(before, end.outcome.event), end.words, 0};
+    if (out.event != end.outcome.event) out.reply += "; an earlier attempt may have arrived";
+    if (out.event == DeliveryEvent::kReplyLost) {
+        out.next_attempt = now + kUncertainFactor * backoff(begun.delivery.attempts);
+    } else if (end.cancelled) {
+        out.next_attempt = now;
+    } else if (end.outcome.scope != PushScope::kMessage && result_.pause) {
+        out.next_attempt = now + result_.pause->ms;
+    } else {
+        out.next_attempt = now + backoff(begun.delivery.attempts);
+    }
+    const bool unfinished =
+        out.event == DeliveryEvent::kDeferral || out.event == DeliveryEvent::kReplyLost;
+    if (unfinished && !end.cancelled && context_.may_give_up &&
+        is_over(begun.delivery, context_.misc.retry_timeout_min * 60'000, now)) {
+        gave_up_ = true;
+        out.event = DeliveryEvent::kGiveUp;
+        out.reply = "gave up, g_nRetryDeliveryTimeoutMin (" +
+                    std::to_string(context_.misc.retry_timeout_min) +
+                    ") is over; last: " + out.reply;
+    }
+    return out;
 }
 
 bool Turn::open_session() {
     if (session_) return true;
-    std::string reason;
     if (!context_.plugin) {
-        reason = context_.plugin_problem;
-    } else if (auto opened = context_.plugin->open(session_options(context_))) {
-        session_.emplace(std::move(*opened));
-        return true;
-    } else {
-        reason = opened.error().text();
-    }
-    result_.problem = reason;
-    postponed_ = reason;
-    postponed_until_ = context_.clock.now() + pause(1);
-    return false;
-}
-
-// A mail that cannot be written: damaged media is final, a full disk or a missing program is not.
-void Turn::fail_composition(const MessageRecord& record_in, const Error& error) {
-    const auto next = context_.clock.now() + pause(record_in.delivery.attempts + 1);
-    if (error.kind == ErrorKind::kMessage) {
-        // The state machine knows failure only from `sending`: the intent is what makes it one
-        // attempt.
-        auto intent = context_.store.record_intent(record_in.message.id,
-                                                   message_id_for(record_in.message, mailbox_));
-        if (!intent) {
-            result_.store_error = intent.error();
-            return;
-        }
-        record(*intent, DeliveryEvent::kFailure, error.text(), next);
-        return;
-    }
-    if (error.kind == ErrorKind::kConfig) result_.problem = error.text();
-    record(record_in, DeliveryEvent::kDeferral, error.text(), next);
-}
-
-// Pushes one message; false when the turn must end.
-bool Turn::send(const MessageRecord& due) {
-    if (!open_session()) {
-        postpone(due);
-        return !result_.store_error;
-    }
-    // 1. The mail, in a file without a name.
-    auto file = unnamed_file(context_.paths.spool());
-    if (!file) {
-        fail_composition(due, file.error());
-        return !result_.store_error;
-    }
-    MessageRecord composed = due;
-    if (composed.delivery.message_id.empty())
-        composed.delivery.message_id = message_id_for(due.message, mailbox_);
-    const auto size = write_mail(composed, context_.store.media_path(due.message), mailbox_,
-                                 context_.misc, context_.paths, file->get());
-    if (!size) {
-        fail_composition(due, size.error());
-        return !result_.store_error;
-    }
-
-    // 2. The intent.
-    auto intent = context_.store.record_intent(due.message.id, composed.delivery.message_id);
-    if (!intent) {
-        if (intent.error().kind == ErrorKind::kMessage) return true;  // deleted or taken meanwhile
-        result_.store_error = intent.error();
+        pause(PushScope::kMailbox, context_.plugin_problem);
         return false;
     }
-
-    // 3. The dialogue.
-    transport::OutgoingMessage mail;
-    mail.sender = mailbox_.sender_address();
-    mail.recipient = mailbox_.email_name;
-    mail.fd = file->get();
-    mail.size = *size;
-    const PushReport report = session_->push(mail);
-    result_.talked = true;
-
-    // 4. The outcome.
-    const PushOutcome outcome = classify(report);
-    const std::string words = describe(report);
-    TimeMs next = context_.clock.now() + pause(intent->delivery.attempts);
-    if (outcome.event == DeliveryEvent::kReplyLost)
-        next = context_.clock.now() + kUncertainFactor * pause(intent->delivery.attempts);
-    if (report.cause == PushCause::kCancelled) next = context_.clock.now();
-    if (!record(*intent, outcome.event, words, next)) return false;
-
-    if (outcome.server_down) result_.server_down = words;
-    if (outcome.kind == ErrorKind::kAccount || outcome.kind == ErrorKind::kConfig)
-        result_.problem = words;
-    if (outcome.server_down || !result_.problem.empty()) {
-        postponed_ = words;
-        postponed_until_ = next;
+    auto opened = context_.plugin->open(session_options(context_));
+    if (!opened) {
+        pause(PushScope::kMailbox, opened.error().text());
+        return false;
     }
+    session_.emplace(std::move(*opened));
     return true;
 }
 
-bool Turn::act(const MessageRecord& due, const Action& action) {
-    switch (action.kind) {
-        case ActionKind::kSwitchOff:
-            return record(due, DeliveryEvent::kSwitchOff, action.reason, 0);
-        case ActionKind::kSearch: {
-            if (!open_session()) {
-                postpone(due);
-                return !result_.store_error;
-            }
-            const auto answer = session_->find(due.message.id);
-            result_.talked = true;
-            if (!answer)
-                return record(due, DeliveryEvent::kDeferral, answer.error().text(),
-                              context_.clock.now() + pause(due.delivery.attempts));
-            if (answer->supported && answer->found)
-                return record(due, DeliveryEvent::kFound,
-                              "found in the account, folder " + answer->link.folder, 0);
-            return send(due);
+// Commits the intent; nullopt when the message must not be sent now: it was deleted, or another
+// process has it (no error), or the store failed.
+std::optional<MessageRecord> Turn::begin(const MessageRecord& due, const std::string& message_id) {
+    auto intent = context_.store.record_intent(due.message.id, message_id);
+    if (intent) return std::move(*intent);
+    if (intent.error().kind != ErrorKind::kMessage) result_.store_error = intent.error();
+    return std::nullopt;
+}
+
+// Writes the mail into a file without a name. When that fails, says so where it belongs: what would
+// fail for any message pauses the mailbox, the rest ends this one's attempt.
+std::optional<Turn::Mail> Turn::compose(const MessageRecord& due) {
+    auto file = unnamed_file(context_.paths.spool());
+    if (!file) {
+        pause(PushScope::kMailbox, file.error().text());
+        return std::nullopt;
+    }
+    std::string message_id = due.delivery.message_id;
+    if (message_id.empty()) message_id = message_id_for(due.message, mailbox_);
+    MessageRecord named = due;
+    named.delivery.message_id = message_id;
+    const auto size = write_mail(named, context_.store.media_path(due.message), mailbox_,
+                                 context_.misc, context_.paths, file->get());
+    if (size) return Mail{due, std::move(message_id), std::move(*file), *size};
+    const Error& error = size.error();
+    if (error.kind == ErrorKind::kConfig) {
+        pause(PushScope::kMailbox, error.text());
+        return std::nullopt;
+    }
+    if (const auto begun = begin(due, message_id)) {
+        const auto event =
+            error.kind == ErrorKind::kMessage ? DeliveryEvent::kFailure : DeliveryEvent::kDeferral;
+        record(settle(due.delivery.state, *begun,
+                      {{event, error.kind, PushScope::kMessage}, error.text()}));
+    }
+    return std::nullopt;
+}
+
+// The dialogue about `mail`, whose intent is committed, and the commit of its outcome with the
+// intent for `following`. The following one's record when the turn goes on with it.
+std::optional<MessageRecord> Turn::push(const Mail& mail, const MessageRecord& begun,
+                                        const Mail* following) {
+    transport::OutgoingMessage outgoing;
+    outgoing.sender = mailbox_.sender_address();
+    outgoing.recipient = mailbox_.email_name;
+    outgoing.fd = mail.file.get();
+    outgoing.size = mail.size;
+    const PushReport report = session_->push(outgoing);
+
+    const End end{classify(report), describe(report), report.cause == PushCause::kCancelled};
+    if (end.outcome.scope != PushScope::kMessage) pause(end.outcome.scope, end.words);
+    if (proves_server(report))
+        result_.server = ServerSeen::kWorks;
+    else if (end.outcome.scope == PushScope::kServer)
+        result_.server = ServerSeen::kDown;
+    else if (report.cause == PushCause::kLost || report.cause == PushCause::kTimeout)
+        result_.server = ServerSeen::kStalls;
+    const bool go_on = following && !ended() && !context_.should_yield(result_.recorded + 1);
+    auto next = record(settle(mail.record.delivery.state, begun, end), go_on ? following : nullptr);
+    if (following && !go_on && !ended()) result_.more = true;
+    return next;
+}
+
+void Turn::push_all(const std::vector<const MessageRecord*>& due) {
+    auto next = due.begin();
+    const auto compose_next = [&]() -> std::optional<Mail> {
+        while (next != due.end() && !ended())
+            if (auto mail = compose(**next++)) return mail;
+        return std::nullopt;
+    };
+    while (!ended()) {
+        std::optional<Mail> mail = compose_next();
+        if (!mail) return;
+        auto begun = begin(mail->record, mail->message_id);
+        while (begun) {
+            auto following = compose_next();
+            begun = push(*mail, *begun, following ? &*following : nullptr);
+            mail = std::move(following);
         }
-        case ActionKind::kSend:
-            return send(due);
     }
+}
+
+// Looks for an uncertain message in the account; false when it is to be sent (again).
+bool Turn::search(const MessageRecord& due) {
+    const auto answer = session_->find(due.message.id);
+    if (!answer) {
+        record({due.message.id, DeliveryEvent::kDeferral, answer.error().text(),
+                context_.clock.now() + kUncertainFactor * backoff(due.delivery.attempts)});
+        return true;
+    }
+    if (!answer->supported || !answer->found) return false;
+    record({due.message.id, DeliveryEvent::kFound,
+            "found in the account, folder " + answer->link.folder, 0});
     return true;
 }
 
-bool Turn::flush_unrecorded() {
-    auto& waiting = context_.unrecorded;
-    while (!waiting.empty()) {
-        const UnrecordedOutcome& outcome = waiting.front();
-        auto done = context_.store.record_outcome(outcome.message_id, outcome.event, outcome.reply,
-                                                  outcome.next_attempt);
-        // kMessage: the state machine no longer takes it, so somebody else has settled it.
-        if (!done && done.error().kind != ErrorKind::kMessage) {
-            result_.store_error = done.error();
-            result_.problem = done.error().text();
+// The oldest message was given up because nothing gets through any more: those that waited for it
+// as long share its end. Otherwise each would wait for an attempt of its own, one a pause.
+void Turn::give_up_the_untried() {
+    const auto pending = context_.store.pending(mailbox_.number);
+    if (!pending) {
+        result_.store_error = pending.error();
+        return;
+    }
+    const std::int64_t timeout_ms = context_.misc.retry_timeout_min * 60'000;
+    for (const MessageRecord& record_of : *pending) {
+        if (result_.store_error || context_.cancelled()) return;
+        if (record_of.delivery.state == DeliveryState::kUncertain ||
+            !is_over(record_of.delivery, timeout_ms, context_.clock.now()))
+            continue;
+        record({record_of.message.id, DeliveryEvent::kGiveUp,
+                "gave up, g_nRetryDeliveryTimeoutMin (" +
+                    std::to_string(context_.misc.retry_timeout_min) +
+                    ") is over; not tried again: " + result_.pause->reason,
+                0});
+    }
+}
+
+// One look at the queue and all that is due; false when it changed nothing.
+bool Turn::look() {
+    const int before = result_.recorded;
+    const auto pending = context_.store.pending(mailbox_.number);
+    if (!pending) {
+        result_.store_error = pending.error();
+        return false;
+    }
+    const bool searchable = context_.plugin && context_.plugin->can_search();
+    const Plan plan = decide(*pending, policy_for(mailbox_, searchable), context_.clock.now());
+    std::vector<const MessageRecord*> sends;
+    for (const Action& action : plan.actions) {
+        if (ended()) return false;
+        const auto due =
+            std::find_if(pending->begin(), pending->end(),
+                         [&](const MessageRecord& r) { return r.message.id == action.message_id; });
+        if (action.kind == ActionKind::kSwitchOff)
+            record({due->message.id, DeliveryEvent::kSwitchOff, action.reason, 0});
+        else if (!open_session())
             return false;
-        }
-        waiting.erase(waiting.begin());
+        else if (action.kind == ActionKind::kSend || !search(*due))
+            sends.push_back(&*due);
     }
-    return true;
+    push_all(sends);
+    return result_.recorded != before;
 }
 
 RunResult Turn::run() {
-    if (context_.server_down) {
-        postponed_ = *context_.server_down;
-        result_.server_down =
-            *context_.server_down;  // still: the mailbox's problem does not end here
-        postponed_until_ = context_.down_until;
+    if (auto done = record_outcomes(context_.store, context_.unrecorded); !done) {
+        result_.store_error = done.error();
+        return result_;
     }
-    if (!flush_unrecorded()) return result_;
     // What arrives or falls due meanwhile is part of this turn; it ends when a look changed
     // nothing.
-    for (int before = -1; before != recorded_ && !stopped();) {
-        before = recorded_;
-        const auto pending = context_.store.pending(mailbox_.number);
-        if (!pending) {
-            result_.store_error = pending.error();
-            break;
-        }
-        const Plan plan =
-            decide(*pending, policy_for(mailbox_, context_.plugin && context_.plugin->can_search()),
-                   context_.clock.now());
-        for (const Action& action : plan.actions) {
-            if (stopped()) break;
-            const auto due = std::find_if(
-                pending->begin(), pending->end(),
-                [&](const MessageRecord& r) { return r.message.id == action.message_id; });
-            if (postponed_ && action.kind != ActionKind::kSwitchOff) {
-                postpone(*due);
-            } else if (!act(*due, action)) {
-                break;
-            } else if (recorded_ >= kBatch && context_.should_yield()) {
-                result_.more = true;
-                return result_;
-            }
-        }
-        result_.wake_at = plan.wake_at;
-    }
-    if (result_.store_error) result_.problem = result_.store_error->text();
+    while (!ended() && look())
+        if (context_.should_yield(result_.recorded)) result_.more = true;
+    if (gave_up_ && result_.pause) give_up_the_untried();
+    trace(TraceLevel::kDebug, "{}: turn: {} outcomes recorded", mailbox_.number, result_.recorded);
     return result_;
 }
 
@@ -359,6 +404,16 @@ std::string server_of(const config::MailboxOptions& mailbox) {
 std::string gate_key(const config::MailboxOptions& mailbox) {
     return server_of(mailbox) + ' ' + std::to_string(static_cast<int>(mailbox.smtp.ssl)) + ' ' +
            (mailbox.tls_verify ? mailbox.tls_ca_file.string() : "unverified");
+}
+
+Result<> record_outcomes(store::Store& store, std::vector<UnrecordedOutcome>& unrecorded) {
+    while (!unrecorded.empty()) {
+        auto done = store.record_outcome(unrecorded.front());
+        // kMessage: the state machine no longer takes it, so somebody else has settled it.
+        if (!done && done.error().kind != ErrorKind::kMessage) return done;
+        unrecorded.erase(unrecorded.begin());
+    }
+    return {};
 }
 
 RunResult run_mailbox(const RunContext& context) {

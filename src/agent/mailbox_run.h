@@ -6,14 +6,22 @@
 // `sending`, which recovery reads as uncertain; an outcome that cannot be committed (full disk) is
 // left as `sending` for the same reason and is never taken for a success.
 //
+// Of several messages the next is composed before the dialogue about the one in hand, so that one
+// commit can end that and begin the next.
+//
+// What concerns more than one message (server down, login refused, plugin missing) ends the turn
+// with a Pause; messages that were not tried keep the state they have.
+//
 // One thread per mailbox at a time; the Store is the calling thread's own.
 #ifndef VM_AGENT_MAILBOX_RUN_H
 #define VM_AGENT_MAILBOX_RUN_H
 
+#include "agent/server_gate.h"
 #include "base/clock.h"
 #include "base/paths.h"
 #include "config/config.h"
 #include "core/decide.h"
+#include "core/push.h"
 #include "store/store.h"
 #include "transport/plugin.h"
 
@@ -27,12 +35,10 @@ namespace vm::agent {
 
 // An outcome the store could not take (full disk): kept by the caller and offered to the next turn.
 // If the process dies first the delivery is recovered as uncertain.
-struct UnrecordedOutcome {
-    std::string message_id;
-    DeliveryEvent event;
-    std::string reply;
-    TimeMs next_attempt;
-};
+using UnrecordedOutcome = store::Store::Outcome;
+
+// Records them; those that cannot be recorded now are left in the list.
+Result<> record_outcomes(store::Store& store, std::vector<UnrecordedOutcome>& unrecorded);
 
 struct RunContext {
     Paths paths;
@@ -43,25 +49,33 @@ struct RunContext {
     config::MiscSetup misc;
     std::shared_ptr<const config::MailboxOptions> mailbox;
     std::vector<UnrecordedOutcome>& unrecorded;
-    std::function<bool()> cancelled;     // stop within the current dialogue
-    std::function<bool()> should_yield;  // others wait for the thread: stop after a batch
-    std::function<double()> jitter;      // uniform in [0, 1)
-    // The server is known to be down: postpone what is due, with this reason, until then.
-    std::optional<std::string> server_down;
-    TimeMs down_until = 0;
+    std::function<bool()> cancelled;  // stop within the current dialogue
+    // Asked after each message, with how many were done: whether to end the turn with work left.
+    std::function<bool(int done)> should_yield;
+    std::function<double()> jitter;  // uniform in [0, 1)
+    // Pauses in a row that ended in another one.
+    int server_failures = 0, mailbox_failures = 0;
+    // Whether a delivery may be given up. Not soon after the start: a unit that was off for a week
+    // has no network yet when it boots, and its clock may be wrong.
+    bool may_give_up = true;
+};
+
+// Why a turn ended early and how long nothing more should be tried.
+struct Pause {
+    PushScope scope = PushScope::kMailbox;  // or kServer
+    std::string reason;
+    std::int64_t ms = 0;
 };
 
 struct RunResult {
     int sent = 0, deferred = 0, failed = 0, uncertain = 0, switched_off = 0;
-    std::vector<std::string> notes;          // what did not succeed, a line each, the first few
-    bool talked = false;                     // a server was asked
-    std::optional<std::string> server_down;  // it is down, and why
-    // What a person must mend before this mailbox works (options, credentials, plugin); "" =
-    // nothing.
-    std::string problem;
+    int recorded = 0;                // outcomes committed
+    std::vector<std::string> notes;  // what did not succeed, a line each, the first few
+    // What the dialogues told about the server; kNothing when there was none.
+    ServerSeen server = ServerSeen::kNothing;
+    std::optional<Pause> pause;
     std::optional<Error> store_error;  // the store failed: nothing more can be done or recorded
     bool more = false;                 // stopped early with work due
-    std::optional<TimeMs> wake_at;     // the next delivery that falls due
 };
 
 // The policy decide() gets for this mailbox.

@@ -111,8 +111,8 @@ class Master {
 };
 
 Result<> Master::take_settings() {
-    settings_.refresh();
-    const auto& misc = settings_.current()->misc;
+    settings_.refresh(system_clock().steady_ms());
+    const auto& misc = *settings_.current()->misc;
     trace_everything(misc.trace_everything);
     if (misc.max_trace_file_size == trace_size_) return {};
     trace_size_ = misc.max_trace_file_size;

@@ -1,7 +1,5 @@
 #include "agent/server_gate.h"
 
-#include "core/delivery.h"
-
 namespace vm::agent {
 
 namespace {
@@ -30,24 +28,29 @@ void ServerGate::started(const std::string& name) {
     ++servers_[name].running;
 }
 
-void ServerGate::finished(const std::string& name, const std::optional<std::string>& down,
-                          std::int64_t now, double jitter) {
+void ServerGate::finished(const std::string& name, ServerSeen seen) {
     Server& server = servers_[name];
     if (server.running > 0) --server.running;
-    server.proven = !down.has_value();
-    if (!down) {
-        server.failures = 0;
-        server.down_until = 0;
-        server.reason.clear();
-        return;
-    }
-    server.reason = *down;
-    server.down_until = now + backoff_ms(++server.failures, jitter);
+    if (seen == ServerSeen::kNothing) return;
+    server.proven = seen == ServerSeen::kWorks;
+    server.failures = 0;
+    server.down_until = 0;
+    server.reason.clear();
 }
 
-void ServerGate::cancelled(const std::string& name) {
+void ServerGate::finished_down(const std::string& name, const std::string& reason, int failures,
+                               std::int64_t until) {
     Server& server = servers_[name];
     if (server.running > 0) --server.running;
+    server.proven = false;
+    server.failures = failures;
+    server.down_until = until;
+    server.reason = reason;
+}
+
+int ServerGate::failures(const std::string& name) const {
+    const auto found = servers_.find(name);
+    return found == servers_.end() ? 0 : found->second.failures;
 }
 
 void ServerGate::end_pause(const std::string& name) {

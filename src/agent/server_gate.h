@@ -14,6 +14,14 @@
 
 namespace vm::agent {
 
+// What a turn found out about its server: the news of its last dialogue.
+enum class ServerSeen {
+    kNothing,  // there was no dialogue, or it broke off for a reason of ours
+    kWorks,    // it answered as a working server does
+    kStalls,   // it broke off or went silent in the middle
+    kDown,     // nobody gets through to it
+};
+
 class ServerGate {
   public:
     explicit ServerGate(int threads) : unproven_limit_(threads > 1 ? threads / 2 : 1) {}
@@ -25,12 +33,12 @@ class ServerGate {
     };
     Verdict ask(const std::string& server, std::int64_t now) const;
     void started(const std::string& server);
-    // `down`: why the server was found down; nullopt: it answered as a working server does.
-    // `jitter` in [0, 1).
-    void finished(const std::string& server, const std::optional<std::string>& down,
-                  std::int64_t now, double jitter);
-    // Ends a conversation that never began: says nothing about the server.
-    void cancelled(const std::string& server);
+    void finished(const std::string& server, ServerSeen seen);
+    // Found down, `failures` times in a row: not to be tried until then.
+    void finished_down(const std::string& server, const std::string& reason, int failures,
+                       std::int64_t until);
+    // How often in a row it was found down.
+    int failures(const std::string& server) const;
 
     // The server may be tried at once.
     void end_pause(const std::string& server);
@@ -41,7 +49,7 @@ class ServerGate {
 
   private:
     struct Server {
-        bool proven = false;  // the last conversation went well
+        bool proven = false;  // the last conversation showed that it works
         int running = 0;
         int failures = 0;  // in a row
         std::int64_t down_until = 0;

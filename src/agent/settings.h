@@ -2,7 +2,9 @@
 //
 // Promise: a file that became invalid does not stop anything: its last good values stay in force
 // and the problem is reported (INTERFACE "Misc Setup"). Changes are noticed by stat(2): an edit
-// costs no restart, and looking costs no reading.
+// costs no restart, and looking costs no reading. What could not be taken is read again after
+// g_nRepeatStartUpPeriod seconds, then after twice as long each time, up to ten minutes: the
+// trouble may have been outside the file (a certificate not there yet).
 //
 // SettingsReader: one thread. Settings: any thread, shared_ptr<const>.
 #ifndef VM_AGENT_SETTINGS_H
@@ -22,7 +24,7 @@
 namespace vm::agent {
 
 struct Settings {
-    config::MiscSetup misc;
+    std::shared_ptr<const config::MiscSetup> misc;  // never null
     std::string misc_problem;  // why the last edit of misc.ini is not in force; "" = it is
     // Usable options of each mailbox; an entry without options was never valid since the start.
     struct Mailbox {
@@ -38,8 +40,9 @@ class SettingsReader {
     // Reads only mailboxes that `mine` accepts; empty: Misc Setup alone.
     SettingsReader(Paths paths, std::function<bool(const std::string&)> mine);
 
-    // Looks again; true when the snapshot was replaced. Never fails: problems are in the snapshot.
-    bool refresh();
+    // Looks again (`now`: steady_ms); true when the snapshot was replaced. Never fails: problems
+    // are in the snapshot. What did not change keeps its object.
+    bool refresh(std::int64_t now);
     std::shared_ptr<const Settings> current() const { return current_; }
 
   private:
@@ -51,12 +54,16 @@ class SettingsReader {
         bool operator==(const Stamp&) const = default;
     };
     static Stamp stamp(const std::filesystem::path& file);
-    void read_mailbox(Settings& settings, const std::string& number);
+    bool read_misc(Settings& settings);
+    bool read_mailbox(Settings& settings, const std::string& number);
+    void plan_next_try(std::int64_t now, bool any);
 
     Paths paths_;
     std::function<bool(const std::string&)> mine_;
     std::map<std::string, Stamp> stamps_;  // by path
     std::shared_ptr<const Settings> current_;
+    std::int64_t retry_at_ = 0;  // steady: what has a problem is read again
+    int failures_ = 0;
 };
 
 }  // namespace vm::agent

@@ -18,7 +18,6 @@
 #include <mutex>
 #include <poll.h>
 #include <random>
-#include <set>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -34,6 +33,10 @@ constexpr std::int64_t kLookMs = 1000;
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 // A delivery found in `sending` at the start was cut off by a crash; it may well have arrived.
 constexpr std::int64_t kRecoveryPauseMs = 60'000;
+// After so many messages a mailbox lets others have the thread, if any wait.
+constexpr int kBatch = 50;
+// So long after the start nothing is given up (RunContext::may_give_up).
+constexpr std::int64_t kGraceMs = 3600 * 1000;
 
 std::atomic<bool> g_stop{false};
 std::atomic<int> g_wake_fd{-1};
@@ -84,25 +87,37 @@ class Worker {
     // What the scheduler knows of a mailbox; its Turn runs in a thread while `running`.
     struct Actor {
         bool running = false;
-        bool done_once = false;       // --once: had its turn
+        bool done_once = false;  // --once: had its turn
+        bool idle = false;       // its last turn found nothing to do in the queue as it is
+        std::uint64_t last_start = 0;
         TimeMs due = kNever;          // earliest next_attempt in the store
-        std::int64_t not_before = 0;  // steady: pause after a failure of the store
-        int store_failures = 0;
-        std::string problem;                        // of its last turn
+        std::int64_t not_before = 0;  // steady: end of its pause
+        int failures = 0;     // turns in a row that ended in a pause, or with the store's failure
+        std::string problem;  // of its last turn
+        bool named = false;   // --once: the problem was told with the messages it met
+        // The options and Misc Setup that failures, pause and problem speak of.
+        std::shared_ptr<const config::MailboxOptions> options;
+        std::shared_ptr<const config::MiscSetup> misc;
         std::vector<UnrecordedOutcome> unrecorded;  // the running job's while `running`
     };
     struct Finished {
-        std::string mailbox, server;
+        std::string mailbox, server;  // server: "" when the gate was not asked
+        int server_failures = 0;
         RunResult result;
     };
+    using Candidate = std::map<std::string, Actor>::value_type;
 
     Result<> open_store();
+    void recover();
     void take_settings();
     void read_queue();
     bool start_turns();
-    void start_turn(const std::string& number, Actor& actor,
-                    const std::shared_ptr<const config::MailboxOptions>& mailbox);
+    std::vector<Candidate*> due_now();
+    void start_turn(const std::string& number, Actor& actor, const std::string& server);
     void take_finished();
+    void take_pause(const Finished& turn, Actor& actor);
+    void set_problem(const std::string& number, Actor& actor, const std::string& problem);
+    void record_the_rest();
     void write_status(const std::string& number);
     std::string mailbox_problem(const std::string& number) const;
     void take_retries(std::string_view lines);
@@ -122,7 +137,10 @@ class Worker {
     bool look_at_queue_ = true;
     std::int64_t next_due_ = kNever;  // steady
     std::map<std::string, Actor> actors_;
-    std::set<std::string> recovered_;
+    bool recovered_ = false;
+    const std::int64_t started_ = clock_.steady_ms();
+    std::uint64_t starts_ = 0;
+    std::atomic<std::uint64_t> settings_changes_{0};
 
     PluginSlot plugin_;
     RunResult total_;
@@ -138,6 +156,26 @@ Result<> Worker::open_store() {
     return {};
 }
 
+// Before this worker's first turn nobody else can be sending for its share: the master holds the
+// root's lock, and a dead worker's share is its successor's alone.
+void Worker::recover() {
+    if (recovered_) return;
+    const auto mine = [this](const std::string& number) {
+        return in_share(number, options_.index, options_.count) &&
+               (!options_.only_mailbox || *options_.only_mailbox == number);
+    };
+    const auto recovered = store_->recover(mine, clock_.now() + kRecoveryPauseMs);
+    recovered_ = recovered.has_value();
+    if (!recovered) {
+        trace(TraceLevel::kError, "recovery: {}", recovered.error().text());
+        if (options_.once) total_.store_error = recovered.error();
+        return;
+    }
+    if (*recovered > 0)
+        trace(TraceLevel::kWarning, "deliveries cut off by a crash, uncertain now: {}", *recovered);
+    total_.uncertain += *recovered;
+}
+
 std::size_t Worker::running() const {
     return static_cast<std::size_t>(std::count_if(
         actors_.begin(), actors_.end(), [](const auto& entry) { return entry.second.running; }));
@@ -149,38 +187,40 @@ void Worker::take_settings() {
     if (steady < next_look_)
         return;  // a look costs a stat(2) a mailbox; turns may end by the hundred
     next_look_ = steady + kLookMs;
-    const bool changed = settings_.refresh();
+    const bool changed = settings_.refresh(steady);
     const auto now = settings_.current();
-    const bool plugin_changed = plugin_.refresh(now->misc, steady);
-    if (plugin_changed && !changed)
-        for (const auto& [number, mailbox] : now->mailboxes) write_status(number);
-    if (!changed) return;
-    trace_everything(now->misc.trace_everything);
+    const bool plugin_changed = plugin_.refresh(*now->misc, steady);
+    if (!changed && !plugin_changed) return;
+    ++settings_changes_;
     look_at_queue_ = true;
-    if (!now->misc_problem.empty()) trace(TraceLevel::kError, "{}", now->misc_problem);
-
-    std::vector<std::string> fresh;
-    for (const auto& [number, mailbox] : now->mailboxes) {
-        actors_.try_emplace(number);
-        actors_[number].problem.clear();
-        if (recovered_.insert(number).second) fresh.push_back(number);
-        if (!mailbox.problem.empty()) trace(TraceLevel::kError, "{}: {}", number, mailbox.problem);
+    if (changed) {
+        trace_everything(now->misc->trace_everything);
+        if (!now->misc_problem.empty()) trace(TraceLevel::kError, "{}", now->misc_problem);
+        for (const auto& [number, mailbox] : now->mailboxes) {
+            actors_.try_emplace(number);
+            if (!mailbox.problem.empty())
+                trace(TraceLevel::kError, "{}: {}", number, mailbox.problem);
+        }
+        std::erase_if(actors_, [&](const auto& entry) {
+            return !entry.second.running && entry.second.unrecorded.empty() &&
+                   !now->mailboxes.contains(entry.first);
+        });
     }
-    std::erase_if(actors_, [&](const auto& entry) {
-        return !entry.second.running && !now->mailboxes.contains(entry.first);
-    });
-    if (!fresh.empty()) {
-        // Before this worker's first turn for these mailboxes nobody else can be sending for them:
-        // the master holds the root's lock, and a dead worker's share is its successor's alone.
-        const auto recovered = store_->recover(fresh, clock_.now() + kRecoveryPauseMs);
-        if (!recovered)
-            trace(TraceLevel::kError, "recovery: {}", recovered.error().text());
-        else if (*recovered > 0)
-            trace(TraceLevel::kWarning, "deliveries cut off by a crash, uncertain now: {}",
-                  *recovered);
-        if (recovered) total_.uncertain += *recovered;
+    for (auto& [number, actor] : actors_) {
+        const auto mailbox = now->mailboxes.find(number);
+        if (mailbox == now->mailboxes.end()) continue;
+        if (plugin_changed || actor.options != mailbox->second.options || actor.misc != now->misc) {
+            // What went wrong before may be mended.
+            if (actor.options && actor.options != mailbox->second.options)
+                trace(TraceLevel::kInfo, "{}: its options changed", number);
+            actor.options = mailbox->second.options;
+            actor.misc = now->misc;
+            actor.problem.clear();
+            actor.failures = 0;
+            actor.not_before = 0;
+        }
+        write_status(number);
     }
-    for (const auto& [number, mailbox] : now->mailboxes) write_status(number);
 }
 
 void Worker::read_queue() {
@@ -197,91 +237,154 @@ void Worker::read_queue() {
     }
     mark_ = *mark;
     look_at_queue_ = false;
-    for (auto& [number, actor] : actors_) actor.due = kNever;
+    for (auto& [number, actor] : actors_) {
+        actor.due = kNever;
+        actor.idle = false;
+    }
     for (const auto& entry : *due)
         if (const auto actor = actors_.find(entry.mailbox); actor != actors_.end())
             actor->second.due = entry.next_attempt;
 }
 
-// Starts every mailbox that is due and may run; false when none was started. Leaves in next_due_
-// when the next one falls due; one that waits for a thread or its server is woken by a turn's end.
+// The mailboxes whose turn it is, the one that has waited longest first. Leaves in next_due_ when
+// the next one falls due.
+std::vector<Worker::Candidate*> Worker::due_now() {
+    const auto settings = settings_.current();
+    const std::int64_t steady = clock_.steady_ms();
+    const TimeMs now = clock_.now();
+    std::vector<Candidate*> out;
+    next_due_ = kNever;
+    for (Candidate& candidate : actors_) {
+        const auto& [number, actor] = candidate;
+        if (actor.running || (options_.once && actor.done_once)) continue;
+        const auto found = settings->mailboxes.find(number);
+        if (found == settings->mailboxes.end() || !found->second.options || !found->second.seat)
+            continue;
+        std::int64_t due = actor.not_before;
+        if (actor.unrecorded.empty()) {
+            if (actor.due == kNever || actor.idle) continue;
+            if (!is_due(actor.due, now)) due = std::max(due, steady + (actor.due - now));
+        }
+        if (due > steady)
+            next_due_ = std::min(next_due_, due);
+        else
+            out.push_back(&candidate);
+    }
+    std::sort(out.begin(), out.end(), [](const Candidate* a, const Candidate* b) {
+        return a->second.last_start < b->second.last_start;
+    });
+    return out;
+}
+
+// Starts every mailbox that is due and may run; false when none was started. One that waits for a
+// thread or its server is woken by a turn's end.
 bool Worker::start_turns() {
     next_due_ = kNever;
     waiting_turns_ = 0;
     const auto settings = settings_.current();
-    if (settings->misc.email_dll_path.empty()) return false;  // misc.ini was never valid
-    if (!settings->misc.use_email_integration) return false;
+    if (!recovered_) return false;
+    if (settings->misc->email_dll_path.empty()) return false;  // misc.ini was never valid
+    if (!settings->misc->use_email_integration) return false;
     const std::int64_t steady = clock_.steady_ms();
-    const TimeMs now = clock_.now();
     bool any = false;
     int waiting = 0;
-    for (auto& [number, actor] : actors_) {
-        if (actor.running || actor.due == kNever || (options_.once && actor.done_once)) continue;
-        const auto found = settings->mailboxes.find(number);
-        if (found == settings->mailboxes.end() || !found->second.options || !found->second.seat)
-            continue;
-        const std::int64_t due = std::max(steady + (actor.due - now), actor.not_before);
-        if (due > steady) {
-            next_due_ = std::min(next_due_, due);
-            continue;
-        }
-        if (running() >= kThreads ||
-            gate_.ask(gate_key(*found->second.options), steady) == ServerGate::Verdict::kWait) {
+    for (Candidate* candidate : due_now()) {
+        auto& [number, actor] = *candidate;
+        const config::MailboxOptions& mailbox = *settings->mailboxes.at(number).options;
+        // A mailbox that was switched off only clears its queue: no server is asked.
+        const std::string server = mailbox.integration ? gate_key(mailbox) : std::string();
+        const auto verdict = server.empty() ? ServerGate::Verdict::kGo : gate_.ask(server, steady);
+        if (verdict == ServerGate::Verdict::kDown) {
+            next_due_ = std::min(next_due_, gate_.down_until(server));
+            set_problem(number, actor, gate_.down_reason(server));
+        } else if (running() >= kThreads || verdict == ServerGate::Verdict::kWait) {
             ++waiting;
-            continue;
+        } else {
+            start_turn(number, actor, server);
+            any = true;
         }
-        start_turn(number, actor, found->second.options);
-        any = true;
     }
     waiting_turns_ = waiting;
     return any;
 }
 
-void Worker::start_turn(const std::string& number, Actor& actor,
-                        const std::shared_ptr<const config::MailboxOptions>& mailbox) {
-    const std::string server = gate_key(*mailbox);
-    std::optional<std::string> down;
-    TimeMs down_until = 0;
-    const std::int64_t steady = clock_.steady_ms();
-    if (gate_.ask(server, steady) == ServerGate::Verdict::kDown) {
-        down = gate_.down_reason(server);
-        down_until = clock_.now() + (gate_.down_until(server) - steady);
-    } else {
-        gate_.started(server);
-    }
+void Worker::start_turn(const std::string& number, Actor& actor, const std::string& server) {
+    const auto settings = settings_.current();
+    const std::int64_t grace =
+        std::min(kGraceMs, settings->misc->retry_timeout_min * std::int64_t{60'000});
+    const bool may_give_up = options_.once || clock_.steady_ms() - started_ >= grace;
+    const int server_failures = gate_.failures(server);
+    if (!server.empty()) gate_.started(server);
     actor.running = true;
     actor.done_once = true;
+    actor.last_start = ++starts_;
     auto* unrecorded = &actor.unrecorded;  // std::map nodes stay; erased only when not running
-    threads_.submit([this, number, server, mailbox, down, down_until, unrecorded,
-                     misc = settings_.current()->misc, plugin = plugin_.plugin(),
-                     plugin_problem = plugin_.problem()](Result<store::Store*> store) {
+    threads_.submit([this, number, server, server_failures, may_give_up, unrecorded,
+                     mailbox_failures = actor.failures, misc = settings->misc,
+                     mailbox = settings->mailboxes.at(number).options, plugin = plugin_.plugin(),
+                     plugin_problem = plugin_.problem(),
+                     changes = settings_changes_.load()](Result<store::Store*> store) {
         RunResult result;
         if (!store) {
             result.store_error = store.error();
-            result.problem = store.error().text();
         } else {
             const RunContext context{options_.paths,
                                      clock_,
                                      **store,
                                      plugin,
                                      plugin_problem,
-                                     misc,
+                                     *misc,
                                      mailbox,
                                      *unrecorded,
                                      [] { return g_stop.load(); },
-                                     [this] { return waiting_turns_ > 0; },
+                                     [this, changes](int done) {
+                                         return settings_changes_ != changes ||
+                                                (done >= kBatch && waiting_turns_ > 0);
+                                     },
                                      random_jitter,
-                                     down,
-                                     down_until};
+                                     server_failures,
+                                     mailbox_failures,
+                                     may_give_up};
             result = run_mailbox(context);
         }
         {
             const std::lock_guard lock(finished_mutex_);
-            finished_.push_back({number, down ? std::string() : server, std::move(result)});
+            finished_.push_back({number, server, server_failures, std::move(result)});
         }
         const std::uint64_t one = 1;
         if (::write(wake_.get(), &one, sizeof one) < 0) return;  // full: the loop is awake anyway
     });
+}
+
+// What a turn's end means for when its mailbox, and its server, may be tried next.
+void Worker::take_pause(const Finished& turn, Actor& actor) {
+    const RunResult& result = turn.result;
+    const std::int64_t steady = clock_.steady_ms();
+    const bool down = result.pause && result.pause->scope == PushScope::kServer;
+    if (!turn.server.empty() && down)
+        gate_.finished_down(turn.server, result.pause->reason, turn.server_failures + 1,
+                            steady + result.pause->ms);
+    else if (!turn.server.empty())
+        gate_.finished(turn.server, result.server);
+
+    if (result.store_error) {
+        actor.not_before =
+            steady + std::min<std::int64_t>(1000LL << std::min(actor.failures++, 6), 60'000);
+        set_problem(turn.mailbox, actor, result.store_error->text());
+        trace(TraceLevel::kError, "{}: {}", turn.mailbox, result.store_error->text());
+    } else if (result.pause) {
+        if (!down) {
+            actor.not_before = steady + result.pause->ms;
+            ++actor.failures;
+        }
+        set_problem(turn.mailbox, actor, result.pause->reason);
+    } else if (result.recorded > 0) {
+        actor.failures = 0;
+        actor.not_before = 0;
+        set_problem(turn.mailbox, actor, {});
+    } else {
+        actor.idle = !result.more;
+    }
 }
 
 void Worker::take_finished() {
@@ -290,41 +393,41 @@ void Worker::take_finished() {
         const std::lock_guard lock(finished_mutex_);
         finished.swap(finished_);
     }
+    const auto settings = settings_.current();
     for (const Finished& turn : finished) {
         const RunResult& result = turn.result;
         Actor& actor = actors_[turn.mailbox];
         actor.running = false;
-        actor.problem = result.problem;
         if (result.more) actor.done_once = false;
-        if (result.server_down) actor.problem = *result.server_down;
-        if (result.store_error) {
-            actor.not_before =
-                clock_.steady_ms() +
-                std::min<std::int64_t>(1000LL << std::min(actor.store_failures++, 6), 60'000);
-            trace(TraceLevel::kError, "{}: {}", turn.mailbox, result.store_error->text());
-        } else {
-            actor.store_failures = 0;
-            actor.not_before = 0;
-        }
-        if (!turn.server.empty()) {
-            // A turn that never came to talk says nothing about its server.
-            if (result.talked)
-                gate_.finished(turn.server, result.server_down, clock_.steady_ms(),
-                               random_jitter());
-            else
-                gate_.cancelled(turn.server);
-        }
+        take_pause(turn, actor);
         total_.sent += result.sent;
         total_.deferred += result.deferred;
         total_.failed += result.failed;
         total_.uncertain += result.uncertain;
-        for (const std::string& note : result.notes)
-            if (options_.once)
-                std::fprintf(stderr, "vmemaild: %s: %s\n", turn.mailbox.c_str(), note.c_str());
         total_.switched_off += result.switched_off;
         if (result.store_error) total_.store_error = result.store_error;
-        look_at_queue_ = true;
-        write_status(turn.mailbox);
+        if (!options_.once) continue;
+        actor.named |= !result.notes.empty();
+        for (const std::string& note : result.notes)
+            std::fprintf(stderr, "vmemaild: %s: %s\n", turn.mailbox.c_str(), note.c_str());
+    }
+}
+
+void Worker::set_problem(const std::string& number, Actor& actor, const std::string& problem) {
+    if (actor.problem == problem) return;
+    actor.problem = problem;
+    write_status(number);
+}
+
+// Outcomes that the store could not take get a last chance: what is not recorded when the process
+// ends will be taken for uncertain, and may be sent twice.
+void Worker::record_the_rest() {
+    for (auto& [number, actor] : actors_) {
+        if (actor.unrecorded.empty()) continue;
+        if (auto done = record_outcomes(*store_, actor.unrecorded); !done) {
+            trace(TraceLevel::kError, "{}: {}", number, done.error().text());
+            return;  // each try may wait for the store's lock
+        }
     }
 }
 
@@ -337,7 +440,7 @@ std::string Worker::mailbox_problem(const std::string& number) const {
         if (!found->second.seat)
             return "no Unified Messaging seat left; set Email Integration = No elsewhere or raise "
                    "g_nUnifiedMessagingSeats (" +
-                   std::to_string(settings->misc.seats) + ")";
+                   std::to_string(settings->misc->seats) + ")";
     }
     return plugin_.problem();
 }
@@ -350,7 +453,7 @@ void Worker::write_status(const std::string& number) {
     status.mailbox = number;
     status.changed = clock_.now();
     const bool off = found->second.options && !found->second.options->integration;
-    if (!settings->misc.use_email_integration) {
+    if (!settings->misc->use_email_integration) {
         status.state = "off";
         status.reason = "g_bUseEmailIntegration is False";
     } else if (off && found->second.problem.empty()) {
@@ -370,8 +473,10 @@ void Worker::take_retries(std::string_view lines) {
     const auto settings = settings_.current();
     for (const std::string& number : split(lines, '\n')) {
         const auto found = settings->mailboxes.find(number);
-        if (found != settings->mailboxes.end() && found->second.options)
-            gate_.end_pause(gate_key(*found->second.options));
+        if (found == settings->mailboxes.end() || !found->second.options) continue;
+        gate_.end_pause(gate_key(*found->second.options));
+        if (const auto actor = actors_.find(number); actor != actors_.end())
+            actor->second.not_before = 0;
     }
 }
 
@@ -415,14 +520,17 @@ int Worker::once_status() {
                          mailbox_problem(number).c_str());
         }
         waiting |= enabled && actor.due != kNever;
+        if (!actor.problem.empty() && !actor.named && actor.problem != plugin_.problem())
+            std::fprintf(stderr, "vmemaild: %s: not tried: %s\n", number.c_str(),
+                         actor.problem.c_str());
     }
-    if (!plugin_.problem().empty() && any_enabled && settings->misc.use_email_integration) {
+    if (!plugin_.problem().empty() && any_enabled && settings->misc->use_email_integration) {
         configuration = true;
         std::fprintf(stderr, "vmemaild: %s\n", plugin_.problem().c_str());
     }
     if (total_.store_error)
         std::fprintf(stderr, "vmemaild: %s\n", total_.store_error->text().c_str());
-    if (!settings->misc.use_email_integration) {
+    if (!settings->misc->use_email_integration) {
         std::printf("nothing done: g_bUseEmailIntegration is False\n");
         return configuration ? 78 : 0;
     }
@@ -448,13 +556,15 @@ int Worker::run() {
             std::fprintf(stderr, "vmemaild: %s\n", opened.error().text().c_str());
             return exit_status(opened.error().kind);
         }
-        pollfd control{options_.control_fd, POLLIN, 0};
+        // Pokes are left unread: only the end of the master matters now.
+        pollfd control{options_.control_fd, 0, 0};
         ::poll(&control, 1, std::min(1000 << std::min(failures, 6), 60'000));
         if (stopping() || (control.revents & POLLHUP) != 0) return 0;
     }
 
     while (!stopping()) {
         take_settings();
+        recover();
         take_finished();
         read_queue();
         const bool started = start_turns();
@@ -473,6 +583,7 @@ int Worker::run() {
         if (::read(wake_.get(), &ignored, sizeof ignored) < 0) ignored = 0;
         take_finished();
     }
+    record_the_rest();
     if (!options_.once) return 0;
     read_queue();
     return once_status();
@@ -485,10 +596,10 @@ bool in_share(const std::string& number, int index, int count) {
 }
 
 int recover_all(const Paths& paths) {
-    const auto numbers = config::list_mailboxes(paths);
     auto store = store::Store::open(paths);
-    if (!numbers || !store) return 0;
-    const auto recovered = (*store)->recover(*numbers, system_clock().now() + kRecoveryPauseMs);
+    if (!store) return 0;
+    const auto recovered = (*store)->recover([](const std::string&) { return true; },
+                                             system_clock().now() + kRecoveryPauseMs);
     return recovered && *recovered > 0 ? 1 : 0;
 }
 

@@ -1,5 +1,7 @@
 #include "core/decide.h"
 
+#include "core/delivery.h"
+
 #include <algorithm>
 
 namespace vm {
@@ -52,7 +54,7 @@ Plan decide(const std::vector<MessageRecord>& pending, const PushPolicy& policy,
             if (waiting) plan.actions.push_back({ActionKind::kSwitchOff, message.id, *reason});
             continue;
         }
-        if (delivery.next_attempt > now) {
+        if (!is_due(delivery, now)) {
             plan.wake_at =
                 std::min(plan.wake_at.value_or(delivery.next_attempt), delivery.next_attempt);
             continue;

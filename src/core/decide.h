@@ -6,7 +6,7 @@
 // - a deleted message is never sent;
 // - an uncertain delivery is searched for when the account can be searched, and sent again only
 //   when it was not found or cannot be searched (same Message-ID: a duplicate, never a loss);
-// - nothing happens before next_attempt.
+// - nothing happens before next_attempt, but see is_due().
 #ifndef VM_CORE_DECIDE_H
 #define VM_CORE_DECIDE_H
 

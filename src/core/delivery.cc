@@ -8,6 +8,9 @@ namespace {
 
 constexpr std::int64_t kFirstDelayMs = 30 * 1000;
 constexpr std::int64_t kLongestDelayMs = 2 * 3600 * 1000;
+constexpr double kLeastFactor = 0.75, kMostFactor = 1.25;
+constexpr std::int64_t kLongestPauseMs =
+    static_cast<std::int64_t>(kLongestDelayMs * kMostFactor) * kUncertainFactor;
 
 struct Transition {
     DeliveryState from;
@@ -19,17 +22,16 @@ using S = DeliveryState;
 using E = DeliveryEvent;
 
 constexpr Transition kTransitions[] = {
-    {S::kOff, E::kRequeue, S::kQueued},           {S::kQueued, E::kIntent, S::kSending},
-    {S::kQueued, E::kSwitchOff, S::kOff},         {S::kQueued, E::kDeferral, S::kDeferred},
-    {S::kSending, E::kAccepted, S::kSent},        {S::kSending, E::kDeferral, S::kDeferred},
-    {S::kSending, E::kFailure, S::kFailed},       {S::kSending, E::kReplyLost, S::kUncertain},
-    {S::kSending, E::kRestart, S::kUncertain},    {S::kSending, E::kGiveUp, S::kFailed},
-    {S::kDeferred, E::kIntent, S::kSending},      {S::kDeferred, E::kRequeue, S::kQueued},
-    {S::kDeferred, E::kSwitchOff, S::kOff},       {S::kDeferred, E::kDeferral, S::kDeferred},
-    {S::kDeferred, E::kGiveUp, S::kFailed},       {S::kUncertain, E::kIntent, S::kSending},
-    {S::kUncertain, E::kFound, S::kSent},         {S::kUncertain, E::kRequeue, S::kUncertain},
-    {S::kUncertain, E::kDeferral, S::kUncertain}, {S::kUncertain, E::kGiveUp, S::kFailed},
-    {S::kFailed, E::kRequeue, S::kQueued},
+    {S::kOff, E::kRequeue, S::kQueued},          {S::kQueued, E::kIntent, S::kSending},
+    {S::kQueued, E::kSwitchOff, S::kOff},        {S::kQueued, E::kGiveUp, S::kFailed},
+    {S::kSending, E::kAccepted, S::kSent},       {S::kSending, E::kDeferral, S::kDeferred},
+    {S::kSending, E::kFailure, S::kFailed},      {S::kSending, E::kReplyLost, S::kUncertain},
+    {S::kSending, E::kRestart, S::kUncertain},   {S::kSending, E::kGiveUp, S::kFailed},
+    {S::kDeferred, E::kIntent, S::kSending},     {S::kDeferred, E::kRequeue, S::kQueued},
+    {S::kDeferred, E::kSwitchOff, S::kOff},      {S::kDeferred, E::kGiveUp, S::kFailed},
+    {S::kUncertain, E::kIntent, S::kSending},    {S::kUncertain, E::kFound, S::kSent},
+    {S::kUncertain, E::kRequeue, S::kUncertain}, {S::kUncertain, E::kDeferral, S::kUncertain},
+    {S::kUncertain, E::kGiveUp, S::kFailed},     {S::kFailed, E::kRequeue, S::kQueued},
 };
 
 }  // namespace
@@ -66,19 +68,29 @@ std::optional<DeliveryState> next_state(DeliveryState state, DeliveryEvent event
     return std::nullopt;
 }
 
-DeliveryEvent with_timeout(DeliveryEvent event, const Delivery& delivery, std::int64_t timeout_ms,
-                           TimeMs now) {
-    const bool unfinished = event == E::kDeferral || event == E::kReplyLost;
-    return unfinished && delivery.state != S::kQueued && now - delivery.queued_at >= timeout_ms
-               ? E::kGiveUp
-               : event;
+bool is_over(const Delivery& delivery, std::int64_t timeout_ms, TimeMs now) {
+    return now - delivery.queued_at >= timeout_ms;
+}
+
+DeliveryEvent outcome_after(DeliveryState before, DeliveryEvent event) {
+    const bool refused = event == E::kDeferral || event == E::kFailure;
+    return before == S::kUncertain && refused ? E::kReplyLost : event;
+}
+
+bool is_due(TimeMs next_attempt, TimeMs now) {
+    return next_attempt <= now || next_attempt - now > kLongestPauseMs;
+}
+
+bool is_due(const Delivery& delivery, TimeMs now) {
+    return delivery.state == S::kQueued || is_due(delivery.next_attempt, now);
 }
 
 std::int64_t backoff_ms(int attempts, double jitter) {
     std::int64_t delay = kFirstDelayMs;
     for (int i = 1; i < attempts && delay < kLongestDelayMs; ++i) delay *= 2;
     delay = std::min(delay, kLongestDelayMs);
-    return static_cast<std::int64_t>(static_cast<double>(delay) * (0.75 + jitter / 2));
+    return static_cast<std::int64_t>(static_cast<double>(delay) *
+                                     (kLeastFactor + jitter * (kMostFactor - kLeastFactor)));
 }
 
 }  // namespace vm

@@ -3,7 +3,7 @@
 //   off       | requeue     -> queued       Email Integration was off, now a person asks
 //   queued    | intent      -> sending      committed before the first byte to the server
 //   queued    | switch_off  -> off          Email Integration or Send Mode changed
-//   queued    | deferral    -> deferred     postponed untried: its server is down
+//   queued    | give_up     -> failed       its server was down all the time
 //   sending   | accepted    -> sent         the server took responsibility (2xx to the final dot)
 //   sending   | deferral    -> deferred     temporary; the table of N4.7
 //   sending   | failure     -> failed       permanent
@@ -13,12 +13,11 @@
 //   deferred  | intent      -> sending
 //   deferred  | requeue     -> queued
 //   deferred  | switch_off  -> off
-//   deferred  | deferral    -> deferred     postponed untried
 //   deferred  | give_up     -> failed
 //   uncertain | intent      -> sending      not found in the account, or it cannot be searched
 //   uncertain | found       -> sent
 //   uncertain | requeue     -> uncertain    due at once; what is not known stays not known
-//   uncertain | deferral    -> uncertain    postponed untried
+//   uncertain | deferral    -> uncertain    the account could not be searched
 //   uncertain | give_up     -> failed
 //   failed    | requeue     -> queued
 //
@@ -46,12 +45,18 @@ enum class DeliveryEvent {
 };
 const char* to_string(DeliveryEvent event);
 
-// What a deferral (or a lost reply) at time `now` amounts to: kGiveUp once the delivery timeout is
-// over, else `event` itself. Never for a queued one, which was not tried yet. Judged at an
-// attempt's end, never before one: a unit that was switched off for a week tries once more before
-// it gives a message up.
-DeliveryEvent with_timeout(DeliveryEvent event, const Delivery& delivery, std::int64_t timeout_ms,
-                           TimeMs now);
+// Whether the delivery timeout is over. Ask at the end of an attempt only: a unit that was switched
+// off for a week tries before it gives a message up.
+bool is_over(const Delivery& delivery, std::int64_t timeout_ms, TimeMs now);
+
+// What the end of an attempt amounts to when the delivery was in `before` at its beginning. One
+// that was uncertain stays so, whatever refusal the next attempt met: the first may have arrived.
+DeliveryEvent outcome_after(DeliveryState before, DeliveryEvent event);
+
+// Whether a waiting delivery may be attempted. A queued one always may; a time that lies further
+// ahead than any pause is one that a clock set back has left behind.
+bool is_due(const Delivery& delivery, TimeMs now);
+bool is_due(TimeMs next_attempt, TimeMs now);
 
 // The state after `event`, or nullopt when the event cannot happen in `state`.
 std::optional<DeliveryState> next_state(DeliveryState state, DeliveryEvent event);
@@ -59,6 +64,10 @@ std::optional<DeliveryState> next_state(DeliveryState state, DeliveryEvent event
 // When to try again after `attempts` failed attempts: 30 s doubling to 2 h, times a factor in
 // [0.75, 1.25) taken from `jitter` in [0, 1), so that a server's return is not met by all at once.
 std::int64_t backoff_ms(int attempts, double jitter);
+
+// An uncertain message most likely arrived: what is sent again without a look may be a duplicate,
+// so its pauses are so many times those after a plain deferral.
+constexpr std::int64_t kUncertainFactor = 10;
 
 }  // namespace vm
 

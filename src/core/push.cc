@@ -6,35 +6,35 @@ namespace vm {
 
 namespace {
 
+constexpr auto kDeferral = DeliveryEvent::kDeferral;
+
 PushOutcome from_reply(const PushReport& report) {
     const int group = report.code / 100;
-    switch (report.step) {
-        case PushStep::kDot:
-            if (group == 2) return {DeliveryEvent::kAccepted, ErrorKind::kRetryLater, false};
-            break;
-        case PushStep::kMail:
-        case PushStep::kRcpt:
-        case PushStep::kData:
-        case PushStep::kBody:
-            break;
-        case PushStep::kStartTls:
-            return {DeliveryEvent::kDeferral, ErrorKind::kRetryLater, true};
-        case PushStep::kAuth:
-            // 454, 421: the server's authentication is out of order; 5xx: these credentials are.
-            return {DeliveryEvent::kDeferral,
-                    group == 5 ? ErrorKind::kAccount : ErrorKind::kRetryLater, group != 5};
-        default:
-            return {DeliveryEvent::kDeferral, ErrorKind::kRetryLater, true};
-    }
-    if (report.code == 421) return {DeliveryEvent::kDeferral, ErrorKind::kRetryLater, true};
-    if (group == 5) {
-        // 530, 534, 538 after MAIL and later ask for authentication or encryption: the account's
-        // options are wrong, not the message; it must survive until they are mended.
-        if (report.code == 530 || report.code == 534 || report.code == 538)
-            return {DeliveryEvent::kDeferral, ErrorKind::kAccount, false};
-        return {DeliveryEvent::kFailure, ErrorKind::kMessage, false};
-    }
-    return {DeliveryEvent::kDeferral, ErrorKind::kRetryLater, false};
+    if (report.step == PushStep::kDot && group == 2)
+        return {DeliveryEvent::kAccepted, ErrorKind::kRetryLater, PushScope::kMessage};
+    if (report.step == PushStep::kAuth)
+        // 454, 421: the server cannot tell now; 5xx: these credentials are wrong.
+        return {kDeferral, group == 5 ? ErrorKind::kAccount : ErrorKind::kRetryLater,
+                PushScope::kMailbox};
+    if (report.code == 421) return {kDeferral, ErrorKind::kRetryLater, PushScope::kServer};
+    if (report.step == PushStep::kHello && group == 5)
+        return {kDeferral, ErrorKind::kRetryLater, PushScope::kMailbox};
+    if (report.step < PushStep::kMail)
+        return {kDeferral, ErrorKind::kRetryLater, PushScope::kServer};
+    // 530, 534, 538 after MAIL and later ask for authentication or encryption: the account's
+    // options are wrong, not the message; it must survive until they are mended.
+    if (report.code == 530 || report.code == 534 || report.code == 538)
+        return {kDeferral, ErrorKind::kAccount, PushScope::kMailbox};
+    if (group == 5) return {DeliveryEvent::kFailure, ErrorKind::kMessage, PushScope::kMessage};
+    return {kDeferral, ErrorKind::kRetryLater, PushScope::kMessage};
+}
+
+// Connection lost, no answer in time, or an answer that is no SMTP.
+PushOutcome broken_off(PushStep step) {
+    if (step == PushStep::kDot)
+        return {DeliveryEvent::kReplyLost, ErrorKind::kUncertain, PushScope::kMailbox};
+    return {kDeferral, ErrorKind::kRetryLater,
+            step < PushStep::kAuth ? PushScope::kServer : PushScope::kMailbox};
 }
 
 }  // namespace
@@ -44,28 +44,30 @@ PushOutcome classify(const PushReport& report) {
         case PushCause::kReply:
             return from_reply(report);
         case PushCause::kSizeLimit:
-            return {DeliveryEvent::kFailure, ErrorKind::kMessage, false};
+            return {DeliveryEvent::kFailure, ErrorKind::kMessage, PushScope::kMessage};
         case PushCause::kConfig:
-            return {DeliveryEvent::kDeferral, ErrorKind::kConfig, false};
+            return {kDeferral, ErrorKind::kConfig, PushScope::kMailbox};
         case PushCause::kLocal:
         case PushCause::kCancelled:
-            return {DeliveryEvent::kDeferral, ErrorKind::kRetryLater, false};
+            return {kDeferral, ErrorKind::kRetryLater, PushScope::kMessage};
         case PushCause::kDns:
         case PushCause::kRefused:
         case PushCause::kTls:
-            return {DeliveryEvent::kDeferral, ErrorKind::kRetryLater, true};
-        case PushCause::kPlugin:
-            // A report nobody can read: what happened to the message is not known.
-            return {DeliveryEvent::kReplyLost, ErrorKind::kUncertain, false};
+            return {kDeferral, ErrorKind::kRetryLater, PushScope::kServer};
         case PushCause::kLost:
         case PushCause::kTimeout:
         case PushCause::kProtocol:
-            if (report.step == PushStep::kDot)
-                return {DeliveryEvent::kReplyLost, ErrorKind::kUncertain, false};
-            return {DeliveryEvent::kDeferral, ErrorKind::kRetryLater,
-                    report.step < PushStep::kMail};
+            return broken_off(report.step);
+        case PushCause::kPlugin:
+            break;
     }
-    return {DeliveryEvent::kReplyLost, ErrorKind::kUncertain, false};
+    // A report nobody can read: what happened to the message is not known.
+    return {DeliveryEvent::kReplyLost, ErrorKind::kUncertain, PushScope::kMailbox};
+}
+
+bool proves_server(const PushReport& report) {
+    const bool spoke = report.cause == PushCause::kReply || report.cause == PushCause::kSizeLimit;
+    return spoke && report.step >= PushStep::kAuth && classify(report).scope != PushScope::kServer;
 }
 
 const char* to_string(PushStep step) {

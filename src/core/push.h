@@ -3,13 +3,19 @@
 //
 //   step that ended it            reply 2xx   reply 4xx   reply 5xx    no reply (lost, timeout)
 //   connect, greeting, EHLO/HELO  –           deferral    deferral     deferral
-//   STARTTLS, AUTH                –           deferral    deferral     deferral, account to blame
+//   STARTTLS, AUTH                –           deferral    deferral     deferral
 //   MAIL, RCPT, DATA              –           deferral    failure      deferral
 //   final dot                     success     deferral    failure      UNCERTAIN
 //   SIZE limit (never sent)       –           –           failure      –
 //
 // 421 is a deferral wherever it comes (RFC 5321 section 3.8). A message that cannot be read locally
 // is a deferral: the connection was closed without the final dot (N4.5).
+//
+// Whose trouble it is decides who waits. The server's: whatever ends the dialogue before anybody
+// has been named to it, and 421. The mailbox's: what the server answers to its domain (EHLO 5xx)
+// and its credentials (all of AUTH: a limit on logins is one account's), and a dialogue that breaks
+// off or stalls after that, which the next message would most likely meet again. Everything else is
+// the one message's.
 #ifndef VM_CORE_PUSH_H
 #define VM_CORE_PUSH_H
 
@@ -59,14 +65,24 @@ struct PushReport {
     std::string server;    // host:port
 };
 
+// What an outcome says about the messages that come next.
+enum class PushScope {
+    kMessage,  // nothing
+    kMailbox,  // nothing else of this mailbox will get through now either
+    kServer,   // nothing else will get through to this server now, whoever sends it
+};
+
 struct PushOutcome {
     DeliveryEvent event;  // kAccepted, kDeferral, kFailure or kReplyLost
-    ErrorKind
-        kind;  // who is to blame: kRetryNow, kRetryLater, kMessage, kAccount, kConfig, kUncertain
-    bool server_down;  // nothing else will get through to this server now either
+    // Who must act: kRetryNow, kRetryLater, kMessage, kAccount, kConfig, kUncertain.
+    ErrorKind kind;
+    PushScope scope;
 };
 
 PushOutcome classify(const PushReport& report);
+
+// Whether the server answered as one that works does: it got as far as an account or a message.
+bool proves_server(const PushReport& report);
 
 const char* to_string(PushStep step);
 const char* to_string(PushCause cause);

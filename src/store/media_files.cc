@@ -71,15 +71,20 @@ Result<> IncomingMedia::publish() {
     return fsync_directory(directory_);
 }
 
-void sweep_temporaries(const fs::path& directory, TimeMs now) {
-    std::error_code ignored;
-    for (fs::directory_iterator it(directory, ignored), end; it != end; it.increment(ignored)) {
-        struct stat status {};
-        if (it->path().extension() != kSuffix || ::lstat(it->path().c_str(), &status) != 0)
-            continue;
-        const TimeMs modified = static_cast<TimeMs>(status.st_mtim.tv_sec) * 1000;
-        if (S_ISREG(status.st_mode) && now - modified > kDayMs) ::unlink(it->path().c_str());
-    }
+void sweep_temporaries(const Paths& paths, TimeMs now) {
+    const auto sweep = [&](const fs::path& directory, const char* suffix) {
+        std::error_code ignored;
+        for (fs::directory_iterator it(directory, ignored), end; it != end; it.increment(ignored)) {
+            struct stat status {};
+            if ((suffix && it->path().extension() != suffix) ||
+                ::lstat(it->path().c_str(), &status) != 0)
+                continue;
+            const TimeMs modified = static_cast<TimeMs>(status.st_mtim.tv_sec) * 1000;
+            if (S_ISREG(status.st_mode) && now - modified > kDayMs) ::unlink(it->path().c_str());
+        }
+    };
+    sweep(paths.media(), kSuffix);
+    sweep(paths.spool(), nullptr);
 }
 
 }  // namespace vm::store

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/paths.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -42,8 +43,9 @@ class IncomingMedia {
     std::int64_t size_ = 0;
 };
 
-// Removes the *.tmp in `directory` that are older than a day: their process is gone.
-void sweep_temporaries(const std::filesystem::path& directory, TimeMs now);
+// Removes the temporary files that are older than a day, for their process is gone: *.tmp in
+// var/media, everything in var/spool.
+void sweep_temporaries(const Paths& paths, TimeMs now);
 
 }  // namespace vm::store
 

@@ -33,7 +33,8 @@ inline constexpr const char* kWherePending =
     " AND m.state <> 'deleted' ORDER BY d.queued_at, m.id";
 
 inline constexpr const char* kDue =
-    "SELECT d.mailbox, MIN(d.next_attempt) FROM deliveries d JOIN messages m ON m.id = d.message_id"
+    "SELECT d.mailbox, MIN(CASE d.state WHEN 'queued' THEN 0 ELSE d.next_attempt END)"
+    " FROM deliveries d JOIN messages m ON m.id = d.message_id"
     " WHERE d.state IN ('queued', 'deferred', 'uncertain') AND m.state <> 'deleted'"
     " GROUP BY d.mailbox ORDER BY d.mailbox";
 

@@ -7,8 +7,6 @@
 #include "store/records.h"
 #include "store/sql_store.h"
 
-#include <algorithm>
-
 namespace vm::store {
 
 namespace {
@@ -82,55 +80,79 @@ Result<> SqlStore::retry(const std::string& id) {
     });
 }
 
+Result<MessageRecord> SqlStore::write_intent(const std::string& id, const std::string& message_id) {
+    constexpr const char* kIntent = "begin delivery of";
+    VM_ASSIGN(MessageRecord record, read_record(sql_, id));
+    if (record.message.state == MessageState::kDeleted)
+        return refused(record, kIntent, "the message is deleted");
+    const auto next = next_state(record.delivery.state, DeliveryEvent::kIntent);
+    if (!next)
+        return refused(record, kIntent,
+                       "its delivery is " + std::string(to_string(record.delivery.state)));
+    Delivery delivery = record.delivery;
+    delivery.state = *next;
+    ++delivery.attempts;
+    if (delivery.message_id.empty()) delivery.message_id = message_id;
+    change_delivery(record, delivery, "attempt " + std::to_string(delivery.attempts));
+    record.delivery = std::move(delivery);
+    return record;
+}
+
+Result<> SqlStore::write_outcome(const Outcome& outcome) {
+    constexpr const char* kOutcome = "end delivery of";
+    if (outcome.event == DeliveryEvent::kIntent || outcome.event == DeliveryEvent::kRequeue)
+        return fail(ErrorKind::kUsage, kOutcome, outcome.id,
+                    std::string(to_string(outcome.event)) + " is not an outcome");
+    VM_ASSIGN(const MessageRecord record, read_record(sql_, outcome.id));
+    const auto next = next_state(record.delivery.state, outcome.event);
+    if (!next)
+        return refused(record, kOutcome,
+                       std::string(to_string(outcome.event)) +
+                           " cannot happen while its delivery is " +
+                           to_string(record.delivery.state));
+    Delivery delivery = record.delivery;
+    delivery.state = *next;
+    delivery.next_attempt = outcome.next_attempt;
+    delivery.last_reply = sanitize_line(outcome.reply);
+    change_delivery(record, delivery, outcome.reply);
+    return {};
+}
+
 Result<MessageRecord> SqlStore::record_intent(const std::string& id,
                                               const std::string& message_id) {
-    constexpr const char* kIntent = "begin delivery of";
-    return guarded(kIntent, id, [&]() -> Result<MessageRecord> {
+    return guarded("begin delivery of", id, [&]() -> Result<MessageRecord> {
         Transaction transaction(sql_);
-        VM_ASSIGN(MessageRecord record, read_record(sql_, id));
-        if (record.message.state == MessageState::kDeleted)
-            return refused(record, kIntent, "the message is deleted");
-        const auto next = next_state(record.delivery.state, DeliveryEvent::kIntent);
-        if (!next)
-            return refused(record, kIntent,
-                           "its delivery is " + std::string(to_string(record.delivery.state)));
-        Delivery delivery = record.delivery;
-        delivery.state = *next;
-        ++delivery.attempts;
-        if (delivery.message_id.empty()) delivery.message_id = message_id;
-        change_delivery(record, delivery, "attempt " + std::to_string(delivery.attempts));
+        VM_ASSIGN(MessageRecord record, write_intent(id, message_id));
         transaction.commit();
-        record.delivery = std::move(delivery);
         return record;
     });
 }
 
-Result<> SqlStore::record_outcome(const std::string& id, DeliveryEvent event,
-                                  const std::string& reply, TimeMs next_attempt) {
-    constexpr const char* kOutcome = "end delivery of";
-    if (event == DeliveryEvent::kIntent || event == DeliveryEvent::kRequeue)
-        return fail(ErrorKind::kUsage, kOutcome, id,
-                    std::string(to_string(event)) + " is not an outcome");
-    return guarded(kOutcome, id, [&]() -> Result<> {
+Result<> SqlStore::record_outcome(const Outcome& outcome) {
+    return guarded("end delivery of", outcome.id, [&]() -> Result<> {
         Transaction transaction(sql_);
-        VM_ASSIGN(const MessageRecord record, read_record(sql_, id));
-        const auto next = next_state(record.delivery.state, event);
-        if (!next)
-            return refused(record, kOutcome,
-                           std::string(to_string(event)) + " cannot happen while its delivery is " +
-                               to_string(record.delivery.state));
-        Delivery delivery = record.delivery;
-        delivery.state = *next;
-        delivery.next_attempt = next_attempt;
-        delivery.last_reply = sanitize_line(reply);
-        change_delivery(record, delivery, reply);
+        VM_TRY(write_outcome(outcome));
         transaction.commit();
         return {};
     });
 }
 
-Result<int> SqlStore::recover(const std::vector<std::string>& mailboxes, TimeMs next_attempt) {
-    sweep_temporaries(paths_.media(), clock_.now());
+Result<std::optional<MessageRecord>> SqlStore::record_outcome(const Outcome& outcome,
+                                                              const Intent& following) {
+    return guarded("end delivery of", outcome.id, [&]() -> Result<std::optional<MessageRecord>> {
+        Transaction transaction(sql_);
+        VM_TRY(write_outcome(outcome));
+        // A refusal has written nothing.
+        auto intent = write_intent(following.id, following.message_id);
+        transaction.commit();
+        if (!intent) return std::optional<MessageRecord>();
+        return std::optional(std::move(*intent));
+    });
+}
+
+Result<int> SqlStore::recover(const std::function<bool(const std::string&)>& mine,
+                              TimeMs next_attempt) {
+    sweep_temporaries(paths_, clock_.now());
     return guarded("recover deliveries", "", [&]() -> Result<int> {
         Transaction transaction(sql_);
         std::vector<std::string> left;
@@ -140,8 +162,7 @@ Result<int> SqlStore::recover(const std::vector<std::string>& mailboxes, TimeMs 
                 (sql_.prepare << kSending, soci::into(id), soci::into(mailbox));
             statement.execute();
             while (statement.fetch())
-                if (std::find(mailboxes.begin(), mailboxes.end(), mailbox) != mailboxes.end())
-                    left.push_back(id);
+                if (mine(mailbox)) left.push_back(id);
         }
         const std::string reason = "the agent ended during the attempt";
         for (const std::string& id : left) {

@@ -33,9 +33,11 @@ class SqlStore : public Store {
 
     Result<MessageRecord> record_intent(const std::string& id,
                                         const std::string& message_id) override;
-    Result<> record_outcome(const std::string& id, DeliveryEvent event, const std::string& reply,
-                            TimeMs next_attempt) override;
-    Result<int> recover(const std::vector<std::string>& mailboxes, TimeMs next_attempt) override;
+    Result<> record_outcome(const Outcome& outcome) override;
+    Result<std::optional<MessageRecord>> record_outcome(const Outcome& outcome,
+                                                        const Intent& following) override;
+    Result<int> recover(const std::function<bool(const std::string& mailbox)>& mine,
+                        TimeMs next_attempt) override;
 
     Result<> set_status(const MailboxStatus& status) override;
     Result<std::vector<MailboxStatus>> statuses() override;
@@ -43,8 +45,12 @@ class SqlStore : public Store {
     Result<std::int64_t> change_mark() override;
 
   private:
-    // Commits `to`, the delivery of the message of `from` after a transition. In a transaction.
+    // Parts of a transaction. An error means that nothing was written.
+
+    // Writes `to`, the delivery of the message of `from` after a transition.
     void change_delivery(const MessageRecord& from, const Delivery& to, const std::string& reply);
+    Result<MessageRecord> write_intent(const std::string& id, const std::string& message_id);
+    Result<> write_outcome(const Outcome& outcome);
 
     std::unique_ptr<soci::session> session_;
     soci::session& sql_;  // *session_

@@ -107,7 +107,7 @@ class Store {
     virtual Result<std::vector<MessageRecord>> queue() = 0;
     // Those of one mailbox that decide() looks at: queued, deferred, uncertain.
     virtual Result<std::vector<MessageRecord>> pending(const std::string& mailbox) = 0;
-    // Mailboxes that have such deliveries, with the earliest next_attempt.
+    // Mailboxes that have such deliveries, with the earliest next_attempt; 0 for a queued one.
     struct Due {
         std::string mailbox;
         TimeMs next_attempt;
@@ -124,14 +124,27 @@ class Store {
     // allows it (another process has it, it was sent, the message was deleted).
     virtual Result<MessageRecord> record_intent(const std::string& id,
                                                 const std::string& message_id) = 0;
-    // Commits an outcome (any event but kIntent and kRequeue). `next_attempt` matters for deferred
-    // and uncertain. kMessage when the event cannot happen in the delivery's state.
-    virtual Result<> record_outcome(const std::string& id, DeliveryEvent event,
-                                    const std::string& reply, TimeMs next_attempt) = 0;
-    // Cleans up after dead processes: deliveries of these mailboxes that are in `sending` get event
-    // kRestart and are due at next_attempt; temporary media files older than a day go. Returns how
-    // many deliveries.
-    virtual Result<int> recover(const std::vector<std::string>& mailboxes, TimeMs next_attempt) = 0;
+    struct Intent {
+        std::string id, message_id;
+    };
+    struct Outcome {
+        std::string id;
+        DeliveryEvent event;  // any but kIntent and kRequeue
+        std::string reply;
+        TimeMs next_attempt = 0;  // matters for deferred and uncertain
+    };
+    // Commits an outcome. kMessage when the event cannot happen in the delivery's state.
+    virtual Result<> record_outcome(const Outcome& outcome) = 0;
+    // Commits an outcome and, with the same durable write, the intent for another message; the
+    // record as record_intent() gives it, nullopt when that intent is refused, which does not touch
+    // the outcome.
+    virtual Result<std::optional<MessageRecord>> record_outcome(const Outcome& outcome,
+                                                                const Intent& following) = 0;
+    // Cleans up after dead processes: deliveries in `sending` whose mailbox is `mine` get event
+    // kRestart and are due at next_attempt; temporary files older than a day go. Returns how many
+    // deliveries.
+    virtual Result<int> recover(const std::function<bool(const std::string& mailbox)>& mine,
+                                TimeMs next_attempt) = 0;
 
     // Status.
 

@@ -15,7 +15,8 @@ class ServerGateTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(unproven_server_gets_one_connection);
     CPPUNIT_TEST(proven_server_gets_four);
     CPPUNIT_TEST(down_server_rests_and_is_probed_by_one);
-    CPPUNIT_TEST(pauses_grow);
+    CPPUNIT_TEST(one_outage_counts_once);
+    CPPUNIT_TEST(stalling_server_is_unproven_again);
     CPPUNIT_TEST(unproven_servers_share_half_of_the_threads);
     CPPUNIT_TEST(conversation_that_never_began_says_nothing);
     CPPUNIT_TEST(every_mailbox_has_exactly_one_worker);
@@ -23,7 +24,7 @@ class ServerGateTest : public CppUnit::TestFixture {
 
     void prove(ServerGate& gate, const std::string& server) {
         gate.started(server);
-        gate.finished(server, std::nullopt, 0, 0.5);
+        gate.finished(server, ServerSeen::kWorks);
     }
 
     void unproven_server_gets_one_connection() {
@@ -48,31 +49,41 @@ class ServerGateTest : public CppUnit::TestFixture {
         ServerGate gate(16);
         prove(gate, "a");
         gate.started("a");
-        gate.finished("a", "connect: refused", 1000, 0.5);
+        gate.finished_down("a", "connect: refused", 1, 31'000);
         CPPUNIT_ASSERT(gate.ask("a", 1001) == Verdict::kDown);
         CPPUNIT_ASSERT_EQUAL(std::string("connect: refused"), gate.down_reason("a"));
         const auto until = gate.down_until("a");
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{1000 + 30'000}, until);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{31'000}, until);
+        CPPUNIT_ASSERT_EQUAL(1, gate.failures("a"));
         CPPUNIT_ASSERT(gate.ask("a", until) == Verdict::kGo);
         gate.started("a");
         CPPUNIT_ASSERT(gate.ask("a", until) == Verdict::kWait);
-        gate.finished("a", std::nullopt, until, 0.5);
+        gate.finished("a", ServerSeen::kWorks);
         CPPUNIT_ASSERT(gate.ask("a", until) == Verdict::kGo);
         CPPUNIT_ASSERT(gate.down_reason("a").empty());
+        CPPUNIT_ASSERT_EQUAL(0, gate.failures("a"));
     }
 
-    void pauses_grow() {
+    // Four dialogues that end with the same outage are one failure: the pause grows once.
+    void one_outage_counts_once() {
         ServerGate gate(16);
-        std::int64_t now = 0, last = 0;
-        for (int i = 0; i < 12; ++i) {
-            gate.started("a");
-            gate.finished("a", "down", now, 0.5);
-            const auto pause = gate.down_until("a") - now;
-            CPPUNIT_ASSERT(pause >= last && pause <= 7'200'000);
-            last = pause;
-            now += pause;
-        }
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{7'200'000}, last);
+        prove(gate, "a");
+        for (int i = 0; i < 4; ++i) gate.started("a");
+        const int failures = gate.failures("a") + 1;
+        for (int i = 0; i < 4; ++i) gate.finished_down("a", "down", failures, 30'000);
+        CPPUNIT_ASSERT_EQUAL(1, gate.failures("a"));
+        CPPUNIT_ASSERT(gate.ask("a", 30'000) == Verdict::kGo);
+    }
+
+    // Lets everybody in and then goes silent: it must not get four of the threads again.
+    void stalling_server_is_unproven_again() {
+        ServerGate gate(16);
+        prove(gate, "a");
+        gate.started("a");
+        gate.finished("a", ServerSeen::kStalls);
+        CPPUNIT_ASSERT(gate.ask("a", 0) == Verdict::kGo);
+        gate.started("a");
+        CPPUNIT_ASSERT(gate.ask("a", 0) == Verdict::kWait);
     }
 
     void unproven_servers_share_half_of_the_threads() {
@@ -81,7 +92,7 @@ class ServerGateTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(gate.ask("dead2", 0) == Verdict::kGo);
         gate.started("dead2");
         CPPUNIT_ASSERT(gate.ask("dead3", 0) == Verdict::kWait);
-        gate.finished("dead1", std::nullopt, 0, 0.5);
+        gate.finished("dead1", ServerSeen::kWorks);
         CPPUNIT_ASSERT(gate.ask("dead1", 0) == Verdict::kGo);
         CPPUNIT_ASSERT(gate.ask("dead3", 0) == Verdict::kGo);
     }
@@ -89,7 +100,7 @@ class ServerGateTest : public CppUnit::TestFixture {
     void conversation_that_never_began_says_nothing() {
         ServerGate gate(16);
         gate.started("a");
-        gate.cancelled("a");
+        gate.finished("a", ServerSeen::kNothing);
         CPPUNIT_ASSERT(gate.ask("a", 0) == Verdict::kGo);
         gate.started("a");
         CPPUNIT_ASSERT(gate.ask("a", 0) == Verdict::kWait);  // still unproven

@@ -22,6 +22,8 @@ class SettingsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(edit_is_taken_up);
     CPPUNIT_TEST(invalid_edit_leaves_the_last_good_in_force);
     CPPUNIT_TEST(invalid_misc_leaves_the_last_good_in_force);
+    CPPUNIT_TEST(trouble_outside_the_file_ends_without_an_edit);
+    CPPUNIT_TEST(an_edit_keeps_the_others_objects);
     CPPUNIT_TEST(removed_mailbox_goes);
     CPPUNIT_TEST(seats_beyond_the_limit_are_marked);
     CPPUNIT_TEST(chmod_is_an_edit);
@@ -30,6 +32,7 @@ class SettingsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
     testing::UnitRoot root_;
+    std::int64_t now_ = 1000;
 
   public:
     void setUp() override {
@@ -40,19 +43,19 @@ class SettingsTest : public CppUnit::TestFixture {
   private:
     void unchanged_files_are_not_read_again() {
         SettingsReader reader(root_.paths, all);
-        CPPUNIT_ASSERT(reader.refresh());
+        CPPUNIT_ASSERT(reader.refresh(now_));
         const auto first = reader.current();
-        CPPUNIT_ASSERT(!reader.refresh());
+        CPPUNIT_ASSERT(!reader.refresh(now_));
         CPPUNIT_ASSERT(first == reader.current());
         CPPUNIT_ASSERT(first->mailboxes.at("101").options->integration);
     }
 
     void edit_is_taken_up() {
         SettingsReader reader(root_.paths, all);
-        reader.refresh();
+        reader.refresh(now_);
         root_.mailbox("101", "changed");
         root_.mailbox("102", "new");
-        CPPUNIT_ASSERT(reader.refresh());
+        CPPUNIT_ASSERT(reader.refresh(now_));
         CPPUNIT_ASSERT_EQUAL(std::string("changed@example.com"),
                              reader.current()->mailboxes.at("101").options->email_name);
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, reader.current()->mailboxes.size());
@@ -60,34 +63,64 @@ class SettingsTest : public CppUnit::TestFixture {
 
     void invalid_edit_leaves_the_last_good_in_force() {
         SettingsReader reader(root_.paths, all);
-        reader.refresh();
+        reader.refresh(now_);
         root_.mailbox("101", "other", "Smtp Port = many\n");
-        CPPUNIT_ASSERT(reader.refresh());
+        CPPUNIT_ASSERT(reader.refresh(now_));
         const auto& mailbox = reader.current()->mailboxes.at("101");
         CPPUNIT_ASSERT_EQUAL(std::string("reply-dot-250@example.com"), mailbox.options->email_name);
         CPPUNIT_ASSERT(mailbox.problem.find("Smtp Port") != std::string::npos);
         CPPUNIT_ASSERT(mailbox.problem.find("101.ini") != std::string::npos);
         root_.mailbox("101", "mended");
-        reader.refresh();
+        reader.refresh(now_);
         CPPUNIT_ASSERT(reader.current()->mailboxes.at("101").problem.empty());
     }
 
     void invalid_misc_leaves_the_last_good_in_force() {
         root_.misc("[g_nRetryDeliveryTimeoutMin]\nValue = 5\nIgnore = 0\n");
         SettingsReader reader(root_.paths, {});
-        CPPUNIT_ASSERT(reader.refresh());
+        CPPUNIT_ASSERT(reader.refresh(now_));
         root_.misc("[g_nRetryDeliveryTimeoutMin]\nValue = soon\nIgnore = 0\n");
-        CPPUNIT_ASSERT(reader.refresh());
-        CPPUNIT_ASSERT_EQUAL(std::int64_t{5}, reader.current()->misc.retry_timeout_min);
+        CPPUNIT_ASSERT(reader.refresh(now_));
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{5}, reader.current()->misc->retry_timeout_min);
         CPPUNIT_ASSERT(reader.current()->misc_problem.find("g_nRetryDeliveryTimeoutMin") !=
                        std::string::npos);
     }
 
+    // A certificate that is installed, or mounted, after the agent was started.
+    void trouble_outside_the_file_ends_without_an_edit() {
+        const auto ca = root_.paths.root / "late.pem";
+        root_.mailbox("101", "a", "TLS CA File = " + ca.string() + "\n");
+        SettingsReader reader(root_.paths, all);
+        CPPUNIT_ASSERT(reader.refresh(now_));
+        CPPUNIT_ASSERT(!reader.current()->mailboxes.at("101").problem.empty());
+        now_ += 600'000;
+        CPPUNIT_ASSERT(!reader.refresh(now_));  // the same trouble again is no news
+        root_.write(ca, "");
+        CPPUNIT_ASSERT(!reader.refresh(now_));  // not yet time
+        now_ += 600'000;
+        CPPUNIT_ASSERT(reader.refresh(now_));
+        CPPUNIT_ASSERT_EQUAL(std::string(), reader.current()->mailboxes.at("101").problem);
+        CPPUNIT_ASSERT(reader.current()->mailboxes.at("101").options);
+    }
+
+    void an_edit_keeps_the_others_objects() {
+        root_.mailbox("102", "b");
+        SettingsReader reader(root_.paths, all);
+        reader.refresh(now_);
+        const auto before = reader.current();
+        root_.mailbox("101", "c");
+        CPPUNIT_ASSERT(reader.refresh(now_));
+        const auto after = reader.current();
+        CPPUNIT_ASSERT(before->mailboxes.at("101").options != after->mailboxes.at("101").options);
+        CPPUNIT_ASSERT(before->mailboxes.at("102").options == after->mailboxes.at("102").options);
+        CPPUNIT_ASSERT(before->misc == after->misc);
+    }
+
     void removed_mailbox_goes() {
         SettingsReader reader(root_.paths, all);
-        reader.refresh();
+        reader.refresh(now_);
         std::filesystem::remove(root_.paths.mailbox_ini("101"));
-        CPPUNIT_ASSERT(reader.refresh());
+        CPPUNIT_ASSERT(reader.refresh(now_));
         CPPUNIT_ASSERT(reader.current()->mailboxes.empty());
     }
 
@@ -97,10 +130,10 @@ class SettingsTest : public CppUnit::TestFixture {
         // A worker that serves 102 alone counts all the same.
         SettingsReader reader(root_.paths,
                               [](const std::string& number) { return number == "102"; });
-        reader.refresh();
+        reader.refresh(now_);
         CPPUNIT_ASSERT(!reader.current()->mailboxes.at("102").seat);
         std::filesystem::remove(root_.paths.mailbox_ini("101"));
-        CPPUNIT_ASSERT(reader.refresh());
+        CPPUNIT_ASSERT(reader.refresh(now_));
         CPPUNIT_ASSERT(reader.current()->mailboxes.at("102").seat);
     }
 
@@ -109,10 +142,10 @@ class SettingsTest : public CppUnit::TestFixture {
             "101", "a",
             "Smtp Password = x\nSmtp Account = a\nSmtp SSL = Yes\nSmtp Authentication = Plain\n");
         SettingsReader reader(root_.paths, all);
-        reader.refresh();
+        reader.refresh(now_);
         CPPUNIT_ASSERT_EQUAL(std::string(), reader.current()->mailboxes.at("101").problem);
         ::chmod(root_.paths.mailbox_ini("101").c_str(), 0644);
-        CPPUNIT_ASSERT(reader.refresh());
+        CPPUNIT_ASSERT(reader.refresh(now_));
         CPPUNIT_ASSERT(!reader.current()->mailboxes.at("101").problem.empty());
     }
 

@@ -28,7 +28,7 @@ class VmctlQueueTest : public CppUnit::TestFixture {
     static void attempt(const VmctlRig& rig, const std::string& id, DeliveryEvent end) {
         const auto store = rig.store();
         CPPUNIT_ASSERT(store->record_intent(id, id + "@x").has_value());
-        CPPUNIT_ASSERT(store->record_outcome(id, end, "451 4.7.1 later", 1795314629000));
+        CPPUNIT_ASSERT(store->record_outcome({id, end, "451 4.7.1 later", 1795314629000}));
     }
 
     static std::string delivery(const VmctlRig& rig, const std::string& id) {

@@ -1,5 +1,7 @@
 #include "core/decide.h"
 
+#include "core/delivery.h"
+
 #include <cppunit/extensions/HelperMacros.h>
 #include <rapidcheck.h>
 
@@ -172,7 +174,7 @@ class DecideTest : public CppUnit::TestFixture {
                     continue;
                 }
                 RC_ASSERT(policy.integration);
-                RC_ASSERT(record->delivery.next_attempt <= kNow);
+                RC_ASSERT(is_due(record->delivery, kNow));
                 const bool voice = record->message.kind == MessageKind::kVoice;
                 RC_ASSERT((voice ? policy.send_voice : policy.send_fax));
                 const bool searches = action.kind == ActionKind::kSearch;

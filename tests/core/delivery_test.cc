@@ -44,7 +44,9 @@ class DeliveryTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(sent_is_the_end);
     CPPUNIT_TEST(nothing_unsure_becomes_unsent);
     CPPUNIT_TEST(names_come_back);
-    CPPUNIT_TEST(gives_up_after_the_timeout_only);
+    CPPUNIT_TEST(what_may_have_arrived_stays_uncertain);
+    CPPUNIT_TEST(timeout_counts_from_the_queue);
+    CPPUNIT_TEST(clock_set_back_holds_nothing);
     CPPUNIT_TEST(backoff_doubles_within_its_bounds);
     CPPUNIT_TEST(backoff_of_any_count_is_sane);
     CPPUNIT_TEST_SUITE_END();
@@ -107,19 +109,53 @@ class DeliveryTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(!parse_message_state("unread"));
     }
 
-    void gives_up_after_the_timeout_only() {
-        constexpr std::int64_t kTimeout = 1000;
+    // Over any course of attempts: once an attempt may have arrived, only an answer, the timeout or
+    // nothing follows.
+    void what_may_have_arrived_stays_uncertain() {
+        CPPUNIT_ASSERT(rc::check("uncertain for good", [] {
+            const std::vector<E> ends{E::kAccepted, E::kDeferral, E::kFailure, E::kReplyLost};
+            S state = S::kQueued;
+            bool unsure = false;
+            for (int i = *rc::gen::inRange(1, 8); i > 0; --i) {
+                const S before = state;
+                const auto sending = next_state(before, E::kIntent);
+                if (!sending) break;
+                const bool crash = *rc::gen::arbitrary<bool>();
+                const E event =
+                    crash ? E::kRestart : outcome_after(before, *rc::gen::elementOf(ends));
+                state = *next_state(*sending, event);
+                unsure |= event == E::kReplyLost || event == E::kRestart;
+                if (unsure) RC_ASSERT(state == S::kUncertain || state == S::kSent);
+                if (*rc::gen::arbitrary<bool>())
+                    state = next_state(state, E::kRequeue).value_or(state);
+            }
+        }));
+        CPPUNIT_ASSERT(outcome_after(S::kDeferred, E::kFailure) == E::kFailure);
+        CPPUNIT_ASSERT(outcome_after(S::kQueued, E::kDeferral) == E::kDeferral);
+    }
+
+    void timeout_counts_from_the_queue() {
         Delivery delivery;
-        delivery.state = S::kSending;
         delivery.queued_at = 5000;
-        for (const E unfinished : {E::kDeferral, E::kReplyLost}) {
-            CPPUNIT_ASSERT(with_timeout(unfinished, delivery, kTimeout, 5999) == unfinished);
-            CPPUNIT_ASSERT(with_timeout(unfinished, delivery, kTimeout, 6000) == E::kGiveUp);
-        }
-        for (const E final : {E::kAccepted, E::kFailure, E::kFound})
-            CPPUNIT_ASSERT(with_timeout(final, delivery, kTimeout, 9999) == final);
-        delivery.state = S::kQueued;  // not tried yet: it has its attempt
-        CPPUNIT_ASSERT(with_timeout(E::kDeferral, delivery, kTimeout, 9999) == E::kDeferral);
+        CPPUNIT_ASSERT(!is_over(delivery, 1000, 5999));
+        CPPUNIT_ASSERT(is_over(delivery, 1000, 6000));
+        CPPUNIT_ASSERT(is_over(delivery, 0, 5000));  // 0: no retry at all
+    }
+
+    void clock_set_back_holds_nothing() {
+        constexpr TimeMs kNow = 1'800'000'000'000;
+        Delivery delivery;
+        delivery.state = S::kQueued;
+        delivery.next_attempt = kNow + 60'000;
+        CPPUNIT_ASSERT(is_due(delivery, kNow));  // has no pause to keep
+        delivery.state = S::kDeferred;
+        CPPUNIT_ASSERT(!is_due(delivery, kNow));
+        CPPUNIT_ASSERT(is_due(delivery, kNow + 60'000));
+        // The longest pause there is does count.
+        delivery.next_attempt = kNow + kUncertainFactor * backoff_ms(100, 0.999);
+        CPPUNIT_ASSERT(!is_due(delivery, kNow));
+        delivery.next_attempt = kNow + 48LL * 3600 * 1000;
+        CPPUNIT_ASSERT(is_due(delivery, kNow));
     }
 
     void backoff_doubles_within_its_bounds() {

@@ -40,6 +40,8 @@ class PushTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(PushTest);
     CPPUNIT_TEST(the_table_of_the_manual);
     CPPUNIT_TEST(who_is_to_blame);
+    CPPUNIT_TEST(who_waits);
+    CPPUNIT_TEST(what_proves_a_server);
     CPPUNIT_TEST(without_a_reply);
     CPPUNIT_TEST(success_has_one_cause);
     CPPUNIT_TEST(only_a_permanent_answer_fails_a_message);
@@ -73,25 +75,73 @@ class PushTest : public CppUnit::TestFixture {
     void who_is_to_blame() {
         CPPUNIT_ASSERT(classify(reply(PushStep::kAuth, 535)).kind == K::kAccount);
         CPPUNIT_ASSERT(classify(reply(PushStep::kAuth, 535)).event == E::kDeferral);
-        CPPUNIT_ASSERT(!classify(reply(PushStep::kAuth, 535)).server_down);
         CPPUNIT_ASSERT(classify(reply(PushStep::kAuth, 454)).kind == K::kRetryLater);
         CPPUNIT_ASSERT(classify(reply(PushStep::kMail, 530)).kind == K::kAccount);
         CPPUNIT_ASSERT(classify(reply(PushStep::kMail, 530)).event == E::kDeferral);
         CPPUNIT_ASSERT(classify(reply(PushStep::kRcpt, 550)).kind == K::kMessage);
-        CPPUNIT_ASSERT(!classify(reply(PushStep::kRcpt, 450)).server_down);
         CPPUNIT_ASSERT(classify(end(PushStep::kAuth, PushCause::kConfig)).kind == K::kConfig);
         CPPUNIT_ASSERT(classify(end(PushStep::kMail, PushCause::kSizeLimit)).event == E::kFailure);
         for (const PushStep step : kSteps) {
             const PushOutcome closing = classify(reply(step, 421));
             CPPUNIT_ASSERT(closing.event == E::kDeferral);  // RFC 5321 section 3.8
-            CPPUNIT_ASSERT_MESSAGE(to_string(step), closing.server_down);
         }
+    }
+
+    // One mailbox's credentials, domain or limit must not hold up its neighbours on the server;
+    // what nobody gets past holds up all.
+    void who_waits() {
+        struct Row {
+            PushReport report;
+            PushScope scope;
+        };
+        const Row rows[] = {
+            {end(PushStep::kConnect, PushCause::kRefused), PushScope::kServer},
+            {end(PushStep::kConnect, PushCause::kDns), PushScope::kServer},
+            {end(PushStep::kStartTls, PushCause::kTls), PushScope::kServer},
+            {end(PushStep::kGreeting, PushCause::kTimeout), PushScope::kServer},
+            {end(PushStep::kHello, PushCause::kLost), PushScope::kServer},
+            {reply(PushStep::kGreeting, 554), PushScope::kServer},
+            {reply(PushStep::kHello, 450), PushScope::kServer},
+            {reply(PushStep::kHello, 550), PushScope::kMailbox},
+            {reply(PushStep::kStartTls, 454), PushScope::kServer},
+            {reply(PushStep::kAuth, 454), PushScope::kMailbox},
+            {reply(PushStep::kAuth, 421), PushScope::kMailbox},
+            {reply(PushStep::kAuth, 535), PushScope::kMailbox},
+            {end(PushStep::kAuth, PushCause::kLost), PushScope::kMailbox},
+            {end(PushStep::kAuth, PushCause::kTimeout), PushScope::kMailbox},
+            {end(PushStep::kAuth, PushCause::kConfig), PushScope::kMailbox},
+            {reply(PushStep::kMail, 530), PushScope::kMailbox},
+            {reply(PushStep::kMail, 421), PushScope::kServer},
+            {reply(PushStep::kMail, 451), PushScope::kMessage},
+            {reply(PushStep::kRcpt, 550), PushScope::kMessage},
+            {end(PushStep::kData, PushCause::kTimeout), PushScope::kMailbox},
+            {end(PushStep::kBody, PushCause::kLost), PushScope::kMailbox},
+            {end(PushStep::kBody, PushCause::kLocal), PushScope::kMessage},
+            {end(PushStep::kDot, PushCause::kLost), PushScope::kMailbox},
+            {reply(PushStep::kDot, 250), PushScope::kMessage},
+            {reply(PushStep::kDot, 452), PushScope::kMessage},
+        };
+        for (const Row& row : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(
+                describe(row.report) + ' ' + std::to_string(row.report.code),
+                static_cast<int>(row.scope), static_cast<int>(classify(row.report).scope));
+    }
+
+    void what_proves_a_server() {
+        CPPUNIT_ASSERT(proves_server(reply(PushStep::kDot, 250)));
+        CPPUNIT_ASSERT(proves_server(reply(PushStep::kRcpt, 550)));
+        CPPUNIT_ASSERT(proves_server(reply(PushStep::kAuth, 535)));
+        CPPUNIT_ASSERT(proves_server(end(PushStep::kMail, PushCause::kSizeLimit)));
+        CPPUNIT_ASSERT(!proves_server(reply(PushStep::kGreeting, 220)));
+        CPPUNIT_ASSERT(!proves_server(reply(PushStep::kRcpt, 421)));
+        for (const PushStep step : kSteps)  // a tarpit proves nothing, however far it lets one get
+            CPPUNIT_ASSERT(!proves_server(end(step, PushCause::kTimeout)));
     }
 
     void without_a_reply() {
         for (const PushCause cause : {PushCause::kDns, PushCause::kRefused, PushCause::kTls}) {
             const PushOutcome outcome = classify(end(PushStep::kConnect, cause));
-            CPPUNIT_ASSERT(outcome.event == E::kDeferral && outcome.server_down);
+            CPPUNIT_ASSERT(outcome.event == E::kDeferral && outcome.scope == PushScope::kServer);
         }
         CPPUNIT_ASSERT(classify(end(PushStep::kBody, PushCause::kLocal)).event == E::kDeferral);
         CPPUNIT_ASSERT(classify(end(PushStep::kBody, PushCause::kCancelled)).event == E::kDeferral);

@@ -308,7 +308,7 @@ class MessagesTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT(kind_of(store->restore(id)) == ErrorKind::kNoInput);
             CPPUNIT_ASSERT(kind_of(store->retry(id)) == ErrorKind::kNoInput);
             CPPUNIT_ASSERT(kind_of(store->record_intent(id, "x")) == ErrorKind::kNoInput);
-            CPPUNIT_ASSERT(kind_of(store->record_outcome(id, DeliveryEvent::kAccepted, "", 0)) ==
+            CPPUNIT_ASSERT(kind_of(store->record_outcome({id, DeliveryEvent::kAccepted, "", 0})) ==
                            ErrorKind::kNoInput);
         }
     }

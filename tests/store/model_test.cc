@@ -61,7 +61,7 @@ class Model {
             for (auto& [id, m] : messages_)
                 if (const auto next = next_state(m.delivery, DeliveryEvent::kRestart))
                     ++count, change(m, *next);
-            RC_ASSERT(*store_->recover({mailbox_}, 0) == count);
+            RC_ASSERT(*store_->recover([&](const auto& m) { return m == mailbox_; }, 0) == count);
         } else if (step.op == Op::kAdd || messages_.empty()) {
             const auto id = store_->add(root_.message(mailbox_));
             RC_ASSERT(id.has_value());
@@ -78,7 +78,7 @@ class Model {
     // What the store says of the operation.
     bool apply(Op op, const std::string& id) {
         const auto outcome = [&](DeliveryEvent event) {
-            return store_->record_outcome(id, event, "words", 0).has_value();
+            return store_->record_outcome({id, event, "words", 0}).has_value();
         };
         switch (op) {
             case Op::kMarkRead:

@@ -23,6 +23,9 @@ class QueueTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(outcomes_follow_the_state_machine_only);
     CPPUNIT_TEST(retry_by_state);
     CPPUNIT_TEST(recovers_what_a_dead_agent_had_in_hand);
+    CPPUNIT_TEST(an_outcome_begins_the_following_delivery);
+    CPPUNIT_TEST(a_following_delivery_that_is_refused_does_not_touch_the_outcome);
+    CPPUNIT_TEST(a_queued_delivery_is_due_whatever_the_clock_was);
     CPPUNIT_TEST(a_recovery_sweeps_old_temporaries_only);
     CPPUNIT_TEST(due_and_pending_leave_out_what_is_settled);
     CPPUNIT_TEST(threads_share_out_the_intents);
@@ -41,7 +44,7 @@ class QueueTest : public CppUnit::TestFixture {
         if (state == DeliveryState::kOff || state == DeliveryState::kQueued) return id;
         good(store.record_intent(id, id + "@x"));
         const auto end = [&](DeliveryEvent event) {
-            good(store.record_outcome(id, event, "words", kStart + 60000));
+            good(store.record_outcome({id, event, "words", kStart + 60000}));
         };
         if (state == DeliveryState::kSent) end(DeliveryEvent::kAccepted);
         if (state == DeliveryState::kDeferred) end(DeliveryEvent::kDeferral);
@@ -62,7 +65,7 @@ class QueueTest : public CppUnit::TestFixture {
         // Durable, for every process.
         CPPUNIT_ASSERT(good(root.open()->get(id)).delivery.state == DeliveryState::kSending);
 
-        good(store->record_outcome(id, DeliveryEvent::kAccepted, "250 2.0.0 Ok: queued\r\n", 0));
+        good(store->record_outcome({id, DeliveryEvent::kAccepted, "250 2.0.0 Ok: queued\r\n", 0}));
         const Delivery sent = good(root.open()->get(id)).delivery;
         CPPUNIT_ASSERT(sent.state == DeliveryState::kSent);
         CPPUNIT_ASSERT_EQUAL(std::string("250 2.0.0 Ok: queued  "), sent.last_reply);
@@ -73,7 +76,7 @@ class QueueTest : public CppUnit::TestFixture {
         const auto store = root.open();
         const std::string id = good(store->add(root.message()));
         good(store->record_intent(id, "first@x"));
-        good(store->record_outcome(id, DeliveryEvent::kDeferral, "451", 0));
+        good(store->record_outcome({id, DeliveryEvent::kDeferral, "451", 0}));
         const MessageRecord again = good(store->record_intent(id, "second@y"));
         CPPUNIT_ASSERT_EQUAL(std::string("first@x"), again.delivery.message_id);
         CPPUNIT_ASSERT_EQUAL(2, again.delivery.attempts);
@@ -106,7 +109,7 @@ class QueueTest : public CppUnit::TestFixture {
                 const std::string id = message_in(*store, root, state);
                 const std::size_t steps = good(store->history(id)).size();
                 const auto next = next_state(state, event);
-                const auto done = store->record_outcome(id, event, "words", 77);
+                const auto done = store->record_outcome({id, event, "words", 77});
                 const std::string what = std::string(to_string(state)) + " " + to_string(event);
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(what, next.has_value(), done.has_value());
                 CPPUNIT_ASSERT_MESSAGE(what,
@@ -118,7 +121,7 @@ class QueueTest : public CppUnit::TestFixture {
         }
         const std::string id = message_in(*store, root, D::kQueued);
         for (const E event : {E::kIntent, E::kRequeue})
-            CPPUNIT_ASSERT(kind_of(store->record_outcome(id, event, "", 0)) == ErrorKind::kUsage);
+            CPPUNIT_ASSERT(kind_of(store->record_outcome({id, event, "", 0})) == ErrorKind::kUsage);
     }
 
     void retry_by_state() {
@@ -162,9 +165,10 @@ class QueueTest : public CppUnit::TestFixture {
         const std::string other = good(store->add(root.message("102")));
         good(store->record_intent(other, "x"));
 
-        CPPUNIT_ASSERT_EQUAL(0, good(store->recover({}, 9)));
-        CPPUNIT_ASSERT_EQUAL(1, good(store->recover({"100", "101"}, 9)));
-        CPPUNIT_ASSERT_EQUAL(0, good(store->recover({"100", "101"}, 9)));
+        CPPUNIT_ASSERT_EQUAL(0, good(store->recover([](const auto&) { return false; }, 9)));
+        const auto not_102 = [](const std::string& mailbox) { return mailbox != "102"; };
+        CPPUNIT_ASSERT_EQUAL(1, good(store->recover(not_102, 9)));
+        CPPUNIT_ASSERT_EQUAL(0, good(store->recover(not_102, 9)));
         const Delivery recovered = good(store->get(mine)).delivery;
         CPPUNIT_ASSERT(recovered.state == DeliveryState::kUncertain);
         CPPUNIT_ASSERT_EQUAL(TimeMs{9}, recovered.next_attempt);
@@ -174,6 +178,46 @@ class QueueTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::string("uncertain"), good(store->history(mine)).back().to);
     }
 
+    void an_outcome_begins_the_following_delivery() {
+        const Root root;
+        const auto store = root.open();
+        const std::string first = message_in(*store, root, DeliveryState::kSending);
+        const std::string second = message_in(*store, root, DeliveryState::kQueued);
+        const auto begun = good(store->record_outcome(
+            {first, DeliveryEvent::kAccepted, "250 ok", 0}, {second, second + "@x"}));
+        CPPUNIT_ASSERT(begun && begun->delivery.state == DeliveryState::kSending);
+        CPPUNIT_ASSERT_EQUAL(1, begun->delivery.attempts);
+        CPPUNIT_ASSERT(good(store->get(first)).delivery.state == DeliveryState::kSent);
+        CPPUNIT_ASSERT_EQUAL(second + "@x", good(store->get(second)).delivery.message_id);
+        CPPUNIT_ASSERT_EQUAL(std::string("sending"), good(store->history(second)).back().to);
+    }
+
+    void a_following_delivery_that_is_refused_does_not_touch_the_outcome() {
+        const Root root;
+        const auto store = root.open();
+        const std::string first = message_in(*store, root, DeliveryState::kSending);
+        const std::string second = message_in(*store, root, DeliveryState::kQueued);
+        good(store->remove(second));
+        CPPUNIT_ASSERT(!good(store->record_outcome(
+            {first, DeliveryEvent::kDeferral, "451 later", 7}, {second, second + "@x"})));
+        CPPUNIT_ASSERT(good(store->get(first)).delivery.state == DeliveryState::kDeferred);
+        CPPUNIT_ASSERT(good(store->get(second)).delivery.state == DeliveryState::kQueued);
+        // And an outcome that is refused begins nothing.
+        const std::string third = message_in(*store, root, DeliveryState::kQueued);
+        CPPUNIT_ASSERT(kind_of(store->record_outcome({first, DeliveryEvent::kAccepted, "250", 0},
+                                                     {third, third + "@x"})) ==
+                       ErrorKind::kMessage);
+        CPPUNIT_ASSERT(good(store->get(third)).delivery.state == DeliveryState::kQueued);
+    }
+
+    void a_queued_delivery_is_due_whatever_the_clock_was() {
+        const Root root;
+        ManualClock clock(kStart);
+        const auto store = root.open(clock);
+        good(store->add(root.message()));
+        CPPUNIT_ASSERT_EQUAL(TimeMs{0}, good(store->due()).front().next_attempt);
+    }
+
     void a_recovery_sweeps_old_temporaries_only() {
         const Root root;
         ManualClock clock(system_clock().now());
@@ -181,11 +225,14 @@ class QueueTest : public CppUnit::TestFixture {
         const std::string id = good(store->add(root.message()));
         const auto left = root.paths.media() / "01ARZ3NDEKTSV4RRFFQ69G5FAV.wav.tmp";
         std::ofstream(left) << "half";
-        good(store->recover({}, 0));
-        CPPUNIT_ASSERT(std::filesystem::exists(left));
+        std::filesystem::create_directories(root.paths.spool());
+        const auto spooled = root.paths.spool() / "01ARZ3NDEKTSV4RRFFQ69G5FAV.mp3";
+        std::ofstream(spooled) << "half";
+        good(store->recover([](const auto&) { return false; }, 0));
+        CPPUNIT_ASSERT(std::filesystem::exists(left) && std::filesystem::exists(spooled));
         clock.advance(25LL * 3600 * 1000);
-        good(store->recover({}, 0));
-        CPPUNIT_ASSERT(!std::filesystem::exists(left));
+        good(store->recover([](const auto&) { return false; }, 0));
+        CPPUNIT_ASSERT(!std::filesystem::exists(left) && !std::filesystem::exists(spooled));
         CPPUNIT_ASSERT(std::filesystem::exists(store->media_path(good(store->get(id)).message)));
     }
 
@@ -206,7 +253,7 @@ class QueueTest : public CppUnit::TestFixture {
         const auto due = good(store->due());
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, due.size());
         CPPUNIT_ASSERT_EQUAL(std::string("101"), due[0].mailbox);
-        CPPUNIT_ASSERT_EQUAL(kStart + 1, due[0].next_attempt);  // the queued one's
+        CPPUNIT_ASSERT_EQUAL(TimeMs{0}, due[0].next_attempt);  // the queued one's
         CPPUNIT_ASSERT_EQUAL(std::string("99"), due[1].mailbox);
 
         const auto in_order = [](const std::vector<MessageRecord>& records) {
@@ -288,9 +335,9 @@ class QueueTest : public CppUnit::TestFixture {
         const auto store = root.open();
         const std::string id = message_in(*store, root, DeliveryState::kQueued);
         good(store->record_intent(id, "x"));
-        good(store->record_outcome(id, DeliveryEvent::kDeferral, "451 4.7.1 later\x07\xFF", 5));
+        good(store->record_outcome({id, DeliveryEvent::kDeferral, "451 4.7.1 later\x07\xFF", 5}));
         good(store->retry(id));
-        good(store->record_outcome(id, DeliveryEvent::kSwitchOff, "Email Integration is No", 0));
+        good(store->record_outcome({id, DeliveryEvent::kSwitchOff, "Email Integration is No", 0}));
         std::string told;
         for (const HistoryEntry& entry : good(store->history(id)))
             told += entry.from + ">" + entry.to + " (" + entry.reply + ") ";

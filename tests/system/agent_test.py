@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """The running agent: takes up edits, survives its workers, is delayed by nobody, stops cleanly."""
 
+import base64
+import concurrent.futures
 import email
 import json
 import os
 import signal
+import socket
+import sqlite3
 
 import media
 import vmunit
@@ -242,8 +246,8 @@ class AgentTest(vmunit.TestCase):
             agent.wait_for_workers()
             first = unit.add("101", media.recording("vm-intro"))
             unit.wait_for_state(first, "deferred")
-            second = unit.add("101", media.recording("vm-goodbye"))  # not tried: the server is down
-            unit.wait_for_state(second, "deferred")
+            second = unit.add("101", media.recording("vm-goodbye"))
+            self.assertEqual("queued", unit.state(second), "tried while its server is known to be down")
             [mailbox] = json.loads(unit.ctl("status", "--json").stdout)["mailboxes"]
             self.assertEqual("error", mailbox["state"], "the reason is gone while nothing is delivered")
             self.assertIn(str(port), mailbox["reason"])
@@ -251,6 +255,149 @@ class AgentTest(vmunit.TestCase):
             unit.ctl("queue", "retry")
             rig.wait_for_mail(self.user, 2)
             unit.wait_for_state(second, "sent")
+
+    def lock_of(self, unit):
+        """Holds the store's write lock; commit() lets go of it."""
+        connection = sqlite3.connect(unit.root / "var/vm.db", isolation_level=None)
+        self.addCleanup(connection.close)
+        connection.execute("BEGIN IMMEDIATE")
+        return connection
+
+    def status(self, unit, number):
+        [mailbox] = [
+            m for m in json.loads(unit.ctl("status", "--json").stdout)["mailboxes"] if m["mailbox"] == number
+        ]
+        return mailbox
+
+    def test_an_acceptance_that_could_not_be_recorded_is_recorded_later(self):
+        with ScriptedSmtp() as server:
+            unit = self.unit()
+            unit.mailbox("101", rig, self.user, "relay", Smtp_Port=server.port)
+            hold = server.hold("dot")
+            with unit.agent():
+                identity = unit.add("101", media.recording("vm-intro"))
+                self.assertTrue(server.reached("dot").wait(60))
+                lock = self.lock_of(unit)
+                hold.set()
+                wait_until("failure to record", lambda: "could not be recorded" in unit.trace())
+                lock.execute("COMMIT")
+                unit.wait_for_state(identity, "sent")
+            self.assertEqual(1, len(server.messages))
+
+    def test_a_recovery_that_failed_is_done_again(self):
+        with ScriptedSmtp({"dot": ScriptedSmtp.STALL}) as server:
+            unit = self.unit()
+            unit.mailbox("101", rig, self.user, "relay", Smtp_Port=server.port)
+            agent = unit.agent()
+            self.addCleanup(agent.stop)
+            identity = unit.add("101", media.recording("vm-intro"))
+            self.assertTrue(server.reached("dot").wait(60))
+            workers = agent.workers()
+            agent.process.kill()
+            agent.process.wait()
+            for worker in workers:  # they would wait for the reply
+                os.kill(worker, signal.SIGKILL)
+            wait_until("end of the workers", lambda: not any(os.path.exists(f"/proc/{w}") for w in workers))
+            self.assertEqual("sending", unit.state(identity))
+            lock = self.lock_of(unit)
+            with unit.agent():
+                wait_until("failed recovery", lambda: "recovery:" in unit.trace())
+                lock.execute("COMMIT")
+                unit.wait_for_state(identity, "uncertain")
+
+    def test_an_edit_reaches_a_mailbox_in_the_middle_of_its_queue(self):
+        with ScriptedSmtp() as server:
+            unit = self.unit()
+            unit.mailbox("101", rig, self.user, "relay", Smtp_Port=server.port)
+            hold = server.hold("dot")
+            identities = [unit.add("101", media.recording("vm-intro")) for _ in range(3)]
+            with unit.agent():
+                self.assertTrue(server.reached("dot").wait(60))
+                unit.set("101", Email_Integration="No")
+                wait_until("edit taken up", lambda: "101: its options changed" in unit.trace())
+                hold.set()
+                for identity in identities[1:]:
+                    unit.wait_for_state(identity, "off")
+            self.assertEqual(["sent", "off", "off"], sorted(map(unit.state, identities), reverse=True))
+            self.assertEqual(1, len(server.received))
+
+    def test_one_accounts_trouble_does_not_stop_its_neighbour(self):
+        def auth(line):
+            throttled = b"busy" in base64.b64decode(line.split()[-1])
+            return "454 4.7.0 too many login attempts" if throttled else "235 2.7.0 welcome"
+
+        with ScriptedSmtp({"EHLO": "250-scripted\r\n250 AUTH PLAIN", "AUTH": auth}) as server:
+            unit = self.unit()
+            for number, account in (("101", "busy"), ("103", "quiet")):  # one worker serves both
+                options = {"Smtp_Authentication": "Plain", "Allow_Cleartext_Password": "Yes", "Smtp_Account": account}
+                unit.mailbox(number, rig, self.user, "relay", Smtp_Port=server.port, **options)
+            with unit.agent():
+                first = unit.add("101", media.recording("vm-intro"))
+                unit.wait_for_state(first, "deferred")
+                second = unit.add("103", media.recording("vm-intro"))
+                unit.wait_for_state(second, "sent")
+                self.assertIn("454", self.status(unit, "101")["reason"])
+                self.assertEqual("ok", self.status(unit, "103")["state"])
+
+    def test_an_edit_elsewhere_leaves_a_problem_where_it_is(self):
+        unit = self.unit()
+        unit.mailbox("101", rig, self.user, Smtp_Port=free_port())
+        unit.mailbox("103", rig, self.user)
+        with unit.agent():
+            identity = unit.add("101", media.recording("vm-intro"))
+            unit.wait_for_state(identity, "deferred")
+            wait_until("reported problem", lambda: self.status(unit, "101")["state"] == "error")
+            unit.set("103", Email_Integration="No")
+            wait_until("edit taken up", lambda: "103: its options changed" in unit.trace())
+            self.assertEqual("error", self.status(unit, "101")["state"])
+
+    def test_many_messages_of_some_do_not_hold_up_the_one_of_another(self):
+        busy, each = ("102", "104", "106", "108"), 105
+        with ScriptedSmtp() as server:
+            unit = self.unit()
+            for number in (*busy, "150"):  # one worker, one server
+                unit.mailbox(number, rig, self.user, "relay", Smtp_Port=server.port)
+            with concurrent.futures.ThreadPoolExecutor(4) as pool:
+                list(pool.map(lambda n: unit.add(n, media.recording("vm-intro")), busy * each))
+            one = unit.add("150", media.recording("vm-intro"))
+            with unit.agent():
+                unit.wait_for_state(one, "sent")
+            mails = [email.message_from_bytes(m)["X-VM-Mailbox"] for m in server.messages]
+            self.assertLess(mails.index("150"), 3 * each, "150 was served when the others were done")
+
+    def test_a_mailbox_with_nothing_to_do_is_left_alone(self):
+        with ScriptedSmtp({"dot": ScriptedSmtp.DROP}) as server:
+            unit = self.unit()
+            unit.config("misc", "set", "TraceLevelOverride", "True")
+            unit.mailbox("101", rig, self.user, "relay", Smtp_Port=server.port)
+            identity = unit.add("101", media.recording("vm-intro"))
+            unit.once(status=75)
+            self.assertEqual("uncertain", unit.state(identity))
+            unit.ctl("queue", "retry", identity)
+            unit.set("101", Email_Integration="No")  # it stays uncertain, and must not be sent
+            unit.mailbox("103", rig, self.user)
+            before = unit.trace().count("101: turn")
+            with unit.agent():
+                for _ in range(3):  # something to do for its worker
+                    unit.wait_for_state(unit.add("103", media.recording("vm-intro")), "sent")
+            turns = unit.trace().count("101: turn") - before
+            self.assertTrue(1 <= turns <= 50, f"{turns} turns over a queue in which nothing was due")
+
+    def test_a_store_that_cannot_be_opened_is_not_tried_without_pause(self):
+        unit = self.unit()
+        unit.mailbox("101", rig, self.user)
+        unit.add("101", media.recording("vm-intro"))
+        with sqlite3.connect(unit.root / "var/vm.db") as store:
+            store.execute("UPDATE schema_version SET version = 99")
+        store.close()
+        failure = "newer program"
+        before = unit.trace().count(failure)
+        with unit.agent() as agent:
+            wait_until("failure to open", lambda: unit.trace().count(failure) > before)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as control:
+                control.sendto(b"101\n", str(unit.root / "run/vmemaild.sock"))
+            wait_until("another try of both workers", lambda: unit.trace().count(failure) >= before + 4)
+            self.assertLess(unit.trace().count(failure), before + 20)
 
     def test_the_background_agent_lets_go_of_its_callers_pipes(self):
         unit = self.unit()

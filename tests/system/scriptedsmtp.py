@@ -8,8 +8,8 @@ class ScriptedSmtp:
     """Listens on a loopback port from construction to close().
 
     `script` maps a step to what happens there, once the command has come: "greeting", "EHLO", "MAIL",
-    "RCPT", "DATA", "dot", "QUIT". A text is the reply, STALL waits until close() or release(), DROP
-    closes the connection. It may be changed at any time. What has happened is in `messages` (accepted
+    "RCPT", "DATA", "dot", "QUIT". A text is the reply, a function is given the command's line and
+    returns it, STALL waits until close() or release(), DROP closes the connection. It may be changed at any time. What has happened is in `messages` (accepted
     ones, as bytes), `connections` and, for each step, reached(step).wait().
     """
 
@@ -70,9 +70,11 @@ class ScriptedSmtp:
         with self._lock:
             return self._reached.setdefault(step, threading.Event())
 
-    def _do(self, step, default, out):
+    def _do(self, step, default, out, line=b""):
         """Answers a step; false: the connection ends here."""
         action = self.script.get(step, default)
+        if callable(action):
+            action = action(line.decode(errors="replace").strip())
         self.reached(step).set()
         if step in self._held:
             self._held[step].wait()
@@ -95,7 +97,7 @@ class ScriptedSmtp:
             if verb == "QUIT":
                 self._do("QUIT", "221 2.0.0 bye", out)
                 return
-            if not self._do(verb, defaults.get(verb, "250 2.0.0 ok"), out):
+            if not self._do(verb, defaults.get(verb, "250 2.0.0 ok"), out, line):
                 return
             if verb == "DATA" and str(self.script.get("DATA", "354")).startswith("354"):
                 if not self._take(lines, out):
