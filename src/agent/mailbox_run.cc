@@ -5,6 +5,7 @@
 #include "base/trace.h"
 
 #include <algorithm>
+#include <unistd.h>
 
 namespace vm::agent {
 
@@ -99,6 +100,7 @@ class Turn {
 
     bool look();
     void push_all(const std::vector<const MessageRecord*>& due);
+    Result<UniqueFd> take_file();
     std::optional<Mail> compose(const MessageRecord& due);
     std::optional<MessageRecord> begin(const MessageRecord& due, const std::string& message_id);
     std::optional<MessageRecord> push(const Mail& mail, const MessageRecord& begun,
@@ -121,6 +123,8 @@ class Turn {
     const config::MailboxOptions& mailbox_;
     RunResult result_;
     bool gave_up_ = false;
+    // Spool files to use again: making one costs the kernel more than anything else about it.
+    std::vector<UniqueFd> spare_files_;
     std::optional<transport::Session> session_;
 };
 
@@ -236,10 +240,20 @@ std::optional<MessageRecord> Turn::begin(const MessageRecord& due, const std::st
     return std::nullopt;
 }
 
+// An empty file without a name in the spool.
+Result<UniqueFd> Turn::take_file() {
+    if (spare_files_.empty()) return unnamed_file(context_.paths.spool());
+    UniqueFd file = std::move(spare_files_.back());
+    spare_files_.pop_back();
+    if (::ftruncate(file.get(), 0) != 0 || ::lseek(file.get(), 0, SEEK_SET) != 0)
+        return unnamed_file(context_.paths.spool());
+    return file;
+}
+
 // Writes the mail into a file without a name. When that fails, says so where it belongs: what would
 // fail for any message pauses the mailbox, the rest ends this one's attempt.
 std::optional<Turn::Mail> Turn::compose(const MessageRecord& due) {
-    auto file = unnamed_file(context_.paths.spool());
+    auto file = take_file();
     if (!file) {
         pause(PushScope::kMailbox, file.error().text());
         return std::nullopt;
@@ -304,6 +318,7 @@ void Turn::push_all(const std::vector<const MessageRecord*>& due) {
         while (begun) {
             auto following = compose_next();
             begun = push(*mail, *begun, following ? &*following : nullptr);
+            spare_files_.push_back(std::move(mail->file));
             mail = std::move(following);
         }
     }

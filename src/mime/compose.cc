@@ -213,10 +213,8 @@ bool is_unchanged(const Source& source) {
 }
 
 Result<std::int64_t> write_out(GMimeObject* mail, const std::vector<Source>& sources, int out_fd) {
-    Output output{out_fd, 0, {}};
-    const Owned<GMimeStream> direct = new_out_stream(output);
-    const Owned<GMimeStream> out(
-        g_mime_stream_buffer_new(direct.get(), GMIME_STREAM_BUFFER_BLOCK_WRITE));
+    Output output{out_fd};
+    const Owned<GMimeStream> out = new_out_stream(output);
     GMimeFormatOptions* format = g_mime_format_options_clone(g_mime_format_options_get_default());
     g_mime_format_options_set_newline_format(format, GMIME_NEWLINE_FORMAT_DOS);
     const bool written = g_mime_object_write_to_stream(mail, format, out.get()) >= 0 &&

@@ -2,8 +2,6 @@
 
 #include "base/files.h"
 
-#include <string_view>
-
 namespace vm::mime {
 
 namespace {
@@ -16,16 +14,26 @@ struct OutStreamClass {
     GMimeStreamClass parent;
 };
 
+constexpr std::size_t kBlock = 65536;
+
+// Hands the buffer to the descriptor.
+bool write_buffer(Output& output) {
+    if (output.state) output.state = write_all(output.fd, output.buffer, "mail");
+    output.buffer.clear();
+    return output.state.has_value();
+}
+
 ssize_t write_out_stream(GMimeStream* stream, const char* data, std::size_t size) {
     Output& output = *reinterpret_cast<OutStream*>(stream)->output;
-    if (output.state) output.state = write_all(output.fd, std::string_view(data, size), "mail");
     if (!output.state) return -1;
+    output.buffer.append(data, size);
+    if (output.buffer.size() >= kBlock && !write_buffer(output)) return -1;
     output.written += static_cast<std::int64_t>(size);
     return static_cast<ssize_t>(size);
 }
 
-int flush_out_stream(GMimeStream*) {
-    return 0;
+int flush_out_stream(GMimeStream* stream) {
+    return write_buffer(*reinterpret_cast<OutStream*>(stream)->output) ? 0 : -1;
 }
 
 void initialise_class(void* type_class, void*) {

@@ -1,6 +1,7 @@
 // A GMime stream that writes to a descriptor and nothing else: it neither seeks (a pipe cannot) nor
-// fsyncs (the caller's decision), counts the bytes, and keeps the reason of a failure. Inside this
-// layer only; one thread.
+// fsyncs (the caller's decision), writes in large blocks, counts the bytes, and keeps the reason of
+// a failure. What was written is in the descriptor after g_mime_stream_flush(). Inside this layer
+// only; one thread.
 #ifndef VM_MIME_OUT_STREAM_H
 #define VM_MIME_OUT_STREAM_H
 
@@ -10,6 +11,7 @@
 #include <gmime/gmime.h>
 
 #include <cstdint>
+#include <string>
 
 namespace vm::mime {
 
@@ -17,7 +19,8 @@ namespace vm::mime {
 struct Output {
     int fd = -1;
     std::int64_t written = 0;
-    Result<> state;  // the first failure
+    Result<> state = {};  // the first failure
+    std::string buffer = {};
 };
 
 Owned<GMimeStream> new_out_stream(Output& output);
