@@ -290,7 +290,8 @@ std::optional<MessageRecord> Turn::push(const Mail& mail, const MessageRecord& b
     outgoing.size = mail.size;
     const PushReport report = session_->push(outgoing);
 
-    const End end{classify(report), describe(report), report.cause == PushCause::kCancelled};
+    const End end{classify(report), describe(report),
+                  report.cause == PushCause::kCancelled && context_.cancelled()};
     if (end.outcome.scope != PushScope::kMessage) pause(end.outcome.scope, end.words);
     if (proves_server(report))
         result_.server = ServerSeen::kWorks;
@@ -370,6 +371,7 @@ bool Turn::look() {
     }
     const bool searchable = context_.plugin && context_.plugin->can_search();
     const Plan plan = decide(*pending, policy_for(mailbox_, searchable), context_.clock.now());
+    result_.wake_at = plan.wake_at;
     std::vector<const MessageRecord*> sends;
     for (const Action& action : plan.actions) {
         if (ended()) return false;

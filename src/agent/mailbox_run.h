@@ -76,6 +76,7 @@ struct RunResult {
     std::optional<Pause> pause;
     std::optional<Error> store_error;  // the store failed: nothing more can be done or recorded
     bool more = false;                 // stopped early with work due
+    std::optional<TimeMs> wake_at;     // when nothing was due: the next delivery that will be
 };
 
 // The policy decide() gets for this mailbox.

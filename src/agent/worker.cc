@@ -71,11 +71,7 @@ class Worker {
   public:
     explicit Worker(const WorkerOptions& options)
         : options_(options),
-          settings_(options.paths,
-                    [this](const std::string& number) {
-                        return in_share(number, options_.index, options_.count) &&
-                               (!options_.only_mailbox || *options_.only_mailbox == number);
-                    }),
+          settings_(options.paths, [this](const std::string& number) { return is_mine(number); }),
           gate_(static_cast<int>(kThreads)),
           wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
           threads_(options.paths, kThreads) {}
@@ -88,9 +84,10 @@ class Worker {
     struct Actor {
         bool running = false;
         bool done_once = false;  // --once: had its turn
-        bool idle = false;       // its last turn found nothing to do in the queue as it is
         std::uint64_t last_start = 0;
-        TimeMs due = kNever;          // earliest next_attempt in the store
+        // The earliest next_attempt in the store; of a queue that a turn found nothing to do in,
+        // what that turn said: some deliveries wait for an option, not for a time.
+        TimeMs due = kNever;
         std::int64_t not_before = 0;  // steady: end of its pause
         int failures = 0;     // turns in a row that ended in a pause, or with the store's failure
         std::string problem;  // of its last turn
@@ -103,10 +100,15 @@ class Worker {
     struct Finished {
         std::string mailbox, server;  // server: "" when the gate was not asked
         int server_failures = 0;
+        std::shared_ptr<const config::MailboxOptions> options;  // those it was done with
         RunResult result;
     };
     using Candidate = std::map<std::string, Actor>::value_type;
 
+    bool is_mine(const std::string& number) const {
+        return in_share(number, options_.index, options_.count) &&
+               (!options_.only_mailbox || *options_.only_mailbox == number);
+    }
     Result<> open_store();
     void recover();
     void take_settings();
@@ -160,11 +162,9 @@ Result<> Worker::open_store() {
 // root's lock, and a dead worker's share is its successor's alone.
 void Worker::recover() {
     if (recovered_) return;
-    const auto mine = [this](const std::string& number) {
-        return in_share(number, options_.index, options_.count) &&
-               (!options_.only_mailbox || *options_.only_mailbox == number);
-    };
-    const auto recovered = store_->recover(mine, clock_.now() + kRecoveryPauseMs);
+    const auto recovered =
+        store_->recover([this](const std::string& number) { return is_mine(number); },
+                        clock_.now() + kRecoveryPauseMs);
     recovered_ = recovered.has_value();
     if (!recovered) {
         trace(TraceLevel::kError, "recovery: {}", recovered.error().text());
@@ -237,10 +237,7 @@ void Worker::read_queue() {
     }
     mark_ = *mark;
     look_at_queue_ = false;
-    for (auto& [number, actor] : actors_) {
-        actor.due = kNever;
-        actor.idle = false;
-    }
+    for (auto& [number, actor] : actors_) actor.due = kNever;
     for (const auto& entry : *due)
         if (const auto actor = actors_.find(entry.mailbox); actor != actors_.end())
             actor->second.due = entry.next_attempt;
@@ -262,7 +259,7 @@ std::vector<Worker::Candidate*> Worker::due_now() {
             continue;
         std::int64_t due = actor.not_before;
         if (actor.unrecorded.empty()) {
-            if (actor.due == kNever || actor.idle) continue;
+            if (actor.due == kNever) continue;
             if (!is_due(actor.due, now)) due = std::max(due, steady + (actor.due - now));
         }
         if (due > steady)
@@ -349,7 +346,7 @@ void Worker::start_turn(const std::string& number, Actor& actor, const std::stri
         }
         {
             const std::lock_guard lock(finished_mutex_);
-            finished_.push_back({number, server, server_failures, std::move(result)});
+            finished_.push_back({number, server, server_failures, mailbox, std::move(result)});
         }
         const std::uint64_t one = 1;
         if (::write(wake_.get(), &one, sizeof one) < 0) return;  // full: the loop is awake anyway
@@ -372,6 +369,8 @@ void Worker::take_pause(const Finished& turn, Actor& actor) {
             steady + std::min<std::int64_t>(1000LL << std::min(actor.failures++, 6), 60'000);
         set_problem(turn.mailbox, actor, result.store_error->text());
         trace(TraceLevel::kError, "{}: {}", turn.mailbox, result.store_error->text());
+    } else if (result.pause && turn.options != actor.options) {
+        // An edit came meanwhile, and may have mended it.
     } else if (result.pause) {
         if (!down) {
             actor.not_before = steady + result.pause->ms;
@@ -382,8 +381,8 @@ void Worker::take_pause(const Finished& turn, Actor& actor) {
         actor.failures = 0;
         actor.not_before = 0;
         set_problem(turn.mailbox, actor, {});
-    } else {
-        actor.idle = !result.more;
+    } else if (!result.more) {
+        actor.due = result.wake_at.value_or(kNever);
     }
 }
 

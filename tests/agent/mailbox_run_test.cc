@@ -190,7 +190,7 @@ class MailboxRunTest : public CppUnit::TestFixture {
         auto result = run_mailbox(context("reply-dot-250"));
         CPPUNIT_ASSERT_EQUAL(0, result.sent);
         CPPUNIT_ASSERT_EQUAL(0, result.recorded);
-        CPPUNIT_ASSERT(!result.more && !result.pause);
+        CPPUNIT_ASSERT(!result.more && !result.pause && result.wake_at == next);
         clock_.advance(30'000);
         result = run_mailbox(context("reply-dot-250"));
         CPPUNIT_ASSERT_EQUAL(1, result.sent);
