@@ -106,7 +106,7 @@ Ending SmtpTransaction::broken(Io io) const {
 // ending; the replies behind it are still the server's, and are read. Nothing: the data may follow.
 std::optional<Ending> SmtpTransaction::envelope(const std::vector<Command>& all) {
     std::optional<Ending> failure;
-    bool first = true, mail_open = false, data_open = false;
+    bool first = true, mail_open = false, rcpt_open = false, data_open = false;
     const std::size_t flight = capabilities_.pipelining ? all.size() : 1;
     for (std::size_t start = 0; start < all.size() && !failure; start += flight) {
         std::string text;
@@ -136,6 +136,7 @@ std::optional<Ending> SmtpTransaction::envelope(const std::vector<Command>& all)
                                : ending_of(step_, VM_CAUSE_PROTOCOL,
                                            "unexpected reply: " + reply_.text());
             if (command.step == VM_STEP_MAIL) mail_open = accepted;
+            if (command.step == VM_STEP_RCPT) rcpt_open = accepted;
             if (command.step == VM_STEP_DATA) data_open = accepted;
             if (refused && !failure) {
                 failure = ending_of(step_, reply_);
@@ -146,12 +147,18 @@ std::optional<Ending> SmtpTransaction::envelope(const std::vector<Command>& all)
     if (!failure) return std::nullopt;
     reusable_ = !stale_;
     reset_needed_ = mail_open;
-    if (data_open) end_empty_data();
+    if (!data_open) return failure;
+    // Where there is a recipient, of this envelope or of one that was not reset, a dot would be an
+    // empty mail for them: the connection ends without it.
+    if (rcpt_open || stale_)
+        reusable_ = false;
+    else
+        end_empty_data();
     return failure;
 }
 
-// The server wants data for an envelope it refused a part of (RFC 2920 section 3.1): it gets none.
-// Its answer, whatever it is, is no success.
+// The server wants data though it has no valid recipient (RFC 2920 section 3.1): it gets none. Its
+// answer, whatever it is, is no success.
 void SmtpTransaction::end_empty_data() {
     host_.trace("C: ", ".");
     const Deadline deadline = SteadyClock::now() + options_.reply_timeout;

@@ -7,6 +7,8 @@
 // else;
 // - step DOT begins when the first byte of the final dot is handed to the connection, not before;
 // - a message that cannot be read on ends the connection at once, without dot and without QUIT;
+// - data the server asks for in vain is ended by a lone dot only where nobody can get an empty
+// mail;
 // - replies are matched to commands in order; a surplus or missing one ends the connection.
 #ifndef VM_PLUGINS_COMMON_SMTP_H
 #define VM_PLUGINS_COMMON_SMTP_H

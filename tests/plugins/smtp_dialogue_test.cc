@@ -24,6 +24,8 @@ class SmtpDialogueTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(refusal_keeps_the_connection_and_resets_it);
     CPPUNIT_TEST(first_refusal_decides);
     CPPUNIT_TEST(data_accepted_behind_a_refused_recipient_gets_a_lone_dot);
+    CPPUNIT_TEST(no_empty_mail_after_a_refused_reset);
+    CPPUNIT_TEST(no_lone_dot_for_a_recipient_that_was_accepted);
     CPPUNIT_TEST(kept_connection_closed_is_replaced_silently);
     CPPUNIT_TEST(kept_connection_with_421_is_replaced_silently);
     CPPUNIT_TEST(fresh_connection_closed_is_not_retried);
@@ -207,6 +209,60 @@ class SmtpDialogueTest : public CppUnit::TestFixture {
         server.stop();
         CPPUNIT_ASSERT_EQUAL(std::string(), received);
         CPPUNIT_ASSERT_EQUAL(1, server.connections());
+    }
+
+    // RSET is not known to the server, which takes the rest of the flight all the same: a lone dot
+    // would be a second, empty mail for the recipient. Whether it is the new envelope's or the one
+    // that was not reset does not matter.
+    void no_empty_mail_after_a_refused_reset() {
+        for (const bool recipient_again : {true, false})
+            for (const char* ehlo : {"250-h\r\n250 PIPELINING\r\n", "250 h\r\n"}) {
+                Lines mails;
+                int recipients = 0;
+                SmtpScript first, second;
+                first.ehlo = second.ehlo = ehlo;
+                first.rset = "502 5.5.1 not implemented\r\n";
+                first.on_data =
+                    second.on_data = [&](const std::string& data) { mails.push_back(data); };
+                first.instead = [&](Peer& peer, const std::string& step) {
+                    if (step == "RCPT" && (++recipients == 1 || !recipient_again)) {
+                        peer.say("450 4.2.0 later\r\n");
+                        return true;
+                    }
+                    if (step == "DATA" && recipients == 1) {
+                        peer.say("503 5.5.1 no valid recipients\r\n");
+                        return true;
+                    }
+                    return false;
+                };
+                ScriptedServer server({first, second});
+                FakeHost host;
+                TestMessage message;
+                {
+                    SmtpSession session(options_for(server), host.session());
+                    assert_ending(session.push(*message), VM_STEP_RCPT, VM_CAUSE_REPLY, 450);
+                    assert_sent(session.push(*message));
+                    CPPUNIT_ASSERT(session.connected());
+                }
+                server.stop();
+                CPPUNIT_ASSERT_EQUAL(2, server.connections());
+                CPPUNIT_ASSERT_EQUAL(std::size_t{1}, mails.size());
+                CPPUNIT_ASSERT_EQUAL(message.text(), mails.front());
+            }
+    }
+
+    void no_lone_dot_for_a_recipient_that_was_accepted() {
+        int mails = 0;
+        SmtpScript script;
+        script.mail = "451 4.7.1 greylisted\r\n";
+        script.on_data = [&](const std::string&) { ++mails; };
+        ScriptedServer server(script);
+        FakeHost host;
+        TestMessage message;
+        SmtpSession session(options_for(server), host.session());
+        assert_ending(session.push(*message), VM_STEP_MAIL, VM_CAUSE_REPLY, 451);
+        server.stop();
+        CPPUNIT_ASSERT_EQUAL(0, mails);
     }
 
     // The first message goes through; then `bye` ends the connection.
