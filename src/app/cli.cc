@@ -2,9 +2,28 @@
 
 #include "base/text.h"
 
+#include <cerrno>
+#include <fcntl.h>
 #include <iostream>
 
 namespace vm::app {
+
+namespace {
+
+// Opened the wrong way round: who has no standard output is still told that nothing can be written
+// to it.
+void take_standard_descriptors() {
+    for (const int fd : {0, 1, 2})
+        if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)::open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+}
+
+}  // namespace
+
+int run_program(int argc, char** argv, int (*body)(int, char**)) {
+    take_standard_descriptors();
+    return body(argc, argv);
+}
 
 void add_common(CLI::App& program, std::string& root) {
     program

@@ -1,4 +1,4 @@
-// What the command-line programs share: parsing by CLI11, exit statuses, one-line errors.
+// What the programs share: the frame of main(), parsing by CLI11, exit statuses, one-line errors.
 #ifndef VM_APP_CLI_H
 #define VM_APP_CLI_H
 
@@ -12,6 +12,10 @@
 namespace vm::app {
 
 inline constexpr const char* kVersion = "0.1.0";
+
+// What every main() is: runs `body` and returns its status. Before it, those of the descriptors 0,
+// 1 and 2 that are closed are taken, so that no lock, socket or database gets one of them.
+int run_program(int argc, char** argv, int (*body)(int, char**));
 
 // Adds --root and --version, one-line description and exit statuses to `program`'s --help.
 void add_common(CLI::App& program, std::string& root);

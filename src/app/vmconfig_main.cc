@@ -4,7 +4,9 @@
 
 #include <iostream>
 
-int main(int argc, char** argv) {
+namespace {
+
+int run_vmconfig(int argc, char** argv) {
     CLI::App program("Edits the voice-mail unit's Misc Setup and Mailbox Options.", "vmconfig");
     std::string root;
     vm::app::VmconfigRequest request;
@@ -25,4 +27,10 @@ int main(int argc, char** argv) {
                                          "not everything could be written",
                                          {}});
     return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return vm::app::run_program(argc, argv, run_vmconfig);
 }

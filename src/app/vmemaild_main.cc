@@ -55,9 +55,7 @@ void report_start(vm::UniqueFd& pipe, int status) {
     pipe.reset();
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run_vmemaild(int argc, char** argv) {
     CLI::App program("The agent: sends voice and fax messages to the subscribers' mail accounts",
                      "vmemaild");
     std::string root, mailbox;
@@ -120,4 +118,10 @@ int main(int argc, char** argv) {
     const int code = vm::app::report(program, status.error());
     report_start(starting, code);
     return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return vm::app::run_program(argc, argv, run_vmemaild);
 }

@@ -3,9 +3,15 @@
 
 import json
 import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
 
 import media
 import vmunit
+from mailrig import wait_until
 
 
 class CommandsTest(vmunit.TestCase):
@@ -149,6 +155,39 @@ class CommandsTest(vmunit.TestCase):
         delivery = unit.delivery(identity)
         self.assertIn(delivery["state"], ("queued", "deferred"))
         self.assertEqual(0, delivery["attempts"])
+
+    def test_closed_standard_streams(self):
+        """Nothing opened later may get descriptor 0, 1 or 2: the lock would be lost with it."""
+        unit = self.unit()
+        starts = []
+        for _ in range(2):
+            agent = " ".join(map(shlex.quote, unit.command("vmemaild")))
+            starts.append(subprocess.run(["/bin/sh", "-c", f"exec {agent} <&- >&- 2>&-"]).returncode)
+            self.addCleanup(self.stop_agents, unit)
+        self.assertEqual([0, 69], starts)
+        self.assertEqual(1, len(self.masters(unit)))
+        # A program that cannot answer says so by its status.
+        for program, *arguments in (("vmctl", "status"), ("vmconfig", "misc", "list")):
+            command = " ".join(map(shlex.quote, unit.command(program, *arguments)))
+            self.assertEqual(69, subprocess.run(["/bin/sh", "-c", f"exec {command} <&- >&- 2>&-"]).returncode)
+
+    def masters(self, unit):
+        """The process ids of the agents on the unit's root, without their workers."""
+        agents = {}
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                arguments = (process / "cmdline").read_bytes().split(b"\0")
+                status = (process / "status").read_text()
+            except OSError:
+                continue
+            if str(unit.root).encode() in arguments and b"vmemaild" in arguments[0]:
+                agents[int(process.name)] = int(re.search(r"^PPid:\s*(\d+)", status, re.M)[1])
+        return [pid for pid, parent in agents.items() if parent not in agents]
+
+    def stop_agents(self, unit):
+        for pid in self.masters(unit):
+            os.kill(pid, signal.SIGTERM)
+        wait_until("end of the agents", lambda: not self.masters(unit))
 
     def test_export_is_the_mail_as_it_would_be_sent(self):
         unit = self.unit()
