@@ -38,7 +38,14 @@ std::string what_it_is(const Message& message) {
 
 int check_configuration(const Paths& paths) {
     Problems problems;
-    if (!std::filesystem::is_directory(paths.mailboxes())) {
+    std::error_code error;
+    const bool there = std::filesystem::is_directory(paths.mailboxes(), error);
+    if (error == std::errc::permission_denied) {
+        problems.add({ErrorKind::kPermission, "check", paths.mailboxes().string(), error.message(),
+                      "run it as the user the unit belongs to, or as root"});
+        return problems.status();
+    }
+    if (!there) {
         problems.add({ErrorKind::kNoInput, "check", paths.root.string(), "there is no unit here",
                       "`vmconfig init` makes one"});
         return problems.status();

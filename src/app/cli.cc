@@ -1,10 +1,15 @@
 #include "app/cli.h"
 
+#include "base/files.h"
 #include "base/text.h"
 
 #include <cerrno>
+#include <cstdlib>
+#include <exception>
 #include <fcntl.h>
+#include <filesystem>
 #include <iostream>
+#include <unistd.h>
 
 namespace vm::app {
 
@@ -18,10 +23,32 @@ void take_standard_descriptors() {
             (void)::open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
+std::string g_program;  // its name
+pid_t g_process = 0;    // the one main() runs in
+
+// Not a catch in run_program(): unwinding would wait for the threads of a worker whose dialogues
+// can take minutes, and its master would not see it crash.
+[[noreturn]] void end_by_exception() {
+    std::string what = "unknown exception";
+    try {
+        if (const auto problem = std::current_exception()) std::rethrow_exception(problem);
+    } catch (const std::exception& problem) {
+        what = problem.what();
+    } catch (...) {  // what it is stays unknown
+    }
+    const std::string line = g_program + ": internal error: " + sanitize_line(what) + "\n";
+    (void)write_all(STDERR_FILENO, line, "standard error");
+    if (::getpid() != g_process) std::abort();
+    ::_exit(exit_status(ErrorKind::kUnavailable));
+}
+
 }  // namespace
 
-int run_program(int argc, char** argv, int (*body)(int, char**)) {
+int run_program(int argc, char** argv, int (*body)(int, char**)) noexcept {
     take_standard_descriptors();
+    g_program = argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "?";
+    g_process = ::getpid();
+    std::set_terminate(end_by_exception);
     return body(argc, argv);
 }
 

@@ -14,8 +14,9 @@ namespace vm::app {
 inline constexpr const char* kVersion = "0.1.0";
 
 // What every main() is: runs `body` and returns its status. Before it, those of the descriptors 0,
-// 1 and 2 that are closed are taken, so that no lock, socket or database gets one of them.
-int run_program(int argc, char** argv, int (*body)(int, char**));
+// 1 and 2 that are closed are taken, so that no lock, socket or database gets one of them. An
+// exception that nobody caught is one line on stderr and status 69; in a child process, SIGABRT.
+int run_program(int argc, char** argv, int (*body)(int, char**)) noexcept;
 
 // Adds --root and --version, one-line description and exit statuses to `program`'s --help.
 void add_common(CLI::App& program, std::string& root);

@@ -18,8 +18,9 @@ int run_vmconfig(int argc, char** argv) {
     program.require_subcommand(1);
 
     if (const auto status = vm::app::parse(program, argc, argv)) return *status;
-    if (const auto done = request.run(vm::find_root(root)); !done)
-        return vm::app::report(program, done.error());
+    const auto paths = vm::find_root(root);
+    if (!paths) return vm::app::report(program, paths.error());
+    if (const auto done = request.run(*paths); !done) return vm::app::report(program, done.error());
     if (!std::cout.flush())
         return vm::app::report(program, {vm::ErrorKind::kUnavailable,
                                          "write",

@@ -81,8 +81,9 @@ int run_vmctl(int argc, char** argv) {
     for (std::string& argument : arguments) pointers.push_back(argument.data());
     if (const auto status = parse(program, static_cast<int>(pointers.size()), pointers.data()))
         return *status;
-    if (const auto done = context.action(find_root(root)); !done)
-        return report(program, done.error());
+    const auto paths = find_root(root);
+    if (!paths) return report(program, paths.error());
+    if (const auto done = context.action(*paths); !done) return report(program, done.error());
     std::cout.flush();
     if (!std::cout)
         return report(program, {ErrorKind::kUnavailable, "write", "standard output",

@@ -7,6 +7,7 @@
 #include "mime/compose.h"
 #include "store/store.h"
 
+#include <cstdlib>
 #include <fcntl.h>
 #include <iostream>
 #include <memory>
@@ -57,7 +58,15 @@ Result<std::int64_t> write_to(const Paths& paths, const MessageRecord& record,
 // To standard output in one go, so that a mail that cannot be composed prints nothing.
 Result<std::int64_t> export_to_stdout(const Paths& paths, const MessageRecord& record,
                                       const fs::path& media, bool mail) {
-    VM_ASSIGN(const UniqueFd fd, unnamed_file(fs::temp_directory_path()));
+    std::error_code error;
+    const fs::path directory = fs::temp_directory_path(error);
+    if (error) {
+        const char* const chosen = std::getenv("TMPDIR");
+        return fail(ErrorKind::kUnavailable, "export", chosen == nullptr ? "/tmp" : chosen,
+                    "there is no such directory for temporary files",
+                    "set TMPDIR to one that can be written to");
+    }
+    VM_ASSIGN(const UniqueFd fd, unnamed_file(directory));
     VM_TRY(write_to(paths, record, media, mail, fd.get(), "a temporary file"));
     return copy_all(fd.get(), STDOUT_FILENO, "standard output");
 }

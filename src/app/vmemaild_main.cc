@@ -75,7 +75,9 @@ int run_vmemaild(int argc, char** argv) {
     if (const auto status = vm::app::parse(program, argc, argv)) return *status;
     ::umask(0027);
 
-    const vm::Paths paths = vm::find_root(root);
+    const auto found = vm::find_root(root);
+    if (!found) return vm::app::report(program, found.error());
+    const vm::Paths& paths = *found;
     if (*mailbox_option && !once && !dry_run)
         return vm::app::report(program, {vm::ErrorKind::kUsage, "--mailbox", mailbox,
                                          "goes with --once or --dry-run", "see vmemaild --help"});

@@ -4,12 +4,18 @@
 
 namespace vm {
 
-Paths find_root(const std::string& option) {
+Result<Paths> find_root(const std::string& option) {
     std::string root = option;
     if (root.empty())
         if (const char* environment = std::getenv("VM_ROOT")) root = environment;
     if (root.empty()) root = "/usr/local/vm";
-    return Paths(std::filesystem::absolute(root).lexically_normal());
+    std::error_code error;
+    const std::filesystem::path absolute = std::filesystem::absolute(root, error);
+    if (error)
+        return fail(errno_kind(error.value()), "find the root", root,
+                    "the working directory it is taken from: " + error.message(),
+                    "give an absolute path");
+    return Paths(absolute.lexically_normal());
 }
 
 }  // namespace vm

@@ -2,6 +2,8 @@
 #ifndef VM_BASE_PATHS_H
 #define VM_BASE_PATHS_H
 
+#include "base/error.h"
+
 #include <filesystem>
 #include <string>
 
@@ -31,8 +33,9 @@ struct Paths {
     std::filesystem::path lib() const { return root / "lib"; }
 };
 
-// The root by the rule above; `option` is the value of --root or empty. Made absolute.
-Paths find_root(const std::string& option);
+// The root by the rule above; `option` is the value of --root or empty. Made absolute: kNoInput
+// when the working directory that takes is gone.
+Result<Paths> find_root(const std::string& option);
 
 }  // namespace vm
 

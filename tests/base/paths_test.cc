@@ -1,5 +1,7 @@
 #include "base/paths.h"
 
+#include "temporary_directory.h"
+
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <stdlib.h>
@@ -14,6 +16,7 @@ class PathsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(PathsTest);
     CPPUNIT_TEST(option_before_environment_before_default);
     CPPUNIT_TEST(is_absolute);
+    CPPUNIT_TEST(a_working_directory_that_is_gone_is_told);
     CPPUNIT_TEST(files_lie_where_the_contract_says);
     CPPUNIT_TEST_SUITE_END();
 
@@ -36,15 +39,31 @@ class PathsTest : public CppUnit::TestFixture {
 
     void option_before_environment_before_default() {
         ::setenv("VM_ROOT", "/env", 1);
-        CPPUNIT_ASSERT_EQUAL(std::string("/option"), find_root("/option").root.string());
-        CPPUNIT_ASSERT_EQUAL(std::string("/env"), find_root("").root.string());
+        CPPUNIT_ASSERT_EQUAL(std::string("/option"), find_root("/option")->root.string());
+        CPPUNIT_ASSERT_EQUAL(std::string("/env"), find_root("")->root.string());
         ::unsetenv("VM_ROOT");
-        CPPUNIT_ASSERT_EQUAL(std::string("/usr/local/vm"), find_root("").root.string());
+        CPPUNIT_ASSERT_EQUAL(std::string("/usr/local/vm"), find_root("")->root.string());
     }
 
     void is_absolute() {
         CPPUNIT_ASSERT_EQUAL((std::filesystem::current_path() / "r").string(),
-                             find_root("./x/../r").root.string());
+                             find_root("./x/../r")->root.string());
+    }
+
+    void a_working_directory_that_is_gone_is_told() {
+        const std::filesystem::path before = std::filesystem::current_path();
+        {
+            const testing::TemporaryDirectory gone;
+            std::filesystem::current_path(gone.path());
+        }
+        const auto relative = find_root("r"), absolute = find_root("/r");
+        std::filesystem::current_path(before);
+        CPPUNIT_ASSERT(!relative && absolute);
+        CPPUNIT_ASSERT(relative.error().kind == ErrorKind::kNoInput);
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("find the root: r: the working directory it is taken from: "
+                        "No such file or directory; give an absolute path"),
+            relative.error().text());
     }
 
     void files_lie_where_the_contract_says() {

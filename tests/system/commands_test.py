@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import pwd
 import re
 import shlex
 import signal
@@ -188,6 +189,40 @@ class CommandsTest(vmunit.TestCase):
         for pid in self.masters(unit):
             os.kill(pid, signal.SIGTERM)
         wait_until("end of the agents", lambda: not self.masters(unit))
+
+    def test_a_unit_that_may_not_be_read(self):
+        unit = self.unit()
+        os.chmod(unit.root, 0o755)
+        os.chmod(unit.root / "etc", 0o700)
+        if os.getuid() != 0:
+            self.skipTest("takes another user")
+        nobody = pwd.getpwnam("nobody").pw_uid
+        for argument in ("--check", "--dry-run"):
+            done = subprocess.run(
+                unit.command("vmemaild", argument), capture_output=True, text=True, user=nobody, group=nobody
+            )
+            self.refused(done, 77, str(unit.root), "Permission denied")
+
+    def test_directories_that_are_gone(self):
+        unit = self.unit()
+        self.mailbox(unit)
+        identity = unit.add("101", media.recording("vm-intro"))
+        done = subprocess.run(
+            unit.command("vmctl", "message", "export", identity, "--as", "eml", "--output", "-"),
+            capture_output=True,
+            text=True,
+            env=dict(os.environ, TMPDIR="/nonexistent"),
+        )
+        self.refused(done, 69, "TMPDIR", "/nonexistent")
+        for program, *arguments in (("vmconfig", "init"), ("vmctl", "status"), ("vmemaild", "--check")):
+            gone = self.files / "gone"
+            gone.mkdir()
+            done = subprocess.run(
+                ["/bin/sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", unit.build / "bin" / program, "--root", "r",
+                 *arguments],
+                cwd=gone, capture_output=True, text=True,
+            )  # fmt: skip
+            self.refused(done, 66, "working directory", "r")
 
     def test_export_is_the_mail_as_it_would_be_sent(self):
         unit = self.unit()
