@@ -63,7 +63,7 @@ Result<> measure(const std::filesystem::path& copy, Message& message) {
     return {};
 }
 
-Result<> add(const Paths& paths, const AddOptions& options, bool json) {
+Result<> add(const Paths& paths, const AddOptions& options, VmctlContext& context) {
     store::NewMessage incoming;
     Message& message = incoming.message;
     if (!is_mailbox_number(options.mailbox))
@@ -101,7 +101,8 @@ Result<> add(const Paths& paths, const AddOptions& options, bool json) {
     VM_ASSIGN(const std::unique_ptr<store::Store> store, store::Store::open(paths));
     VM_TRY(decide_delivery(paths, incoming));
     VM_ASSIGN(const std::string id, store->add(incoming));
-    if (json)
+    context.done = "the message is stored as " + id + " and must not be added again";
+    if (context.json)
         print_json(std::cout, {{"id", id}});
     else
         std::cout << id << '\n';
@@ -118,7 +119,7 @@ void add_message_add(CLI::App& message, VmctlContext& context) {
     CLI::App* sub = context.command(
         message, "add", "Store a recording or fax as a new message and print its id",
         "vmctl message add --mailbox 101 --kind voice --file /tmp/rec.wav --caller-number 4711",
-        [&context, options](const Paths& paths) { return add(paths, *options, context.json); });
+        [&context, options](const Paths& paths) { return add(paths, *options, context); });
     sub->add_option("--mailbox", options->mailbox, "Mailbox that gets it")
         ->type_name("NNN")
         ->required();

@@ -87,7 +87,7 @@ int run_vmctl(int argc, char** argv) {
     std::cout.flush();
     if (!std::cout)
         return report(program, {ErrorKind::kUnavailable, "write", "standard output",
-                                "it takes no more data", "what was asked for has been done"});
+                                "it takes no more data", context.done});
     return 0;
 }
 

@@ -20,6 +20,8 @@ struct VmctlContext {
     std::function<Result<>(const Paths&)> action;
     // --json of that subcommand.
     bool json = false;
+    // What has been done by then, for the error when standard output does not take the result.
+    std::string done = "what was asked for has been done";
 
     // A subcommand "NAME" of `parent` with --json, an example in its help, and `action`.
     CLI::App* command(CLI::App& parent, const std::string& name, const std::string& description,

@@ -18,6 +18,7 @@ constexpr const char* kUnknownId = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 class VmctlMessageTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(VmctlMessageTest);
     CPPUNIT_TEST(adds_a_recording_and_prints_its_id);
+    CPPUNIT_TEST(the_id_is_told_though_nobody_takes_it);
     CPPUNIT_TEST(adds_a_fax);
     CPPUNIT_TEST(the_message_object_is_the_interface);
     CPPUNIT_TEST(queues_by_the_options_of_the_mailbox);
@@ -54,6 +55,24 @@ class VmctlMessageTest : public CppUnit::TestFixture {
                                      "--file", rig.recording().string(), "--json"})
                                .json();
         CPPUNIT_ASSERT(is_id(added["id"].get<std::string>()));
+    }
+
+    // Firmware that took the failure for one of storing would add the message twice.
+    void the_id_is_told_though_nobody_takes_it() {
+        const VmctlRig rig;
+        struct Full : std::streambuf {
+        } full;
+        const VmctlOutput output = rig.run({"message", "add", "--mailbox", "101", "--kind", "voice",
+                                            "--file", rig.recording().string()},
+                                           &full);
+        CPPUNIT_ASSERT_EQUAL(69, output.status);
+        const auto stored = rig.store()->list({"101", std::nullopt, false});
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, stored->size());
+        CPPUNIT_ASSERT_EQUAL(
+            "vmctl: write: standard output: it takes no more data; the message is "
+            "stored as " +
+                stored->front().message.id + " and must not be added again\n",
+            output.err);
     }
 
     void adds_a_fax() {

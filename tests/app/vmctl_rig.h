@@ -45,15 +45,16 @@ class VmctlRig {
         ::chmod(file.c_str(), 0600);
     }
 
-    VmctlOutput run(std::vector<std::string> arguments) const {
+    // Standard output goes to `sink` if given.
+    VmctlOutput run(std::vector<std::string> arguments, std::streambuf* sink = nullptr) const {
         arguments.insert(arguments.begin(), {"vmctl", "--root", paths.root.string()});
         std::vector<char*> argv;
         for (std::string& argument : arguments) argv.push_back(argument.data());
         std::ostringstream out, err;
-        std::streambuf* const old_out = std::cout.rdbuf(out.rdbuf());
+        std::streambuf* const old_out = std::cout.rdbuf(sink == nullptr ? out.rdbuf() : sink);
         std::streambuf* const old_err = std::cerr.rdbuf(err.rdbuf());
         const int status = run_vmctl(static_cast<int>(argv.size()), argv.data());
-        std::cout.rdbuf(old_out);
+        std::cout.rdbuf(old_out);  // which also forgets what went wrong
         std::cerr.rdbuf(old_err);
         return {status, out.str(), err.str()};
     }

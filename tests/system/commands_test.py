@@ -224,6 +224,15 @@ class CommandsTest(vmunit.TestCase):
             )  # fmt: skip
             self.refused(done, 66, "working directory", "r")
 
+    def test_an_added_message_is_told_though_standard_output_is_full(self):
+        unit = self.unit()
+        self.mailbox(unit)
+        add = ("message", "add", "--mailbox", "101", "--kind", "voice", "--file", media.recording("vm-intro"))
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(unit.command("vmctl", *add), stdout=full, stderr=subprocess.PIPE, text=True)
+        [message] = json.loads(unit.ctl("message", "list", "--json").stdout)["messages"]
+        self.refused(done, 69, f"the message is stored as {message['id']}")
+
     def test_export_is_the_mail_as_it_would_be_sent(self):
         unit = self.unit()
         self.mailbox(unit)
