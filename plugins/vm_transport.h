@@ -109,7 +109,8 @@ struct vm_options {
     uint8_t imap_search_text;         /* 0: identity by header, 1: by token in the text */
     /* 0: 60 s, 300 s, 600 s. */
     uint32_t connect_timeout_ms; /* DNS, TCP, TLS, greeting, EHLO, AUTH together */
-    uint32_t reply_timeout_ms;   /* one reply, or one block of data taken by the server */
+    uint32_t reply_timeout_ms;   /* one reply, or one block of data taken by the server; all data of
+                                  * a message: this and a second for each 1000 bytes */
     uint32_t dot_timeout_ms;     /* the reply to the final dot (RFC 5321 4.5.3.2.6: 10 minutes) */
 };
 

@@ -15,7 +15,7 @@ constexpr std::chrono::milliseconds kSlice{500};
 
 Connection::Io Connection::pause(bool for_room, Deadline deadline, Patience patience) {
     if (patience == Patience::kStopWhenAsked && host_.cancelled()) return Io::kCancelled;
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - SteadyClock::now());
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now());
     if (left.count() <= 0) return Io::kTimeout;
     wire_->wait(for_room, std::min(left, kSlice));
     return Io::kOk;

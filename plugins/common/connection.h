@@ -31,6 +31,8 @@ class Wire {
     virtual Status receive(char* buffer, std::size_t capacity, std::size_t& count) = 0;
     // Waits until there may be something to receive, or room to send if that is wanted.
     virtual void wait(bool for_room, std::chrono::milliseconds limit) = 0;
+    // The time that deadlines are held against.
+    virtual Deadline now() const { return SteadyClock::now(); }
 };
 
 // What was exchanged, in bytes of the protocol (without TLS), and how often the client had to wait
@@ -58,6 +60,8 @@ class Connection {
     // `host` and `counters` outlive the connection.
     Connection(std::unique_ptr<Wire> wire, const Host& host, Counters& counters)
         : wire_(std::move(wire)), host_(host), counters_(counters) {}
+
+    Deadline now() const { return wire_->now(); }
 
     // Hands over all of `data`. With `stop_on_input` it ends with kInput as soon as the server says
     // something.

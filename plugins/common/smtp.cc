@@ -3,6 +3,7 @@
 #include "common/dot_stuffer.h"
 #include "common/text.h"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace vm::plug {
@@ -11,6 +12,7 @@ namespace {
 
 constexpr int kClosing = 421;
 constexpr std::size_t kBlock = std::size_t{64} * 1024;  // message data handed over at a time
+constexpr std::uint64_t kSlowest = 1000;  // bytes of data a second, below which a server is left
 
 std::string seconds(std::chrono::milliseconds time) {
     char text[32];
@@ -52,7 +54,7 @@ std::optional<Ending> SmtpTransaction::unasked_input() {
     const Connection::Input input = connection_.input();
     if (input == Connection::Input::kNone) return std::nullopt;
     stale_ = true;
-    const Io io = read_reply(SteadyClock::now() + options_.reply_timeout, Patience::kStopWhenAsked);
+    const Io io = read_reply(connection_.now() + options_.reply_timeout, Patience::kStopWhenAsked);
     if (io != Io::kOk) return broken(io);
     if (reply_.code == kClosing) return ending_of(step_, reply_);
     return ending_of(step_, VM_CAUSE_PROTOCOL, "a reply nobody asked for: " + reply_.text());
@@ -115,7 +117,7 @@ std::optional<Ending> SmtpTransaction::envelope(const std::vector<Command>& all)
             text += all[i].line + "\r\n";
         }
         step_ = all[start].step;
-        const Io sent = connection_.send(text, SteadyClock::now() + options_.reply_timeout,
+        const Io sent = connection_.send(text, connection_.now() + options_.reply_timeout,
                                          Patience::kStopWhenAsked);
         // A lost connection may still have the server's last words in it.
         if (sent != Io::kOk && sent != Io::kLost) return broken(sent);
@@ -123,7 +125,7 @@ std::optional<Ending> SmtpTransaction::envelope(const std::vector<Command>& all)
             const Command& command = all[i];
             step_ = command.step;
             const Io io =
-                read_reply(SteadyClock::now() + options_.reply_timeout, Patience::kStopWhenAsked);
+                read_reply(connection_.now() + options_.reply_timeout, Patience::kStopWhenAsked);
             const bool closing = io == Io::kOk && reply_.code == kClosing;
             if (first) stale_ = io == Io::kLost || closing;
             first = false;
@@ -161,7 +163,7 @@ std::optional<Ending> SmtpTransaction::envelope(const std::vector<Command>& all)
 // answer, whatever it is, is no success.
 void SmtpTransaction::end_empty_data() {
     host_.trace("C: ", ".");
-    const Deadline deadline = SteadyClock::now() + options_.reply_timeout;
+    const Deadline deadline = connection_.now() + options_.reply_timeout;
     reusable_ =
         connection_.send(DotStuffer::kEndOfData, deadline, Patience::kStopWhenAsked) == Io::kOk &&
         read_reply(deadline, Patience::kStopWhenAsked) == Io::kOk && reply_.code != kClosing;
@@ -175,18 +177,29 @@ void SmtpTransaction::end_empty_data() {
 Ending SmtpTransaction::early_ending() {
     const Patience patience =
         step_ == VM_STEP_DOT ? Patience::kWaitForAnswer : Patience::kStopWhenAsked;
-    const Io io = read_reply(SteadyClock::now() + options_.reply_timeout, patience);
+    const Io io = read_reply(connection_.now() + options_.reply_timeout, patience);
     if (io != Io::kOk) return broken(io);
     if (reply_.group() >= 4) return ending_of(step_, reply_);
     return ending_of(step_, VM_CAUSE_PROTOCOL,
                      "a reply before the end of the data: " + reply_.text());
 }
 
-std::optional<Ending> SmtpTransaction::send_data(std::string_view block) {
+// A server that takes each block just in time would hold a long message for days.
+std::optional<Ending> SmtpTransaction::out_of_time(Deadline end) const {
+    if (connection_.now() < end) return std::nullopt;
+    return ending_of(step_, VM_CAUSE_TIMEOUT,
+                     "the server takes less than " + std::to_string(kSlowest) +
+                         " bytes of the message a second");
+}
+
+std::optional<Ending> SmtpTransaction::send_data(std::string_view block, Deadline end) {
+    if (auto ending = out_of_time(end)) return ending;
     if (connection_.input() != Connection::Input::kNone) return early_ending();
-    const Io io = connection_.send(block, SteadyClock::now() + options_.reply_timeout,
+    const Io io = connection_.send(block, std::min(connection_.now() + options_.reply_timeout, end),
                                    Patience::kStopWhenAsked, true);
     if (io == Io::kOk) return std::nullopt;
+    if (io == Io::kTimeout)
+        if (auto ending = out_of_time(end)) return ending;
     return io == Io::kInput || io == Io::kLost ? early_ending() : broken(io);
 }
 
@@ -197,11 +210,11 @@ Ending SmtpTransaction::send_end(std::string block) {
     block += DotStuffer::kEndOfData;
     step_ = VM_STEP_DOT;
     host_.trace("C: ", ".");
-    const Io sent = connection_.send(block, SteadyClock::now() + options_.reply_timeout,
+    const Io sent = connection_.send(block, connection_.now() + options_.reply_timeout,
                                      Patience::kWaitForAnswer, true);
     if (sent == Io::kInput || sent == Io::kLost) return early_ending();
     if (sent != Io::kOk) return broken(sent);
-    const Io io = read_reply(SteadyClock::now() + options_.dot_timeout, Patience::kWaitForAnswer);
+    const Io io = read_reply(connection_.now() + options_.dot_timeout, Patience::kWaitForAnswer);
     if (io != Io::kOk) return broken(io);
     if (reply_.group() == 3)
         return ending_of(step_, VM_CAUSE_PROTOCOL, "unexpected reply: " + reply_.text());
@@ -214,6 +227,10 @@ Ending SmtpTransaction::data(const vm_message& message) {
     DotStuffer stuffer;
     std::string raw(kBlock, '\0'), block;
     std::uint64_t total = 0;
+    const Deadline start = connection_.now() + options_.reply_timeout;
+    const auto end = [&] {
+        return start + std::chrono::seconds(std::max(message.size, total) / kSlowest);
+    };
     const auto unreadable = [&](const std::string& why) {
         return ending_of(step_, VM_CAUSE_LOCAL,
                          why + " after " + std::to_string(total) + " of " +
@@ -228,10 +245,11 @@ Ending SmtpTransaction::data(const vm_message& message) {
         if (message.size != 0 && total > message.size) return unreadable("the message has grown");
         stuffer.feed({raw.data(), static_cast<std::size_t>(count)}, block);
         if (block.size() < kBlock) continue;
-        if (auto ending = send_data(block)) return *ending;
+        if (auto ending = send_data(block, end())) return *ending;
         block.clear();
     }
     if (message.size != 0 && total < message.size) return unreadable("the message ended");
+    if (auto ending = out_of_time(end())) return *ending;
     stuffer.finish(block);
     host_.trace("C: ", "[" + std::to_string(total) + " bytes of message data]");
     return send_end(std::move(block));

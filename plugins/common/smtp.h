@@ -62,7 +62,8 @@ class SmtpTransaction {
     std::optional<Ending> envelope(const std::vector<Command>& all);
     void end_empty_data();
     Ending data(const vm_message& message);
-    std::optional<Ending> send_data(std::string_view block);
+    std::optional<Ending> out_of_time(Deadline end) const;
+    std::optional<Ending> send_data(std::string_view block, Deadline end);
     Ending send_end(std::string block);
     Ending early_ending();
     Io read_reply(Deadline deadline, Patience patience);

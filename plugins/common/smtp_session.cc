@@ -69,7 +69,7 @@ Ending SmtpSession::transact(const vm_message& message, bool& stale) {
     }
     stale = transaction.stale();
     reset_needed_ = transaction.reset_needed();
-    last_used_ = SteadyClock::now();
+    last_used_ = connection_->now();
     if (!transaction.reusable()) connection_.reset();
     return ending;
 }
@@ -78,7 +78,7 @@ Ending SmtpSession::push(const vm_message& message) {
     counters_ = {};
     connected_ = false;
     if (auto ending = unfit(options_, message)) return *ending;
-    if (connection_ && SteadyClock::now() - last_used_ > kMaxIdle) quit();
+    if (connection_ && connection_->now() - last_used_ > kMaxIdle) quit();
     bool kept = connection_.has_value();
     for (;;) {
         if (!connection_)
@@ -93,7 +93,7 @@ Ending SmtpSession::push(const vm_message& message) {
 
 void SmtpSession::quit() {
     if (!connection_) return;
-    const Deadline deadline = SteadyClock::now() + kQuitTime;
+    const Deadline deadline = connection_->now() + kQuitTime;
     using Patience = Connection::Patience;
     host_.trace("C: ", "QUIT");
     std::string line;

@@ -101,6 +101,31 @@ class MemoryWire : public Wire {
     bool closed_ = false, room_ = false;
 };
 
+// Room for `piece` bytes comes once in `pause`. Nobody waits: the clock is the wire's own.
+class SlowWire : public MemoryWire {
+  public:
+    SlowWire(MemoryServer& server, std::size_t piece, std::chrono::milliseconds pause,
+             std::chrono::milliseconds& clock)
+        : MemoryWire(server, Cut{}), piece_(piece), pause_(pause), clock_(clock), room_at_(clock) {}
+
+    Status send(std::string_view data, std::size_t& count) override {
+        if (clock_ < room_at_) return Status::kAgain;
+        room_at_ = clock_ + pause_;
+        return MemoryWire::send(data.substr(0, piece_), count);
+    }
+    void wait(bool for_room, std::chrono::milliseconds limit) override {
+        const auto left = room_at_ - clock_;
+        clock_ += for_room && left.count() > 0 ? std::min(limit, left) : limit;
+    }
+    plug::Deadline now() const override { return plug::Deadline(clock_); }
+
+  private:
+    std::size_t piece_;
+    std::chrono::milliseconds pause_;
+    std::chrono::milliseconds& clock_;
+    std::chrono::milliseconds room_at_;
+};
+
 class SmtpFaultTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SmtpFaultTest);
     CPPUNIT_TEST(cut_while_sending);
@@ -108,6 +133,8 @@ class SmtpFaultTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(cut_with_a_refused_recipient);
     CPPUNIT_TEST(cut_of_a_kept_connection_sends_at_most_once_more);
     CPPUNIT_TEST(fragmentation_does_not_matter);
+    CPPUNIT_TEST(a_server_that_takes_next_to_nothing_is_left);
+    CPPUNIT_TEST(a_slow_server_gets_its_message);
     CPPUNIT_TEST_SUITE_END();
 
     const std::string text_ = "Subject: x\r\n\r\n.dots\r\n..\r\n" + std::string(200, 'x') + "\r\n";
@@ -136,7 +163,7 @@ class SmtpFaultTest : public CppUnit::TestFixture {
         };
     }
 
-    SmtpOptions options() {
+    static SmtpOptions options() {
         SmtpOptions options;
         options.host = "memory";
         options.port = 25;
@@ -236,6 +263,51 @@ class SmtpFaultTest : public CppUnit::TestFixture {
             check(ending, server.taken - 1, "kept, cut at " + std::to_string(at));
             CPPUNIT_ASSERT(server.taken <= 2);
         }
+    }
+
+    // Pushes `size` bytes to a server that takes `piece` bytes in `pause`; `clock` is how long it
+    // took.
+    static Ending push_slowly(MemoryServer& server, std::size_t size, std::size_t piece,
+                              std::chrono::milliseconds pause, std::chrono::milliseconds& clock) {
+        FakeHost host;
+        TestMessage message(std::string(size, 'x'));
+        SmtpSession session(options(), host.session(),
+                            [&](const SmtpOptions&, const plug::Host&,
+                                plug::Counters&) -> tl::expected<plug::SmtpLink, Ending> {
+                                plug::Capabilities capabilities;
+                                capabilities.pipelining = true;
+                                return plug::SmtpLink{
+                                    std::make_unique<SlowWire>(server, piece, pause, clock),
+                                    capabilities};
+                            });
+        return session.push(*message);
+    }
+
+    // It takes each block just in time, and would hold the message for days.
+    void a_server_that_takes_next_to_nothing_is_left() {
+        constexpr std::size_t kSize = 400'000;
+        for (const std::size_t piece : {std::size_t{64} * 1024, std::size_t{300}}) {
+            MemoryServer server;
+            std::chrono::milliseconds clock{0};
+            const Ending ending = push_slowly(server, kSize, piece,
+                                              std::chrono::seconds(piece == 300 ? 1 : 299), clock);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(describe(ending), int{VM_STEP_BODY}, int{ending.step});
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(describe(ending), int{VM_CAUSE_TIMEOUT},
+                                         int{ending.cause});
+            CPPUNIT_ASSERT(event_of(ending) == DeliveryEvent::kDeferral);
+            CPPUNIT_ASSERT_EQUAL(0, server.taken);
+            CPPUNIT_ASSERT(clock <= std::chrono::seconds(300 + kSize / 1000 + 300));
+        }
+    }
+
+    void a_slow_server_gets_its_message() {
+        constexpr std::size_t kSize = 400'000;
+        MemoryServer server;
+        std::chrono::milliseconds clock{0};
+        const Ending ending = push_slowly(server, kSize, 1100, std::chrono::seconds(1), clock);
+        CPPUNIT_ASSERT_MESSAGE(describe(ending), event_of(ending) == DeliveryEvent::kAccepted);
+        CPPUNIT_ASSERT_EQUAL(1, server.taken);
+        CPPUNIT_ASSERT(clock > std::chrono::minutes(6));
     }
 
     void fragmentation_does_not_matter() {
