@@ -14,7 +14,8 @@
  *   whose struct_size is smaller than the host's. A plugin returns NULL when the host's abi_version
  *   is not its own. Every struct that crosses the border has struct_size, set by its owner to
  * sizeof; fields are only ever added at the end within one version, and never to a struct that lies
- * inside another (vm_endpoint). A plugin refuses options that are smaller than its own (open).
+ * inside another (vm_endpoint). Of a report or result a plugin writes no more than its struct_size.
+ * A plugin refuses options that are smaller than its own (open).
  *
  * OWNERSHIP
  *   What the caller passes belongs to the caller and is valid for the call, except vm_host (valid

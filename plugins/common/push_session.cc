@@ -6,8 +6,10 @@
 
 #include <curl/curl.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cctype>
+#include <cstring>
 #include <exception>
 #include <optional>
 #include <string>
@@ -111,6 +113,14 @@ Redactor redactor_for(const SmtpOptions& options) {
     return out;
 }
 
+// Hands `answer` to the host: as much of it as the host's struct, which may be older, has room for.
+template <class Struct>
+void answer_with(Struct* out, Struct answer) {
+    const std::uint32_t size = out->struct_size;
+    answer.struct_size = size;
+    std::memcpy(out, &answer, std::min<std::size_t>(size, sizeof answer));
+}
+
 void fill(vm_push_report& report, const Ending& ending) {
     report.step = static_cast<std::uint8_t>(ending.step);
     report.cause = static_cast<std::uint8_t>(ending.cause);
@@ -153,30 +163,28 @@ void close_session(vm_session* session) noexcept {
 }
 
 void push_message(vm_session* session, const vm_message* message, vm_push_report* report) noexcept {
-    const std::uint32_t size = report->struct_size;
-    *report = vm_push_report{};
-    report->struct_size = size;
+    vm_push_report answer{};
     try {
         Ending ending = session->smtp.push(*message);
         ending.text = session->smtp.hide(ending.text);
-        fill(*report, ending);
+        fill(answer, ending);
     } catch (const std::exception& problem) {
         // Outside a transaction: nothing of the message can have been sent.
-        fill(*report, ending_of(VM_STEP_NONE, VM_CAUSE_LOST, one_line(problem.what())));
+        fill(answer, ending_of(VM_STEP_NONE, VM_CAUSE_LOST, one_line(problem.what())));
     }
-    report->bytes_sent = session->smtp.counters().sent;
-    report->bytes_received = session->smtp.counters().received;
-    report->round_trips = session->smtp.counters().round_trips;
-    report->connected = session->smtp.connected() ? 1 : 0;
+    answer.bytes_sent = session->smtp.counters().sent;
+    answer.bytes_received = session->smtp.counters().received;
+    answer.round_trips = session->smtp.counters().round_trips;
+    answer.connected = session->smtp.connected() ? 1 : 0;
+    answer_with(report, answer);
 }
 
 int answer_not_supported(vm_find_result* result, const char* library) noexcept {
-    const std::uint32_t size = result->struct_size;
-    *result = vm_find_result{};
-    result->struct_size = size;
+    vm_find_result answer{};
     static constexpr std::string_view kWords = "not supported by this version of ";
-    copy_text(result->error, sizeof result->error, kWords);
-    copy_text(result->error + kWords.size(), sizeof result->error - kWords.size(), library);
+    copy_text(answer.error, sizeof answer.error, kWords);
+    copy_text(answer.error + kWords.size(), sizeof answer.error - kWords.size(), library);
+    answer_with(result, answer);
     return VM_NOT_SUPPORTED;
 }
 

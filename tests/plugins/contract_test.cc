@@ -2,12 +2,19 @@
 // uses them.
 #include "../base/temporary_directory.h"
 #include "base/files.h"
+#include "fake_host.h"
 #include "scripted_server.h"
+#include "test_message.h"
 #include "transport/plugin.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+#include <filesystem>
 #include <optional>
 #include <thread>
 
@@ -28,6 +35,7 @@ class ContractTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(refuses_senseless_options);
     CPPUNIT_TEST(account_side_says_no_well_formed);
     CPPUNIT_TEST(speaks_of_its_abi);
+    CPPUNIT_TEST(writes_no_more_than_the_hosts_struct);
     CPPUNIT_TEST(sessions_are_independent);
     CPPUNIT_TEST_SUITE_END();
 
@@ -81,6 +89,29 @@ class ContractTest : public CppUnit::TestFixture {
                 .size = static_cast<std::int64_t>(text_.size()),
                 .eight_bit = false};
     }
+
+    // A struct of which the host knows the first `size` bytes only.
+    template <class Struct>
+    class OldStruct {
+      public:
+        explicit OldStruct(std::size_t size) : size_(size) {
+            std::memset(&struct_, kUntouched, sizeof struct_);
+            struct_.struct_size = static_cast<std::uint32_t>(size);
+        }
+        Struct* get() { return &struct_; }
+        // Whether the rest is as it was, and the size.
+        bool kept() const {
+            const auto* bytes = reinterpret_cast<const unsigned char*>(&struct_);
+            return struct_.struct_size == size_ &&
+                   std::all_of(bytes + size_, bytes + sizeof struct_,
+                               [](unsigned char byte) { return byte == kUntouched; });
+        }
+
+      private:
+        static constexpr unsigned char kUntouched = 0xAA;
+        std::size_t size_;
+        Struct struct_;
+    };
 
     void pushes_and_keeps_the_connection() {
         for_each_plugin([&](const Plugin& plugin) {
@@ -215,6 +246,41 @@ class ContractTest : public CppUnit::TestFixture {
         for_each_plugin([&](const Plugin& plugin) {
             CPPUNIT_ASSERT_EQUAL("lib" + plugin.name() + ".so", plugin.path().filename().string());
             CPPUNIT_ASSERT(!plugin.description().empty());
+        });
+    }
+
+    // Fields are added at the end: a plugin that is newer than its host fills what the host has.
+    void writes_no_more_than_the_hosts_struct() {
+        static FakeHost host;  // for the life of the process
+        for_each_plugin([&](const Plugin& plugin) {
+            // A library of its own, so that the entry is called once.
+            const auto copy = directory_->path() / plugin.path().filename();
+            std::filesystem::copy_file(plugin.path(), copy);
+            void* handle = ::dlopen(copy.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+            CPPUNIT_ASSERT(handle != nullptr);
+            auto* entry =
+                reinterpret_cast<vm_transport_entry_fn>(::dlsym(handle, VM_TRANSPORT_ENTRY));
+            const vm_transport& table = *entry(host.table());
+            vm_options options{};
+            options.struct_size = sizeof options;
+            options.smtp.struct_size = options.account.struct_size = sizeof options.smtp;
+            vm_session* session = table.open(&options, nullptr, 0);
+            CPPUNIT_ASSERT(session != nullptr);
+
+            const TestMessage mail;
+            OldStruct<vm_push_report> report(offsetof(vm_push_report, bytes_sent));
+            table.push(session, &*mail, report.get());
+            CPPUNIT_ASSERT(report.kept());
+            CPPUNIT_ASSERT_EQUAL(int{VM_CAUSE_CONFIG}, int{report.get()->cause});
+            CPPUNIT_ASSERT_EQUAL(std::string("no SMTP server is set"),
+                                 std::string(report.get()->text));
+            for (auto* function : {table.find, table.erase}) {
+                OldStruct<vm_find_result> result(offsetof(vm_find_result, error));
+                CPPUNIT_ASSERT_EQUAL(int{VM_NOT_SUPPORTED},
+                                     function(session, "01J9ZK3V5TA8Q4W8M8Z9N1B2C3", result.get()));
+                CPPUNIT_ASSERT(result.kept());
+            }
+            table.close(session);
         });
     }
 
