@@ -1,5 +1,7 @@
 #include "agent/store_threads.h"
 
+#include <system_error>
+
 namespace vm::agent {
 
 StoreThreads::~StoreThreads() {
@@ -11,6 +13,16 @@ StoreThreads::~StoreThreads() {
     for (std::thread& thread : threads_) thread.join();
 }
 
+// Makes one more; the reason when the system refuses (a limit of tasks, no memory).
+std::optional<std::string> StoreThreads::add_thread() {
+    try {
+        threads_.emplace_back([this] { serve(); });
+        return std::nullopt;
+    } catch (const std::system_error& problem) {
+        return problem.code().message();
+    }
+}
+
 void StoreThreads::submit(Job job) {
     bool grow = false;
     {
@@ -18,7 +30,18 @@ void StoreThreads::submit(Job job) {
         jobs_.push_back(std::move(job));
         grow = idle_ < jobs_.size() && threads_.size() < limit_;
     }
-    if (grow) threads_.emplace_back([this] { serve(); });
+    if (grow) {
+        const auto problem = add_thread();
+        if (problem && threads_.empty()) {  // nobody else would ever take it
+            std::unique_lock lock(mutex_);
+            const Job refused = std::move(jobs_.back());
+            jobs_.pop_back();
+            lock.unlock();
+            refused(fail(ErrorKind::kUnavailable, "start", "a thread of the worker", *problem,
+                         "is the limit of tasks too low?"));
+            return;
+        }
+    }
     wake_.notify_one();
 }
 

@@ -1,5 +1,6 @@
 // A few threads that run jobs, each with a Store of its own. Threads are made when work waits and
-// none is idle, up to the limit; they end with the object, after the jobs they are in.
+// none is idle, up to the limit or what the system allows; they end with the object, after the jobs
+// they are in.
 #ifndef VM_AGENT_STORE_THREADS_H
 #define VM_AGENT_STORE_THREADS_H
 
@@ -11,6 +12,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -18,7 +21,8 @@ namespace vm::agent {
 
 class StoreThreads {
   public:
-    // A job gets the thread's Store, or the reason why it could not be opened.
+    // A job gets the thread's Store, or the reason why there is none. Where not even one thread can
+    // be made it runs within submit().
     using Job = std::function<void(Result<store::Store*>)>;
 
     StoreThreads(Paths paths, std::size_t limit) : paths_(std::move(paths)), limit_(limit) {}
@@ -29,6 +33,7 @@ class StoreThreads {
     void submit(Job job);
 
   private:
+    std::optional<std::string> add_thread();
     void serve();
 
     Paths paths_;
