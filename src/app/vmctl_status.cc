@@ -48,9 +48,11 @@ Result<Unit> look_at_unit(const Paths& paths, store::Store& store) {
 State state_of(const Paths& paths, const Unit& unit, const std::string& mailbox) {
     const auto options = config::load_mailbox(paths, mailbox);
     if (!options && options.error().kind == ErrorKind::kNoInput)
-        return {"error",
-                "its Mailbox Options were deleted while messages wait; vmconfig mailbox create " +
-                    mailbox + " makes new ones"};
+        return {
+            "error",
+            "its Mailbox Options were deleted while messages were not delivered; vmconfig mailbox "
+            "create " +
+                mailbox + " makes new ones"};
     if (!options) return {"error", options.error().text()};
     if (!options->integration) return {"off", "Email Integration is No"};
     const auto& refused = unit.seats.refused;
@@ -88,11 +90,11 @@ Result<> status(const Paths& paths, bool json) {
     VM_ASSIGN(const std::unique_ptr<store::Store> store, store::Store::open(paths));
     VM_ASSIGN(const Unit unit, look_at_unit(paths, *store));
     VM_ASSIGN(std::vector<std::string> mailboxes, config::list_mailboxes(paths));
-    // Messages may wait for a mailbox whose options were deleted: they must not be out of sight.
-    VM_ASSIGN(const std::vector<store::Store::Due> due, store->due());
-    for (const store::Store::Due& entry : due)
-        if (std::find(mailboxes.begin(), mailboxes.end(), entry.mailbox) == mailboxes.end())
-            mailboxes.push_back(entry.mailbox);
+    // Messages of a mailbox whose options were deleted must not be out of sight.
+    VM_ASSIGN(const std::vector<std::string> unfinished, store->unfinished());
+    for (const std::string& mailbox : unfinished)
+        if (std::find(mailboxes.begin(), mailboxes.end(), mailbox) == mailboxes.end())
+            mailboxes.push_back(mailbox);
     Json all = Json::array();
     Table table({"MAILBOX", "STATE", "NEW", "OLD", "QUEUED", "SENDING", "SENT", "DEFERRED",
                  "FAILED", "UNCERTAIN", "LINKED", "REASON"});

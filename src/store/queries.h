@@ -38,6 +38,11 @@ inline constexpr const char* kDue =
     " WHERE d.state IN ('queued', 'deferred', 'uncertain') AND m.state <> 'deleted'"
     " GROUP BY d.mailbox ORDER BY d.mailbox";
 
+inline constexpr const char* kUnfinished =
+    "SELECT DISTINCT d.mailbox FROM deliveries d JOIN messages m ON m.id = d.message_id"
+    " WHERE d.state IN ('queued', 'sending', 'deferred', 'failed', 'uncertain')"
+    " AND m.state <> 'deleted' ORDER BY d.mailbox";
+
 inline constexpr const char* kSending =
     "SELECT message_id, mailbox FROM deliveries WHERE state = 'sending'";
 

@@ -41,6 +41,7 @@ class SqlStore : public Store {
 
     Result<> set_status(const MailboxStatus& status) override;
     Result<std::vector<MailboxStatus>> statuses() override;
+    Result<std::vector<std::string>> unfinished() override;
     Result<MailboxCounts> counts(const std::string& mailbox) override;
     Result<std::int64_t> change_mark() override;
 

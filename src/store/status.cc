@@ -44,6 +44,17 @@ Result<std::vector<MailboxStatus>> SqlStore::statuses() {
     });
 }
 
+Result<std::vector<std::string>> SqlStore::unfinished() {
+    return guarded("read the queue", "", [&]() -> Result<std::vector<std::string>> {
+        std::string mailbox;
+        soci::statement statement = (sql_.prepare << kUnfinished, soci::into(mailbox));
+        statement.execute();
+        std::vector<std::string> out;
+        while (statement.fetch()) out.push_back(mailbox);
+        return out;
+    });
+}
+
 Result<MailboxCounts> SqlStore::counts(const std::string& mailbox) {
     return guarded("count messages of mailbox", mailbox, [&]() -> Result<MailboxCounts> {
         MailboxCounts counts;

@@ -151,6 +151,8 @@ class Store {
     // Writes only when state or reason is another one; sets `changed` itself.
     virtual Result<> set_status(const MailboxStatus& status) = 0;
     virtual Result<std::vector<MailboxStatus>> statuses() = 0;
+    // Mailboxes that have messages in queue(), in the order of their names.
+    virtual Result<std::vector<std::string>> unfinished() = 0;
     virtual Result<MailboxCounts> counts(const std::string& mailbox) = 0;
     // A number that changes whenever another connection committed (PRAGMA data_version): the cheap
     // question "is there anything new?". Only numbers of one Store compare.

@@ -21,6 +21,7 @@ class VmctlQueueTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(status_of_every_mailbox);
     CPPUNIT_TEST(status_knows_the_agent);
     CPPUNIT_TEST(status_counts);
+    CPPUNIT_TEST(status_of_a_mailbox_whose_options_were_deleted);
     CPPUNIT_TEST(status_of_seats);
     CPPUNIT_TEST(status_with_a_broken_misc_setup);
     CPPUNIT_TEST_SUITE_END();
@@ -183,6 +184,24 @@ class VmctlQueueTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(mailbox["new"] == 4 && mailbox["old"] == 1);
         for (const char* name : {"queued", "deferred", "failed", "sent", "uncertain"})
             CPPUNIT_ASSERT_MESSAGE(name, mailbox[name] == 1);
+    }
+
+    void status_of_a_mailbox_whose_options_were_deleted() {
+        for (const auto end :
+             {DeliveryEvent::kFailure, DeliveryEvent::kReplyLost, DeliveryEvent::kDeferral}) {
+            const VmctlRig rig;
+            attempt(rig, rig.add(), end);
+            std::filesystem::remove(rig.paths.mailbox_ini("101"));
+            const json mailbox = of_mailbox(rig, "101");
+            CPPUNIT_ASSERT(mailbox["state"] == "error");
+            CPPUNIT_ASSERT(mailbox["reason"].get<std::string>().find("were deleted") !=
+                           std::string::npos);
+        }
+        const VmctlRig rig;
+        const std::string id = rig.add();
+        CPPUNIT_ASSERT(rig.store()->record_intent(id, id + "@x").has_value());
+        std::filesystem::remove(rig.paths.mailbox_ini("101"));
+        CPPUNIT_ASSERT(of_mailbox(rig, "101")["sending"] == 1);
     }
 
     void status_of_seats() {

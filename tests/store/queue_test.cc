@@ -33,6 +33,7 @@ class QueueTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(history_keeps_the_words_of_the_server);
     CPPUNIT_TEST(status_is_written_when_it_changes);
     CPPUNIT_TEST(counts_what_is_not_deleted);
+    CPPUNIT_TEST(names_the_mailboxes_with_unfinished_deliveries);
     CPPUNIT_TEST(the_change_mark_moves_with_the_commits_of_others);
     CPPUNIT_TEST_SUITE_END();
 
@@ -388,6 +389,26 @@ class QueueTest : public CppUnit::TestFixture {
                                        counts.failed, counts.uncertain, counts.linked})
             CPPUNIT_ASSERT_EQUAL(std::int64_t{1}, one);
         CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, good(store->counts("103")).new_messages);
+    }
+
+    void names_the_mailboxes_with_unfinished_deliveries() {
+        using D = DeliveryState;
+        for (const D state : {D::kQueued, D::kSending, D::kSent, D::kDeferred, D::kFailed,
+                              D::kUncertain, D::kOff}) {
+            const Root root;
+            const auto store = root.open();
+            message_in(*store, root, state);
+            message_in(*store, root, state);
+            const bool unfinished = state != D::kSent && state != D::kOff;
+            CPPUNIT_ASSERT(good(store->unfinished()) ==
+                           std::vector<std::string>(unfinished ? 1 : 0, "101"));
+            good(store->add(root.message("099")));
+            CPPUNIT_ASSERT_EQUAL(std::string("099"), good(store->unfinished()).front());
+        }
+        const Root root;
+        const auto store = root.open();
+        good(store->remove(message_in(*store, root, D::kFailed)));
+        CPPUNIT_ASSERT(good(store->unfinished()).empty());
     }
 
     void the_change_mark_moves_with_the_commits_of_others() {

@@ -222,8 +222,9 @@ class SchemaTest : public CppUnit::TestFixture {
         const std::string records = kRecords;
         for (const std::string& query :
              {records + kWhereId, records + kWhereMailbox, records + kWhereQueue,
-              records + kWherePending, std::string(kDue), std::string(kSending),
-              std::string(kHistory), std::string(kCounts), std::string(kStatus)}) {
+              records + kWherePending, std::string(kDue), std::string(kUnfinished),
+              std::string(kSending), std::string(kHistory), std::string(kCounts),
+              std::string(kStatus)}) {
             const std::string plan = plan_of(*sql, query);
             CPPUNIT_ASSERT_MESSAGE(query + "\n" + plan, plan.find("SEARCH") != std::string::npos &&
                                                             plan.find("SCAN") == std::string::npos);
