@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <optional>
+#include <string>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -17,15 +17,28 @@ namespace {
 
 constexpr std::string_view kRetry = " retry";
 
-// The address of the socket; nullopt when the path is too long for one.
-std::optional<sockaddr_un> address_of(const Paths& paths) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    const std::string path = paths.socket().string();
-    if (path.size() >= sizeof address.sun_path) return std::nullopt;
-    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    return address;
-}
+// The address of the socket. A path that is too long for one goes by way of its directory, which is
+// open as long as the object lives.
+class Address {
+  public:
+    explicit Address(const Paths& paths) {
+        address_.sun_family = AF_UNIX;
+        std::string path = paths.socket().string();
+        if (path.size() >= sizeof address_.sun_path) {
+            directory_.reset(::open(paths.run().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+            path = "/proc/self/fd/" + std::to_string(directory_.get()) + "/" +
+                   paths.socket().filename().string();
+        }
+        std::memcpy(address_.sun_path, path.c_str(), path.size() + 1);
+    }
+    const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&address_); }
+    static socklen_t size() { return sizeof(sockaddr_un); }
+    const char* path() const { return address_.sun_path; }
+
+  private:
+    sockaddr_un address_{};
+    UniqueFd directory_;
+};
 
 UniqueFd datagram_socket() {
     return UniqueFd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -34,12 +47,11 @@ UniqueFd datagram_socket() {
 }  // namespace
 
 void poke(const Paths& paths, const std::string& mailbox, bool retry) {
-    const auto address = address_of(paths);
+    const Address address(paths);
     const UniqueFd fd = datagram_socket();
-    if (!address || !fd) return;
+    if (!fd) return;
     const std::string text = mailbox + (retry ? std::string(kRetry) : "");
-    ::sendto(fd.get(), text.data(), text.size(), MSG_NOSIGNAL,
-             reinterpret_cast<const sockaddr*>(&*address), sizeof *address);
+    ::sendto(fd.get(), text.data(), text.size(), MSG_NOSIGNAL, address.get(), Address::size());
 }
 
 bool agent_running(const Paths& paths) {
@@ -53,16 +65,13 @@ bool agent_running(const Paths& paths) {
 }
 
 Result<UniqueFd> open_control_socket(const Paths& paths) {
-    const auto address = address_of(paths);
-    if (!address)
-        return fail(ErrorKind::kConfig, "open control socket", paths.socket().string(),
-                    "the path is longer than a socket's may be", "use a root with a shorter name");
+    const Address address(paths);
     UniqueFd fd = datagram_socket();
-    ::unlink(address->sun_path);
-    if (!fd ||
-        ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
-        ::chmod(address->sun_path, 0660) != 0)
-        return fail(errno_kind(errno), "open control socket", address->sun_path, errno_text(errno));
+    ::unlink(address.path());
+    if (!fd || ::bind(fd.get(), address.get(), Address::size()) != 0 ||
+        ::chmod(address.path(), 0660) != 0)
+        return fail(errno_kind(errno), "open control socket", paths.socket().string(),
+                    errno_text(errno));
     return fd;
 }
 

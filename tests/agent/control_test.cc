@@ -1,0 +1,64 @@
+#include "agent/control.h"
+
+#include "../base/temporary_directory.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <string>
+#include <sys/stat.h>
+
+namespace vm::testing {
+
+namespace {
+
+class ControlTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(ControlTest);
+    CPPUNIT_TEST(a_poke_arrives);
+    CPPUNIT_TEST(a_dead_agents_socket_is_replaced);
+    CPPUNIT_TEST_SUITE_END();
+
+    // A root whose name has `length` bytes more than its directory's.
+    static Paths root_in(const TemporaryDirectory& directory, std::size_t length) {
+        Paths paths(directory.path() / std::string(length, 'r'));
+        std::filesystem::create_directories(paths.run());
+        return paths;
+    }
+
+    // The address of a socket has 108 bytes.
+    void a_poke_arrives() {
+        for (const std::size_t length : {std::size_t{1}, std::size_t{200}}) {
+            const TemporaryDirectory directory;
+            const Paths paths = root_in(directory, length);
+            agent::poke(paths, "101");  // no agent: nothing happens
+            const auto socket = agent::open_control_socket(paths);
+            CPPUNIT_ASSERT_MESSAGE(socket ? "" : socket.error().text(), socket.has_value());
+            agent::poke(paths, "101");
+            agent::poke(paths, "7", true);
+            const auto pokes = agent::read_pokes(socket->get());
+            CPPUNIT_ASSERT_EQUAL(std::size_t{2}, pokes.size());
+            CPPUNIT_ASSERT(pokes[0].mailbox == "101" && !pokes[0].retry);
+            CPPUNIT_ASSERT(pokes[1].mailbox == "7" && pokes[1].retry);
+            struct stat file {};
+            CPPUNIT_ASSERT_EQUAL(0, ::stat(paths.socket().c_str(), &file));
+            CPPUNIT_ASSERT(S_ISSOCK(file.st_mode) && (file.st_mode & 0777) == 0660);
+        }
+    }
+
+    void a_dead_agents_socket_is_replaced() {
+        for (const std::size_t length : {std::size_t{1}, std::size_t{200}}) {
+            const TemporaryDirectory directory;
+            const Paths paths = root_in(directory, length);
+            { const auto dead = agent::open_control_socket(paths); }
+            const auto socket = agent::open_control_socket(paths);
+            CPPUNIT_ASSERT_MESSAGE(socket ? "" : socket.error().text(), socket.has_value());
+            agent::poke(paths, "101");
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, agent::read_pokes(socket->get()).size());
+        }
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ControlTest);
+
+}  // namespace
+
+}  // namespace vm::testing
