@@ -1,18 +1,22 @@
 #!/usr/bin/env python3
 """Exit statuses and messages of the programs as scripts see them; no server is needed."""
 
+import fcntl
 import json
 import os
 import pathlib
+import pty
 import pwd
 import re
+import select
 import shlex
 import signal
 import subprocess
+import termios
 
 import media
 import vmunit
-from mailrig import wait_until
+from mailrig import dies_with_parent, wait_until
 
 
 class CommandsTest(vmunit.TestCase):
@@ -232,6 +236,58 @@ class CommandsTest(vmunit.TestCase):
             done = subprocess.run(unit.command("vmctl", *add), stdout=full, stderr=subprocess.PIPE, text=True)
         [message] = json.loads(unit.ctl("message", "list", "--json").stdout)["messages"]
         self.refused(done, 69, f"the message is stored as {message['id']}")
+
+    def at_the_password_prompt(self, unit, command):
+        """Starts a program on a terminal of its own; returns the process and the terminal when it asks."""
+        master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        self.addCleanup(os.close, slave)
+
+        def own_terminal():
+            dies_with_parent()
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, preexec_fn=own_terminal
+        )
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.read_until(master, b"Smtp Password: ")
+        self.assertFalse(termios.tcgetattr(slave)[3] & termios.ECHO)
+        return process, master, slave
+
+    def read_until(self, terminal, words):
+        seen = b""
+        while words not in seen:
+            ready, _, _ = select.select([terminal], [], [], vmunit.COMMAND_SECONDS)
+            self.assertTrue(ready, seen)
+            seen += os.read(terminal, 1000)
+        return seen
+
+    def test_the_password_prompt_leaves_the_terminal_as_it_was(self):
+        unit = self.unit()
+        self.mailbox(unit)
+        command = unit.command("vmconfig", "mailbox", "set", "101", "Smtp Password=-")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            process, master, slave = self.at_the_password_prompt(unit, command)
+            if number == signal.SIGINT:
+                os.write(master, b"half\x03")  # Ctrl-C
+            else:
+                process.send_signal(number)
+            self.assertEqual(-number, process.wait(vmunit.COMMAND_SECONDS))
+            self.assertTrue(termios.tcgetattr(slave)[3] & termios.ECHO, number)
+        self.assertIn("Smtp Password                (blank)", unit.config("mailbox", "show", "101").stdout)
+        # Stopped by Ctrl-Z in a shell with job control, and taken up again.
+        script = 'set -m; "$@"; stty -a | grep -owe "-\\?echo"; fg'
+        process, master, slave = self.at_the_password_prompt(unit, ["/bin/sh", "-c", script, "sh", *command])
+        os.write(master, b"half\x1a")
+        seen = self.read_until(master, b"Smtp Password: ")
+        self.assertIn(b"\necho\r", seen)
+        os.write(master, b"s3cret\n")
+        self.assertEqual(0, process.wait(vmunit.COMMAND_SECONDS))
+        self.assertTrue(termios.tcgetattr(slave)[3] & termios.ECHO)
+        self.assertNotIn(b"s3cret", seen + self.read_until(master, b"\n"))
+        self.assertIn("Smtp Password                (set)", unit.config("mailbox", "show", "101").stdout)
 
     def test_export_is_the_mail_as_it_would_be_sent(self):
         unit = self.unit()
