@@ -61,18 +61,19 @@ void print_message(const MessageRecord& record, const std::filesystem::path& med
             ", " + std::to_string(d.attempts) + (d.attempts == 1 ? " attempt" : " attempts");
     if (const auto next = next_attempt(d)) delivery += ", next at " + short_time(*next);
     std::cout << "Message:    " << m.id << '\n'
-              << "Mailbox:    " << m.mailbox << ", folder " << m.folder << '\n'
+              << "Mailbox:    " << m.mailbox << ", folder " << shown(m.folder) << '\n'
               << "Kind:       " << to_string(m.kind) << ", " << length_of(m) << ", " << m.size
               << " bytes\n"
-              << "Caller:     " << caller_of(m) << '\n'
+              << "Caller:     " << shown(caller_of(m)) << '\n'
               << "Received:   " << short_time(m.received) << '\n'
               << "State:      " << to_string(m.state);
     if (m.deleted_at) std::cout << " since " << short_time(*m.deleted_at);
     std::cout << '\n' << "Delivery:   " << delivery << '\n';
-    if (!d.last_reply.empty()) std::cout << "Last reply: " << d.last_reply << '\n';
+    if (!d.last_reply.empty()) std::cout << "Last reply: " << shown(d.last_reply) << '\n';
     if (!d.message_id.empty()) std::cout << "Message-ID: <" << d.message_id << ">\n";
     if (record.link)
-        std::cout << "Mail copy:  " << record.link->folder << ", UID " << record.link->uid << '\n';
+        std::cout << "Mail copy:  " << shown(record.link->folder) << ", UID " << record.link->uid
+                  << '\n';
     std::cout << "Media:      " << media.string() << '\n';
 }
 

@@ -104,6 +104,15 @@ std::string caller_of(const Message& message) {
     return flags.empty() ? out : out + " (" + join(flags, ", ") + ")";
 }
 
+std::string shown(std::string_view text) {
+    return without_direction_controls(sanitize_line(text, text.size()));
+}
+
+void Table::add(std::vector<std::string> row) {
+    for (std::string& cell : row) cell = shown(cell);
+    rows_.push_back(std::move(row));
+}
+
 void Table::print(std::ostream& out) const {
     std::vector<std::size_t> widths(rows_.front().size(), 0);
     for (const auto& row : rows_)

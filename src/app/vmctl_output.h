@@ -11,6 +11,7 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vm::app {
@@ -35,11 +36,14 @@ std::string length_of(const Message& message);
 // "Ann <4711> (urgent, private)", "unknown" without name and number
 std::string caller_of(const Message& message);
 
-// Columns aligned by characters, two spaces apart.
+// Foreign words as a terminal may show them: one line, no controls, nothing that turns it around.
+std::string shown(std::string_view text);
+
+// Columns aligned by characters, two spaces apart; every cell as shown().
 class Table {
   public:
     explicit Table(std::vector<std::string> head) { rows_.push_back(std::move(head)); }
-    void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+    void add(std::vector<std::string> row);
     void print(std::ostream& out) const;
 
   private:

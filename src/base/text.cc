@@ -111,6 +111,22 @@ std::string sanitize_line(std::string_view s, std::size_t limit) {
     return out;
 }
 
+std::string without_direction_controls(std::string_view s) {
+    // In UTF-8: E2 80 AA..AE and E2 81 A6..A9.
+    const auto is_one = [](std::string_view three) {
+        return three.size() == 3 && three[0] == '\xE2' &&
+               ((three[1] == '\x80' && three[2] >= '\xAA' && three[2] <= '\xAE') ||
+                (three[1] == '\x81' && three[2] >= '\xA6' && three[2] <= '\xA9'));
+    };
+    std::string out;
+    for (std::size_t i = 0; i < s.size(); ++i)
+        if (is_one(s.substr(i, 3)))
+            i += 2;
+        else
+            out += s[i];
+    return out;
+}
+
 bool is_utf8(std::string_view s) {
     for (std::size_t i = 0; i < s.size();) {
         const std::size_t n = utf8_length(s, i);

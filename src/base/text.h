@@ -24,6 +24,10 @@ std::optional<std::int64_t> parse_int(std::string_view s);
 // (server replies, caller names) before they are logged, stored or put in a header.
 std::string sanitize_line(std::string_view s, std::size_t limit = 2000);
 
+// `s` without the characters that turn the direction of writing around (U+202A to U+202E, U+2066 to
+// U+2069): they can make a name read as something else than it is.
+std::string without_direction_controls(std::string_view s);
+
 bool is_utf8(std::string_view s);
 
 // 1–8 digits: the form of a mailbox number, which is also a file name.

@@ -32,6 +32,7 @@ class VmctlMessageTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(exports_the_mail_and_the_media);
     CPPUNIT_TEST(refuses_to_export_over_what_is_no_file);
     CPPUNIT_TEST(bytes_that_are_not_utf8_do_no_harm);
+    CPPUNIT_TEST(a_caller_cannot_turn_a_line_around);
     CPPUNIT_TEST(help_names_every_option);
     CPPUNIT_TEST_SUITE_END();
 
@@ -311,6 +312,22 @@ class VmctlMessageTest : public CppUnit::TestFixture {
                        "??");
         rig.bad(66, "there is no such message", {"message", "show", "\xFF", "--json"});
         rig.bad(64, "not UTF-8", {"message", "move", rig.add(), "--folder", "\xFF"});
+    }
+
+    void a_caller_cannot_turn_a_line_around() {
+        const VmctlRig rig;
+        const std::string name = "Ann \u202E4711\u202C \u2067x\u2069 \u05D0";
+        const std::string id = rig.add("101", {"--caller-name", name});
+        CPPUNIT_ASSERT(show(rig, id)["caller_name"] == name);
+        rig.good({"message", "move", id, "--folder", "f\u202E"});
+        for (const auto& command : {std::vector<std::string>{"message", "list"},
+                                    {"message", "show", id},
+                                    {"message", "history", id}}) {
+            const std::string out = rig.good(command).out;
+            CPPUNIT_ASSERT_MESSAGE(out, out.find("\u202E") == std::string::npos);
+            CPPUNIT_ASSERT_MESSAGE(
+                out, command[1] == "history" || out.find("Ann 4711 x \u05D0") != std::string::npos);
+        }
     }
 
     void help_names_every_option() {

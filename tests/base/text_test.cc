@@ -20,6 +20,7 @@ class TextTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(neutralises_controls_and_foreign_bytes);
     CPPUNIT_TEST(cuts_on_a_character_boundary);
     CPPUNIT_TEST(any_bytes_become_one_printable_line);
+    CPPUNIT_TEST(takes_out_what_turns_text_around);
     CPPUNIT_TEST(mailbox_numbers);
     CPPUNIT_TEST_SUITE_END();
 
@@ -100,6 +101,13 @@ class TextTest : public CppUnit::TestFixture {
             }
             RC_ASSERT(sanitize_line(line, limit) == line);
         }));
+    }
+
+    void takes_out_what_turns_text_around() {
+        CPPUNIT_ASSERT_EQUAL(std::string("exe.ann"),
+                             without_direction_controls("\u202Eexe\u202C.\u2066ann\u2069"));
+        for (const char* kept : {"", "\u202F\u2029\u2065\u206A\u05D0", "\xE2\x80", "\xE2"})
+            CPPUNIT_ASSERT_EQUAL(std::string(kept), without_direction_controls(kept));
     }
 
     void mailbox_numbers() {
