@@ -4,27 +4,10 @@
 #include "config/mailbox_options.h"
 #include "config/misc_options.h"
 
-#include <algorithm>
 #include <iostream>
 #include <memory>
 
 namespace vm::app {
-
-void print_table(const std::vector<std::vector<std::string>>& rows) {
-    std::vector<std::size_t> widths;
-    for (const auto& row : rows) {
-        widths.resize(std::max(widths.size(), row.size()));
-        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-    }
-    for (const auto& row : rows) {
-        std::string line;
-        for (std::size_t i = 0; i < row.size(); ++i) {
-            line += sanitize_line(row[i]);
-            if (i + 1 < row.size()) line += std::string(widths[i] + 2 - row[i].size(), ' ');
-        }
-        std::cout << line.substr(0, line.find_last_not_of(' ') + 1) << '\n';
-    }
-}
 
 void print_warnings(const config::Notes& notes) {
     for (const std::string& note : notes)

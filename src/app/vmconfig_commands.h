@@ -25,9 +25,6 @@ void add_misc_commands(CLI::App& program, VmconfigRequest& request);
 void add_mailbox_commands(CLI::App& program, VmconfigRequest& request);
 void add_keys_command(CLI::App& program, VmconfigRequest& request);
 
-// Rows as columns on stdout, the first row being the heading; control characters neutralised.
-void print_table(const std::vector<std::vector<std::string>>& rows);
-
 // "vmconfig: warning: ..." lines on stderr.
 void print_warnings(const config::Notes& notes);
 

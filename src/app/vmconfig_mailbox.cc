@@ -1,12 +1,11 @@
 // vmconfig mailbox ...: Mailbox Options. Passwords come in by argument or standard input and never
 // come out.
+#include "app/output.h"
 #include "app/vmconfig_commands.h"
 #include "app/vmconfig_password.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "config/mailbox_options.h"
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <iostream>
@@ -15,12 +14,6 @@
 namespace vm::app {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-void print_json(const Json& json) {
-    std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
-}
 
 // The option as the screen shows it.
 std::string shown_value(const config::IniDocument& document, const config::Option& option) {
@@ -36,11 +29,11 @@ Result<> show(const Paths& paths, const std::string& number, bool as_json) {
     VM_ASSIGN(const config::IniDocument document, config::read_mailbox(paths, number));
     const config::TransportKind kind = config::transport_kind(misc);
 
-    std::vector<std::vector<std::string>> table{{"Option", "Value"}};
+    Table table({"Option", "Value"});
     Json values = Json::object();
     for (const config::Option* option : config::screen_options(kind)) {
         const std::string value = shown_value(document, *option);
-        table.push_back({option->name, value.empty() ? "(blank)" : value});
+        table.add({option->name, value.empty() ? "(blank)" : value});
         values[option->name] = value;
     }
     // Of what is not known only the names: it may be a secret.
@@ -49,12 +42,12 @@ Result<> show(const Paths& paths, const std::string& number, bool as_json) {
         const bool ours = iequals(entry.section, config::kEmailSection);
         if (!ours || config::find_option(config::mailbox_options(), entry.key)) continue;
         unknown.push_back(entry.key);
-        table.push_back({entry.key, "(kept, not read)"});
+        table.add({entry.key, "(kept, not read)"});
     }
     if (as_json)
-        print_json({{"mailbox", number}, {"options", values}, {"unknown", unknown}});
+        print_json(std::cout, {{"mailbox", number}, {"options", values}, {"unknown", unknown}});
     else
-        print_table(table);
+        table.print(std::cout);
     if (const auto valid = config::interpret_mailbox(document, number, paths); !valid)
         print_warnings({valid.error().text()});
     return {};
@@ -64,8 +57,7 @@ Result<> list(const Paths& paths, bool as_json) {
     VM_ASSIGN(const config::MiscSetup misc, config::load_misc(paths));
     VM_ASSIGN(const std::vector<std::string> numbers, config::list_mailboxes(paths));
     VM_ASSIGN(const config::Seats seats, config::count_seats(paths, misc));
-    std::vector<std::vector<std::string>> table{
-        {"Mailbox", "Email Integration", "Email Name", "Smtp Server", "Problem"}};
+    Table table({"Mailbox", "Email Integration", "Email Name", "Smtp Server", "Problem"});
     Json rows = Json::array();
     for (const std::string& number : numbers) {
         const auto mailbox = config::load_mailbox(paths, number);
@@ -76,11 +68,11 @@ Result<> list(const Paths& paths, bool as_json) {
                  seats.refused.end())
             problem = "no seat: g_nUnifiedMessagingSeats is " + std::to_string(seats.limit);
         const config::MailboxOptions options = mailbox.value_or(config::MailboxOptions{});
-        table.push_back({number,
-                         !mailbox              ? "?"
-                         : options.integration ? "Yes"
-                                               : "No",
-                         options.email_name, options.smtp.host, problem});
+        table.add({number,
+                   !mailbox              ? "?"
+                   : options.integration ? "Yes"
+                                         : "No",
+                   options.email_name, options.smtp.host, problem});
         rows.push_back({{"mailbox", number},
                         {"email_integration", mailbox ? Json(options.integration) : Json()},
                         {"email_name", options.email_name},
@@ -88,9 +80,9 @@ Result<> list(const Paths& paths, bool as_json) {
                         {"problem", problem.empty() ? Json() : Json(problem)}});
     }
     if (as_json)
-        print_json({{"mailboxes", rows}});
+        print_json(std::cout, {{"mailboxes", rows}});
     else
-        print_table(table);
+        table.print(std::cout);
     return {};
 }
 

@@ -1,9 +1,8 @@
 // vmconfig misc ...: the table Option / Value / Ignore of Misc Setup.
+#include "app/output.h"
 #include "app/vmconfig_commands.h"
 #include "base/text.h"
 #include "config/misc_options.h"
-
-#include <nlohmann/json.hpp>
 
 #include <iostream>
 #include <memory>
@@ -11,8 +10,6 @@
 namespace vm::app {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // The options of the table in its order, then what else the file has.
 std::vector<std::string> all_names(const config::IniDocument& document,
@@ -27,22 +24,21 @@ std::vector<std::string> all_names(const config::IniDocument& document,
 Result<> list(const Paths& paths, bool as_json) {
     const std::vector<config::Option> options = config::misc_options(paths);
     VM_ASSIGN(const config::IniDocument document, config::read_misc(paths));
-    std::vector<std::vector<std::string>> table{{"Option", "Value", "Ignore"}};
+    Table table({"Option", "Value", "Ignore"});
     Json rows = Json::array();
     for (const std::string& name : all_names(document, options)) {
         VM_ASSIGN(const config::MiscRow row, config::misc_row(document, options, name));
         const config::Option* option = config::find_option(options, name);
-        table.push_back({name, row.value, row.ignored ? "1" : "0"});
+        table.add({name, row.value, row.ignored ? "1" : "0"});
         rows.push_back({{"option", name},
                         {"value", row.value},
                         {"ignore", row.ignored ? 1 : 0},
                         {"default", option ? Json(option->default_text) : Json()}});
     }
     if (as_json)
-        std::cout << Json{{"options", rows}}.dump(2, ' ', false, Json::error_handler_t::replace)
-                  << '\n';
+        print_json(std::cout, {{"options", rows}});
     else
-        print_table(table);
+        table.print(std::cout);
     return {};
 }
 
