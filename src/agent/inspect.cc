@@ -79,10 +79,13 @@ int check_configuration(const Paths& paths) {
         problems.add(seats.error());
     } else {
         for (const std::string& number : seats->refused)
-            problems.add({ErrorKind::kConfig, "Email Integration", "Yes",
-                          fmt::format("all {} Unified Messaging seats are taken", seats->limit),
-                          "set it to No here or elsewhere, or raise g_nUnifiedMessagingSeats"},
-                         number);
+            problems.add(
+                {ErrorKind::kConfig, "Email Integration", "Yes",
+                 seats->limit == 1
+                     ? "the one Unified Messaging seat is taken"
+                     : fmt::format("all {} Unified Messaging seats are taken", seats->limit),
+                 "set it to No here or elsewhere, or raise g_nUnifiedMessagingSeats"},
+                number);
     }
     return problems.status();
 }

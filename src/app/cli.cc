@@ -67,14 +67,20 @@ void add_common(CLI::App& program, std::string& root) {
 
 namespace {
 
-// The word that was no command, where one was expected; "" when there was none at all. CLI11
-// reports only that a command is missing.
-std::string unknown_command(const CLI::App& program) {
-    const CLI::App* deepest = &program;
-    while (!deepest->get_subcommands().empty()) deepest = deepest->get_subcommands().front();
-    const auto words = deepest->remaining();
+// How far the command line was understood: program, command, its command.
+std::vector<const CLI::App*> commands_of(const CLI::App& program) {
+    std::vector<const CLI::App*> out{&program};
+    while (!out.back()->get_subcommands().empty())
+        out.push_back(out.back()->get_subcommands().front());
+    return out;
+}
+
+// The word that was no command, where one of `last` was expected; "" when there was none at all.
+// CLI11 reports only that a command is missing, and leaves the word with the program.
+std::string unknown_command(const CLI::App& program, const CLI::App& last) {
+    const auto words = program.remaining(true);
     return words.empty() ? std::string()
-                         : "'" + words.front() + "' is no command of " + deepest->get_name();
+                         : "'" + words.front() + "' is no command of " + last.get_name();
 }
 
 }  // namespace
@@ -90,11 +96,15 @@ std::optional<int> parse(CLI::App& program, int argc, char** argv) {
     } catch (const CLI::CallForVersion& e) {
         return program.exit(e);
     } catch (const CLI::ParseError& e) {
-        const std::string unknown = unknown_command(program);
+        const auto commands = commands_of(program);
+        const std::string unknown = unknown_command(program, *commands.back());
+        std::string help = "--help";
+        for (auto it = commands.rbegin(); it != commands.rend(); ++it)
+            help = (*it)->get_name() + " " + help;
         const bool missing = dynamic_cast<const CLI::RequiredError*>(&e) != nullptr;
         std::cerr << program.get_name() << ": "
                   << sanitize_line((missing && !unknown.empty() ? unknown : std::string(e.what())) +
-                                   "; see " + program.get_name() + " --help")
+                                   "; see " + help)
                   << '\n';
         return 64;
     }

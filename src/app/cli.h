@@ -22,7 +22,7 @@ int run_program(int argc, char** argv, int (*body)(int, char**)) noexcept;
 void add_common(CLI::App& program, std::string& root);
 
 // Parses. nullopt: go on. Otherwise the status to exit with: 0 after --help or --version, 64 after
-// a usage error, which is printed as one line on stderr.
+// a usage error, which is printed as one line on stderr and names the --help to read.
 std::optional<int> parse(CLI::App& program, int argc, char** argv);
 
 // Prints "PROGRAM: text" as one line on stderr and returns the sysexits status of the error.

@@ -58,7 +58,8 @@ State state_of(const Paths& paths, const Unit& unit, const std::string& mailbox)
     const auto& refused = unit.seats.refused;
     if (std::find(refused.begin(), refused.end(), mailbox) != refused.end())
         return {"error", "no seat: g_nUnifiedMessagingSeats allows " +
-                             std::to_string(unit.seats.limit) + " mailboxes"};
+                             std::to_string(unit.seats.limit) +
+                             (unit.seats.limit == 1 ? " mailbox" : " mailboxes")};
     if (!unit.enabled) return {"off", unit.problem};
     const auto known = unit.known.find(mailbox);
     // What the agent said before Email Integration was set to Yes is of no use now.

@@ -220,12 +220,13 @@ class VmconfigTest : public CppUnit::TestFixture {
     }
 
     void usage_errors() {
-        bad(64, "--help", {});
-        bad(64, "--help", {"misc"});
-        bad(64, "--help", {"misc", "get"});
-        bad(64, "--help", {"misc", "ignore", "g_bUseTTS", "2"});
-        bad(64, "--help", {"mailbox", "set", "101"});
-        bad(64, "--help", {"--nonsense"});
+        bad(64, "see vmconfig --help", {});
+        bad(64, "see vmconfig misc --help", {"misc"});
+        bad(64, "'gte' is no command of misc; see vmconfig misc --help", {"misc", "gte"});
+        bad(64, "see vmconfig misc get --help", {"misc", "get"});
+        bad(64, "see vmconfig misc ignore --help", {"misc", "ignore", "g_bUseTTS", "2"});
+        bad(64, "see vmconfig mailbox set --help", {"mailbox", "set", "101"});
+        bad(64, "see vmconfig --help", {"--nonsense"});
         CPPUNIT_ASSERT_EQUAL(0, run({"--help"}).status);
         assert_contains(run({"--version"}).out, "vmconfig 0.");
     }

@@ -215,6 +215,8 @@ class VmctlQueueTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(all["seats"]["limit"] == 1);
         CPPUNIT_ASSERT(of_mailbox(rig, "101")["state"] == "ok");
         CPPUNIT_ASSERT(of_mailbox(rig, "103")["state"] == "error");
+        CPPUNIT_ASSERT(of_mailbox(rig, "103")["reason"] ==
+                       "no seat: g_nUnifiedMessagingSeats allows 1 mailbox");
         CPPUNIT_ASSERT(rig.good({"status"}).out.find("of 1 in use") != std::string::npos);
     }
 
