@@ -90,8 +90,9 @@ Result<ProcessOutput> run_process(const std::vector<std::string>& argv,
         const ssize_t n = ::read(reading.get(), buffer, sizeof buffer);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) break;
-        if (output.diagnostics.size() < kDiagnosticsLimit)
-            output.diagnostics.append(buffer, static_cast<std::size_t>(n));
+        output.diagnostics.append(buffer, static_cast<std::size_t>(n));
+        if (output.diagnostics.size() > kDiagnosticsLimit)
+            output.diagnostics.erase(0, output.diagnostics.size() - kDiagnosticsLimit);
     }
     output.exit_code = wait_for(pid);
     return output;

@@ -12,7 +12,7 @@ namespace vm {
 
 struct ProcessOutput {
     int exit_code = 0;        // 128 + signal when killed
-    std::string diagnostics;  // what it wrote to stdout and stderr, at most 4 KiB
+    std::string diagnostics;  // the last 4 KiB of what it wrote to stdout and stderr
 };
 
 // Runs `argv` (argv[0] is looked up in PATH), with no shell, stdin from /dev/null, a minimal
