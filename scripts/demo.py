@@ -27,6 +27,32 @@ import media  # noqa: E402
 import vmunit  # noqa: E402
 
 WIDTH = 80
+# In an output directory of ours; nothing is ever removed from a directory without it.
+MARKER = ".vmemail-demo"
+RESULT = re.compile(r"(ann|bob)-(voice|fax)\.[A-Za-z0-9]+")
+MARKER_TEXT = "Made by vmemail's scripts/demo, which removes its earlier results from here.\n"
+
+
+class OutputRefused(Exception):
+    """The directory for the results is not one that the demo may write to."""
+
+
+def prepare_output(directory):
+    """Creates the directory, or clears an earlier demo's results out of its own one."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        found = {file.name for file in directory.iterdir()}
+        if found and MARKER not in found:
+            raise OutputRefused(
+                f"{directory}: it has files that the demo did not make; name a directory that is empty "
+                "or does not exist, with --output DIR"
+            )
+        if not found:
+            (directory / MARKER).write_text(MARKER_TEXT, encoding="utf-8")
+        for name in filter(RESULT.fullmatch, found):
+            (directory / name).unlink()
+    except OSError as problem:
+        raise OutputRefused(f"{directory}: {problem.strerror}; name another one with --output DIR") from problem
 
 
 class Steps:
@@ -144,8 +170,6 @@ class Demo:
 
     def fetch(self, rig):
         with self.steps("What lies in the mailboxes (Python's imaplib over TLS)") as step:
-            shutil.rmtree(self.output, ignore_errors=True)
-            self.output.mkdir(parents=True)
             for user in rig.users:
                 wanted = {identity: rest for owner, identity, *rest in self.expected if owner == user}
                 mails = rig.mails(user)
@@ -215,7 +239,7 @@ class Demo:
                 print(f"MISSED: {text}")
             print(self.unit.trace()[-3000:])
             return 1
-        files = sorted(self.output.iterdir())
+        files = sorted(file for file in self.output.iterdir() if RESULT.fullmatch(file.name))
         print(f"{len(self.expected)} messages added, sent once each, and found in their mailboxes.")
         print(f"Listen and read: {len(files)} files in {self.output}")
         return 0
@@ -237,7 +261,14 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", metavar="DIR")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "demo-out", metavar="DIR")
     parser.add_argument("--stay", action="store_true")
+    parser.add_argument("--prepare-only", action="store_true", help="end when the output directory is ready")
     arguments = parser.parse_args()
+    try:
+        prepare_output(arguments.output.absolute())
+    except OutputRefused as problem:
+        sys.exit(f"demo: {problem}")
+    if arguments.prepare_only:
+        return
     work = pathlib.Path(tempfile.mkdtemp(prefix="vmdemo."))
     demo = Demo(arguments.build.absolute(), arguments.output.absolute(), work)
     try:
