@@ -101,7 +101,7 @@ class AgentTest(vmunit.TestCase):
         bad = 1 + lines.index("Smtp SSL = Sometimes")
         file.write_text("\n".join(lines) + "\n")  # by hand, mode kept
         wait_until(
-            "report of the bad value; " + unit.trace(),
+            lambda: "report of the bad value; " + unit.trace(),
             lambda: any("Sometimes" in l and str(bad) in l and "101.ini" in l for l in unit.trace().splitlines()),
         )
         unit.add("101", media.recording("vm-goodbye"))
@@ -203,7 +203,7 @@ class AgentTest(vmunit.TestCase):
             identity = unit.add("101", media.recording("vm-intro"))
             self.assertTrue(server.reached("dot").wait(60))
             agent.process.send_signal(signal.SIGTERM)
-            wait_until("note of the signal; " + unit.trace(), lambda: "stop" in unit.trace().lower())
+            wait_until(lambda: "note of the signal; " + unit.trace(), lambda: "stop" in unit.trace().lower())
             self.assertIsNone(agent.process.poll())
             hold.set()
             self.assertEqual(0, agent.stop())

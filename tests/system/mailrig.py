@@ -50,14 +50,15 @@ class RigError(Exception):
 
 
 def wait_until(what, condition, seconds=30.0):
-    """Polls `condition` until it is true and returns its value; RigError names `what` otherwise."""
+    """Polls `condition` until it is true and returns its value; RigError names `what` otherwise:
+    a text, or a function that tells how things stand when the time is up."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise RigError(f"no {what} within {seconds:g} s")
+            raise RigError(f"no {what() if callable(what) else what} within {seconds:g} s")
         time.sleep(0.02)
 
 
@@ -313,7 +314,7 @@ class MailRig:
         self._start("postfix", [f"{daemons}/master", "-s"])
         self._watch()
         for name in ("imap", "starttls"):
-            wait_until(f"greeting on port {name}; {self.logs()}", lambda: self._greets(name), START_SECONDS)
+            wait_until(lambda: f"greeting on port {name}; {self.logs()}", lambda: self._greets(name), START_SECONDS)
 
     def stop(self):
         atexit.unregister(self.stop)

@@ -114,7 +114,7 @@ class Unit:
 
     def wait_for_state(self, identity, *states, seconds=60):
         wait_until(
-            f"{' or '.join(states)} delivery of {identity}; {self.delivery(identity)}; {self.trace()[-3000:]}",
+            lambda: f"{' or '.join(states)} delivery of {identity}; {self.delivery(identity)}; {self.trace()[-3000:]}",
             lambda: self.state(identity) in states,
             seconds,
         )
@@ -157,7 +157,7 @@ class Agent:
         return children(self.process.pid)
 
     def wait_for_workers(self):
-        return wait_until("worker of the agent; " + self.output(), self._workers_or_end)
+        return wait_until(lambda: "worker of the agent; " + self.output(), self._workers_or_end)
 
     def _workers_or_end(self):
         if self.process.poll() is not None:
