@@ -1,8 +1,8 @@
 #include "transport/plugin.h"
 
+#include "base/plugin_file.h"
 #include "base/text.h"
 #include "base/trace.h"
-#include "transport/plugin_file.h"
 #include "transport/session_context.h"
 #include "vm_transport.h"
 

@@ -1,4 +1,4 @@
-#include "transport/plugin_file.h"
+#include "base/plugin_file.h"
 
 #include <cerrno>
 #include <cstdlib>
@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace vm::transport {
+namespace vm {
 
 namespace {
 
@@ -18,7 +18,7 @@ tl::unexpected<Error> refuse(const std::filesystem::path& file, std::string reas
 
 }  // namespace
 
-Result<std::filesystem::path> check_plugin_file(const std::filesystem::path& file) {
+Result<std::filesystem::path> check_plugin_file(const std::filesystem::path& file, uid_t user) {
     const std::unique_ptr<char, decltype(&std::free)> real(::realpath(file.c_str(), nullptr),
                                                            std::free);
     if (!real) return refuse(file, errno_text(errno), "check g_szEmailDllPath (vmconfig misc set)");
@@ -28,7 +28,7 @@ Result<std::filesystem::path> check_plugin_file(const std::filesystem::path& fil
     if (::stat(path.c_str(), &info) != 0) return refuse(file, errno_text(errno), "");
     if (!S_ISREG(info.st_mode))
         return refuse(file, "not a regular file", "name the plugin itself in g_szEmailDllPath");
-    if (info.st_uid != 0 && info.st_uid != ::geteuid())
+    if (info.st_uid != 0 && info.st_uid != user)
         return refuse(file,
                       "owned by user " + std::to_string(info.st_uid) + ", who could change it",
                       "make it root's: chown root");
@@ -51,4 +51,4 @@ Result<std::filesystem::path> check_plugin_file(const std::filesystem::path& fil
     return path;
 }
 
-}  // namespace vm::transport
+}  // namespace vm
