@@ -59,12 +59,15 @@ Result<> fsync_directory(const fs::path& directory) {
     return {};
 }
 
-Result<> write_file_atomic(const fs::path& path, std::string_view content, mode_t mode) {
+Result<> write_file_atomic(const fs::path& path, std::string_view content, mode_t mode,
+                           std::optional<FileOwner> owner) {
     const fs::path temporary = path.string() + "." + new_id() + ".tmp";
     const auto attempt = [&]() -> Result<> {
         const UniqueFd fd(
             ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
         if (!fd) return system_error("create", temporary, errno);
+        if (owner && ::fchown(fd.get(), owner->user, owner->group) != 0)
+            return system_error("chown", temporary, errno);
         if (::fchmod(fd.get(), mode) != 0) return system_error("chmod", temporary, errno);
         VM_TRY(write_all(fd.get(), content, temporary.string()));
         if (::fsync(fd.get()) != 0) return system_error("fsync", temporary, errno);

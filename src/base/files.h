@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <sys/types.h>
@@ -39,10 +40,16 @@ class UniqueFd {
 // The whole file; kUnavailable when it is larger than `limit` bytes.
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit = 16U << 20);
 
-// Replaces `path` by `content`, all or nothing: temporary file in the same directory with `mode`,
-// write, fsync, rename, fsync of the directory. On error the old file is untouched.
-Result<> write_file_atomic(const std::filesystem::path& path, std::string_view content,
-                           mode_t mode);
+struct FileOwner {
+    uid_t user = 0;
+    gid_t group = 0;
+};
+
+// Replaces `path` by `content`, all or nothing: temporary file in the same directory with `mode`
+// (and `owner`, for root), write, fsync, rename, fsync of the directory. On error the old file is
+// untouched.
+Result<> write_file_atomic(const std::filesystem::path& path, std::string_view content, mode_t mode,
+                           std::optional<FileOwner> owner = std::nullopt);
 
 // Copies everything readable from `in` into a new file `path` with `mode`, then fsyncs it. The file
 // must not exist. Returns the bytes copied; on error no file is left.

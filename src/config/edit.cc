@@ -1,11 +1,13 @@
 #include "config/edit.h"
 
+#include "base/plugin_file.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "config/mailbox_options.h"
 #include "config/misc_options.h"
 #include "config/seal.h"
 #include "config/store_file.h"
+#include "config/unit_key.h"
 
 #include <fmt/format.h>
 
@@ -36,13 +38,58 @@ std::vector<std::string> misc_names(const IniDocument& document,
 }
 
 // The option's name as the file or else the table spells it; kUsage when neither has it.
-Result<std::string> misc_name(const IniDocument& document, const std::vector<Option>& options,
-                              const std::string& name) {
+Result<std::string> misc_name(const std::string& operation, const IniDocument& document,
+                              const std::vector<Option>& options, const std::string& name) {
     const std::vector<std::string> names = misc_names(document, options);
     const auto found = std::find_if(names.begin(), names.end(),
                                     [&](const std::string& n) { return iequals(n, name); });
-    if (found == names.end()) return unknown_name("set", name, names, "vmconfig misc list");
+    if (found == names.end()) return unknown_name(operation, name, names, "vmconfig misc list");
     return *found;
+}
+
+constexpr const char* kUntilCorrected = " (until it is corrected, the agent keeps to what it had)";
+
+// Refuses what the edit of `name` would make wrong; of what is wrong elsewhere and was before, it
+// notes that it still is, so that a file with several problems can be repaired one by one.
+Result<Notes> judge_misc(const std::string& operation, const IniDocument& before,
+                         const IniDocument& after, const std::vector<Option>& options,
+                         const std::string& name) {
+    Notes notes;
+    for (const Option& option : options) {
+        auto valid = check_misc_option(after, options, option);
+        if (valid) continue;
+        Error problem = std::move(valid).error();
+        problem.operation = operation;
+        if (iequals(option.name, name) || check_misc_option(before, options, option))
+            return fail(std::move(problem));
+        notes.push_back(problem.object + ": " + problem.reason + "; " + problem.hint +
+                        kUntilCorrected);
+    }
+    if (auto row = misc_row(after, options, name); !row) return fail(std::move(row).error());
+    return notes;
+}
+
+// The same for a mailbox's file and the keys of `edits`.
+Result<Notes> judge_mailbox(const Paths& paths, const std::string& operation,
+                            const IniDocument& before, const IniDocument& after,
+                            const std::vector<MailboxEdit>& edits) {
+    const std::vector<MailboxProblem> old_problems = mailbox_problems(before, paths);
+    Notes notes;
+    for (MailboxProblem& problem : mailbox_problems(after, paths)) {
+        const bool edited = problem.option != nullptr &&
+                            std::any_of(edits.begin(), edits.end(), [&](const MailboxEdit& edit) {
+                                return iequals(edit.key, problem.option->name);
+                            });
+        const bool is_old =
+            std::any_of(old_problems.begin(), old_problems.end(), [&](const MailboxProblem& old) {
+                return old.option == problem.option && old.error.reason == problem.error.reason;
+            });
+        problem.error.operation = operation;
+        if (edited || !is_old) return fail(std::move(problem.error));
+        notes.push_back(problem.error.object + ": " + problem.error.reason + "; " +
+                        problem.error.hint + kUntilCorrected);
+    }
+    return notes;
 }
 
 Result<> store_misc(const Paths& paths, const IniDocument& document) {
@@ -53,16 +100,13 @@ Result<> store_misc(const Paths& paths, const IniDocument& document) {
 }
 
 // Why the agent would refuse the plugin that misc.ini now names.
-void note_plugin(const MiscSetup& misc, Notes& notes) {
-    struct stat status {};
-    const std::string file = misc.email_dll_path.string();
-    if (::stat(file.c_str(), &status) != 0)
-        notes.push_back("the agent will not find this plugin: " + file + ": " + errno_text(errno));
-    else if (!S_ISREG(status.st_mode))
-        notes.push_back("the agent will refuse this plugin: " + file + " is no regular file");
-    else if ((status.st_mode & S_IWOTH) != 0)
-        notes.push_back("the agent will refuse this plugin: anyone may write to " + file +
-                        "; chmod o-w " + file);
+void note_plugin(const Paths& paths, const MiscSetup& misc, Notes& notes) {
+    struct stat etc {};
+    const uid_t agent = ::stat(paths.etc().c_str(), &etc) == 0 ? etc.st_uid : ::geteuid();
+    if (const auto allowed = check_plugin_file(misc.email_dll_path, agent); !allowed)
+        notes.push_back("the agent will refuse this plugin: " + misc.email_dll_path.string() +
+                        ": " + allowed.error().reason +
+                        (allowed.error().hint.empty() ? "" : "; " + allowed.error().hint));
 }
 
 void note_seats(const Paths& paths, const MiscSetup& misc, Notes& notes) {
@@ -73,13 +117,22 @@ void note_seats(const Paths& paths, const MiscSetup& misc, Notes& notes) {
                                     join(seats->refused, ", ")));
 }
 
+// What the option that was just stored means for the unit.
+void note_consequences(const Paths& paths, const std::string& name, Notes& notes) {
+    const auto misc = load_misc(paths);
+    if (!misc) return;  // noted already
+    if (iequals(name, "g_szEmailDllPath")) note_plugin(paths, *misc, notes);
+    if (iequals(name, "g_nUnifiedMessagingSeats")) note_seats(paths, *misc, notes);
+}
+
 Result<> check_seat(const Paths& paths, const std::string& number) {
-    VM_ASSIGN(const MiscSetup misc, load_misc(paths));
-    VM_ASSIGN(const Seats seats, count_seats(paths, misc));
-    const bool has_one =
-        std::find(seats.in_use.begin(), seats.in_use.end(), number) != seats.in_use.end();
-    if (seats.limit == 0 || has_one || static_cast<std::int64_t>(seats.in_use.size()) < seats.limit)
+    // Who has a seat keeps it, whatever misc.ini says now.
+    VM_ASSIGN(Seats seats, count_seats(paths, {}));
+    if (std::find(seats.in_use.begin(), seats.in_use.end(), number) != seats.in_use.end())
         return {};
+    VM_ASSIGN(const MiscSetup misc, load_misc(paths));
+    seats.limit = misc.seats;
+    if (seats.limit == 0 || static_cast<std::int64_t>(seats.in_use.size()) < seats.limit) return {};
     return fail(
         ErrorKind::kConfig, "set", "mailbox " + number,
         fmt::format("Email Integration = Yes needs a seat; there are {} and {} in use, by {}",
@@ -88,13 +141,12 @@ Result<> check_seat(const Paths& paths, const std::string& number) {
 }
 
 // The unit's key; made when there is none yet.
-Result<Secret> key_for_sealing(const Paths& paths, Notes& notes) {
-    if (::access(paths.key_file().c_str(), F_OK) != 0 && errno == ENOENT) {
-        VM_TRY(create_key(paths));
-        VM_TRY(give_to_owner(paths, paths.key_file()));
+Result<Secret> key_for_sealing(const Paths& paths, const std::vector<SealContext>& replaced,
+                               Notes& notes) {
+    VM_ASSIGN(const bool made, make_missing_key(paths, replaced));
+    if (made)
         notes.push_back("created the key file " + paths.key_file().string() +
                         "; keep a copy of it in a safe place");
-    }
     return load_key(paths);
 }
 
@@ -114,7 +166,8 @@ Result<std::string> plain_text(const std::string& operation, const std::string& 
 
 // The text to write for a password.
 Result<std::string> sealed_text(const Paths& paths, const std::string& number, const Option& option,
-                                const Secret& value, Notes& notes) {
+                                const Secret& value, const std::vector<SealContext>& replaced,
+                                Notes& notes) {
     const auto refuse = [&](std::string reason) {
         return fail(ErrorKind::kConfig, "set mailbox " + number, option.name, std::move(reason));
     };
@@ -123,7 +176,7 @@ Result<std::string> sealed_text(const Paths& paths, const std::string& number, c
         return refuse("the password is longer than " + std::to_string(kMaxPassword) + " bytes");
     if (value.reveal().find('\0') != std::string::npos)
         return refuse("the password contains a NUL byte, which no server takes");
-    VM_ASSIGN(const Secret key, key_for_sealing(paths, notes));
+    VM_ASSIGN(const Secret key, key_for_sealing(paths, replaced, notes));
     return seal(value, key, {number, option.name});
 }
 
@@ -137,43 +190,38 @@ bool is_secret_key(const std::string& key) {
 Result<Notes> set_misc(const Paths& paths, const std::string& name, const std::string& value) {
     VM_ASSIGN(const UniqueFd lock, lock_etc(paths));
     const std::vector<Option> options = misc_options(paths);
-    VM_ASSIGN(IniDocument document, read_misc(paths));
-    VM_ASSIGN(const std::string section, misc_name(document, options, name));
+    VM_ASSIGN(const IniDocument before, read_misc(paths));
+    VM_ASSIGN(const std::string section, misc_name("set", before, options, name));
 
+    IniDocument document = before;
     const Option* option = find_option(options, section);
     VM_ASSIGN(const std::string text, plain_text("set", section, option, value));
     VM_TRY(document.set(section, kValueKey, text));
-    VM_TRY(check_misc(document, options));
+    VM_ASSIGN(Notes notes, judge_misc("set", before, document, options, section));
     VM_TRY(store_misc(paths, document));
 
-    Notes notes;
     if (misc_row(document, options, section)->ignored)
         notes.push_back(
             section + " is ignored and its default holds; to use the value: vmconfig misc ignore " +
             section + " 0");
-    VM_ASSIGN(const MiscSetup misc, load_misc(paths));
-    if (option != nullptr && option->name == "g_szEmailDllPath") note_plugin(misc, notes);
-    if (option != nullptr && option->name == "g_nUnifiedMessagingSeats")
-        note_seats(paths, misc, notes);
+    note_consequences(paths, section, notes);
     return notes;
 }
 
 Result<Notes> set_misc_ignore(const Paths& paths, const std::string& name, bool ignore) {
     VM_ASSIGN(const UniqueFd lock, lock_etc(paths));
     const std::vector<Option> options = misc_options(paths);
-    VM_ASSIGN(IniDocument document, read_misc(paths));
-    VM_ASSIGN(const std::string section, misc_name(document, options, name));
+    VM_ASSIGN(const IniDocument before, read_misc(paths));
+    VM_ASSIGN(const std::string section, misc_name("ignore", before, options, name));
+
+    IniDocument document = before;
     if (document.find(section, kValueKey) == nullptr)
         if (const Option* option = find_option(options, section))
             VM_TRY(document.set(section, kValueKey, option->default_text));
     VM_TRY(document.set(section, kIgnoreKey, ignore ? "1" : "0"));
-    VM_TRY(check_misc(document, options));
+    VM_ASSIGN(Notes notes, judge_misc("ignore", before, document, options, section));
     VM_TRY(store_misc(paths, document));
-
-    Notes notes;
-    VM_ASSIGN(const MiscSetup misc, load_misc(paths));
-    if (iequals(section, "g_szEmailDllPath")) note_plugin(misc, notes);
-    if (iequals(section, "g_nUnifiedMessagingSeats")) note_seats(paths, misc, notes);
+    note_consequences(paths, section, notes);
     return notes;
 }
 
@@ -204,11 +252,14 @@ Result<> delete_mailbox(const Paths& paths, const std::string& number) {
 Result<Notes> set_mailbox(const Paths& paths, const std::string& number,
                           const std::vector<MailboxEdit>& edits) {
     VM_ASSIGN(const UniqueFd lock, lock_etc(paths));
-    VM_ASSIGN(IniDocument document, read_mailbox(paths, number));
+    VM_ASSIGN(const IniDocument before, read_mailbox(paths, number));
+    IniDocument document = before;
     const std::string operation = "set mailbox " + number;
 
     Notes notes;
     std::vector<std::string> done;
+    std::vector<SealContext> replaced;
+    for (const MailboxEdit& edit : edits) replaced.push_back({number, edit.key});
     for (const MailboxEdit& edit : edits) {
         const Option* option = find_option(mailbox_options(), edit.key);
         const IniEntry* entry = document.find(kEmailSection, edit.key);
@@ -223,21 +274,21 @@ Result<Notes> set_mailbox(const Paths& paths, const std::string& number,
         done.push_back(to_lower(name));
         VM_ASSIGN(const std::string text,
                   option && option->secret
-                      ? sealed_text(paths, number, *option, edit.value, notes)
+                      ? sealed_text(paths, number, *option, edit.value, replaced, notes)
                       : plain_text(operation, name, option, edit.value.reveal()));
         VM_TRY(document.set(kEmailSection, name, text));
     }
 
-    auto mailbox = interpret_mailbox(document, number, paths);
-    if (!mailbox) {
-        Error error = std::move(mailbox).error();
-        error.operation = operation;
-        return fail(std::move(error));
-    }
-    if (mailbox->integration) VM_TRY(check_seat(paths, number));
+    VM_ASSIGN(const Notes old_problems, judge_mailbox(paths, operation, before, document, edits));
+    const Option& integration = *find_option(mailbox_options(), "Email Integration");
+    const IniEntry* entry = document.find(kEmailSection, integration.name);
+    if (entry != nullptr && value_of(integration, entry->value) == "Yes")
+        VM_TRY(check_seat(paths, number));
     VM_TRY(store_file(paths, paths.mailbox_ini(number), document.text(), kMailboxMode));
-    for (std::string& warning : mailbox_warnings(document, *mailbox))
-        notes.push_back(std::move(warning));
+    notes.insert(notes.end(), old_problems.begin(), old_problems.end());
+    if (const auto mailbox = interpret_mailbox(document, number, paths))
+        for (std::string& warning : mailbox_warnings(document, *mailbox))
+            notes.push_back(std::move(warning));
     return notes;
 }
 

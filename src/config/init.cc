@@ -2,8 +2,8 @@
 #include "base/files.h"
 #include "config/edit.h"
 #include "config/misc_options.h"
-#include "config/seal.h"
 #include "config/store_file.h"
+#include "config/unit_key.h"
 
 #include <cerrno>
 #include <sys/stat.h>
@@ -68,12 +68,9 @@ Result<std::vector<InitStep>> init_root(const Paths& paths) {
     const auto make_misc = [&] {
         return store_file(paths, paths.misc_ini(), misc_sample(paths), 0640);
     };
-    const auto make_key = [&]() -> Result<> {
-        VM_TRY(create_key(paths));
-        return give_to_owner(paths, paths.key_file());
-    };
     VM_TRY(make_file(paths.misc_ini(), make_misc));
-    VM_TRY(make_file(paths.key_file(), make_key));
+    VM_ASSIGN(const bool made_key, make_missing_key(paths));
+    steps.push_back({paths.key_file().string(), made_key});
     return steps;
 }
 

@@ -52,21 +52,22 @@ constexpr std::array<std::string_view, 2> kVoiceFormat{"wav", "mp3"};
 constexpr std::array<std::string_view, 3> kFaxFormat{"pdf", "tiff", "both"};
 
 // Every value by itself.
-Result<> check_values(const IniDocument& document) {
+std::vector<MailboxProblem> value_problems(const IniDocument& document) {
+    std::vector<MailboxProblem> problems;
     for (const Option& option : mailbox_options()) {
         const IniEntry* entry = document.find(kEmailSection, option.name);
         if (entry == nullptr) continue;
+        const auto add = [&](std::string reason, std::string hint) {
+            problems.push_back({&option, Error{ErrorKind::kConfig, "read", document.at(entry->line),
+                                               option.name + std::move(reason), std::move(hint)}});
+        };
         if (option.secret && entry->commented && !is_sealed(entry->value))
-            return fail(
-                ErrorKind::kConfig, "read", document.at(entry->line),
-                option.name + ": ' ;' in the line starts a comment and would cut the password",
+            add(": ' ;' in the line starts a comment and would cut the password",
                 "remove the comment, or let vmconfig mailbox set write it sealed");
-        if (!value_of(option, entry->value))
-            return fail(ErrorKind::kConfig, "read", document.at(entry->line),
-                        option.name + " = \"" + entry->value + "\" is not valid",
-                        "allowed: " + option.rule.allowed);
+        else if (!value_of(option, entry->value))
+            add(" = \"" + entry->value + "\" is not valid", "allowed: " + option.rule.allowed);
     }
-    return {};
+    return problems;
 }
 
 // Ports by Ssl, in the enumeration's order.
@@ -111,58 +112,41 @@ bool is_readable_file(const std::filesystem::path& path) {
 }
 
 // What belongs together.
-Result<> check_together(const IniDocument& document, const Texts& text,
-                        const MailboxOptions& mailbox) {
-    const auto refuse = [&](std::string reason, std::string hint) {
-        return fail(ErrorKind::kConfig, "read", document.name(), std::move(reason),
-                    std::move(hint));
+std::vector<MailboxProblem> problems_together(const IniDocument& document,
+                                              const MailboxOptions& mailbox) {
+    const Texts text(document);
+    std::vector<MailboxProblem> problems;
+    const auto add = [&](std::string reason, std::string hint) {
+        problems.push_back({nullptr, Error{ErrorKind::kConfig, "read", document.name(),
+                                           std::move(reason), std::move(hint)}});
     };
     const bool log_in = mailbox.smtp.auth != Auth::kNone;
     if (log_in && password_is_held_back(mailbox, mailbox.smtp))
-        return refuse(
-            "Smtp Authentication = " + text("Smtp Authentication") + " cannot work with " +
+        add("Smtp Authentication = " + text("Smtp Authentication") + " cannot work with " +
                 (mailbox.smtp.ssl == Ssl::kNo ? "Smtp SSL = No" : "TLS Verify = No") +
                 ": no password goes over a connection that is not verified",
             mailbox.smtp.ssl == Ssl::kNo
                 ? "set Smtp SSL = STARTTLS or Yes, or Allow Cleartext Password = Yes"
                 : "set TLS Verify = Yes with a TLS CA File, or Allow Cleartext Password = Yes");
     if (!mailbox.tls_ca_file.empty() && !is_readable_file(mailbox.tls_ca_file))
-        return refuse("TLS CA File = " + mailbox.tls_ca_file.string() + " cannot be read",
-                      "name a PEM file that is there, or None for the system's store");
-    if (!mailbox.integration) return {};
+        add("TLS CA File = " + mailbox.tls_ca_file.string() + " cannot be read",
+            "name a PEM file that is there, or None for the system's store");
+    if (!mailbox.integration) return problems;
     for (const char* needed : {"Smtp Server", "Email Name"})
         if (text(needed).empty())
-            return refuse("Email Integration = Yes needs " + std::string(needed),
-                          "set it together with Email Integration");
+            add("Email Integration = Yes needs " + std::string(needed),
+                "set it together with Email Integration");
     for (const char* needed : {"Smtp Account", "Smtp Password"})
         if (log_in && text(needed).empty())
-            return refuse(
-                "Smtp Authentication = " + text("Smtp Authentication") + " needs " + needed,
+            add("Smtp Authentication = " + text("Smtp Authentication") + " needs " + needed,
                 "set it, or Smtp Authentication = None");
-    return {};
+    return problems;
 }
 
-}  // namespace
-
-std::string MailboxOptions::sender_address() const {
-    if (is_mail_address(smtp.account)) return smtp.account;
-    if (!domain.empty()) return "voicemail@" + domain;
-    const auto at = email_name.rfind('@');
-    return "voicemail@" + (at == std::string::npos ? "localhost" : email_name.substr(at + 1));
-}
-
-std::string MailboxOptions::message_id_domain() const {
-    if (!domain.empty()) return domain;
-    const std::string sender = sender_address();
-    return sender.substr(sender.rfind('@') + 1);
-}
-
-Result<MailboxOptions> interpret_mailbox(const IniDocument& document, const std::string& number,
-                                         const Paths& paths) {
-    VM_TRY(check_values(document));
+// What `document` says, all of whose values are valid.
+MailboxOptions options_of(const IniDocument& document, const Paths& paths) {
     const Texts text(document);
     MailboxOptions mailbox;
-    mailbox.number = number;
     mailbox.integration = text.yes("Email Integration");
     mailbox.send_mode = text.choice<SendMode>("Email Integration Send Mode", kSendMode);
     mailbox.sync_mode = text.choice<SyncMode>("Email Integration Sync Mode", kSyncMode);
@@ -184,7 +168,35 @@ Result<MailboxOptions> interpret_mailbox(const IniDocument& document, const std:
     mailbox.deleted_retention_days = *parse_int(text("Deleted Retention Days"));
     mailbox.allow_cleartext_password = text.yes("Allow Cleartext Password");
     mailbox.network_timeout_s = *parse_int(text("Network Timeout"));
-    VM_TRY(check_together(document, text, mailbox));
+    return mailbox;
+}
+
+}  // namespace
+
+std::string MailboxOptions::sender_address() const {
+    if (is_mail_address(smtp.account)) return smtp.account;
+    if (!domain.empty()) return "voicemail@" + domain;
+    const auto at = email_name.rfind('@');
+    return "voicemail@" + (at == std::string::npos ? "localhost" : email_name.substr(at + 1));
+}
+
+std::string MailboxOptions::message_id_domain() const {
+    if (!domain.empty()) return domain;
+    const std::string sender = sender_address();
+    return sender.substr(sender.rfind('@') + 1);
+}
+
+std::vector<MailboxProblem> mailbox_problems(const IniDocument& document, const Paths& paths) {
+    std::vector<MailboxProblem> problems = value_problems(document);
+    return problems.empty() ? problems_together(document, options_of(document, paths)) : problems;
+}
+
+Result<MailboxOptions> interpret_mailbox(const IniDocument& document, const std::string& number,
+                                         const Paths& paths) {
+    std::vector<MailboxProblem> problems = mailbox_problems(document, paths);
+    if (!problems.empty()) return fail(std::move(problems.front().error));
+    MailboxOptions mailbox = options_of(document, paths);
+    mailbox.number = number;
     return mailbox;
 }
 

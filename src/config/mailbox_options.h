@@ -26,8 +26,19 @@ Result<IniDocument> read_mailbox_file(const Paths& paths, const std::string& num
 // The same; kPermission when it holds a password and others can read it.
 Result<IniDocument> read_mailbox(const Paths& paths, const std::string& number);
 
-// What `document` says, validated; kConfig when a value or a combination is not allowed. Passwords
-// typed as they are; sealed ones stay empty (config.h's load_mailbox opens them).
+// What is wrong with a mailbox's file.
+struct MailboxProblem {
+    const Option* option = nullptr;  // whose value is not allowed; nullptr: what belongs together
+    Error error;                     // kConfig
+};
+
+// All that is wrong with `document`: values by themselves, in the order of the table; when there is
+// none, what belongs together.
+std::vector<MailboxProblem> mailbox_problems(const IniDocument& document, const Paths& paths);
+
+// What `document` says, validated; kConfig when a value or a combination is not allowed, the first
+// of mailbox_problems. Passwords typed as they are; sealed ones stay empty (config.h's load_mailbox
+// opens them).
 Result<MailboxOptions> interpret_mailbox(const IniDocument& document, const std::string& number,
                                          const Paths& paths);
 

@@ -78,14 +78,18 @@ Result<MiscRow> misc_row(const IniDocument& document, const std::vector<Option>&
     return row;
 }
 
+Result<> check_misc_option(const IniDocument& document, const std::vector<Option>& options,
+                           const Option& option) {
+    VM_ASSIGN(const MiscRow row, misc_row(document, options, option.name));
+    if (!row.ignored && !value_of(option, row.value))
+        return fail(ErrorKind::kConfig, "read", document.at(row.line),
+                    "[" + option.name + "] Value = \"" + row.value + "\" is not valid",
+                    "allowed: " + option.rule.allowed);
+    return {};
+}
+
 Result<> check_misc(const IniDocument& document, const std::vector<Option>& options) {
-    for (const Option& option : options) {
-        VM_ASSIGN(const MiscRow row, misc_row(document, options, option.name));
-        if (!row.ignored && !value_of(option, row.value))
-            return fail(ErrorKind::kConfig, "read", document.at(row.line),
-                        "[" + option.name + "] Value = \"" + row.value + "\" is not valid",
-                        "allowed: " + option.rule.allowed);
-    }
+    for (const Option& option : options) VM_TRY(check_misc_option(document, options, option));
     return {};
 }
 

@@ -27,8 +27,12 @@ struct MiscRow {
 Result<MiscRow> misc_row(const IniDocument& document, const std::vector<Option>& options,
                          std::string_view name);
 
-// Checks every known option that is not ignored. kConfig naming file, line, option, value and what
-// is allowed.
+// Checks one option, unless it is ignored. kConfig naming file, line, option, value and what is
+// allowed.
+Result<> check_misc_option(const IniDocument& document, const std::vector<Option>& options,
+                           const Option& option);
+
+// Checks every known option so; the first problem.
 Result<> check_misc(const IniDocument& document, const std::vector<Option>& options);
 
 // misc.ini as a document; an empty one when the file does not exist.

@@ -3,6 +3,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "config/private_file.h"
+#include "config/store_file.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -71,9 +72,9 @@ Result<Secret> load_key(const Paths& paths) {
     if (auto allowed = check_private(paths.key_file(), "the key of the sealed passwords");
         !allowed) {
         if (allowed.error().kind != ErrorKind::kNoInput) return fail(std::move(allowed).error());
-        return fail(ErrorKind::kConfig, "read", file,
-                    "the key file of the sealed passwords is missing",
-                    "restore it, or set the passwords again with vmconfig mailbox set");
+        return fail(
+            ErrorKind::kConfig, "read", file, "the key file of the sealed passwords is missing",
+            "restore it from a copy; without one, vm-mailbox.ini(5) says how to start anew");
     }
     VM_ASSIGN(const std::string content, read_file(paths.key_file(), 4096));
     const std::string_view text = trim(content);
@@ -81,7 +82,7 @@ Result<Secret> load_key(const Paths& paths) {
         if (auto key = decode_base64(text.substr(kKeyMark.size())); key && key->size() == kKeySize)
             return Secret(std::move(*key));
     return fail(ErrorKind::kConfig, "read", file, "this is no key file, or it is damaged",
-                "restore it, or remove it and set the passwords again with vmconfig mailbox set");
+                "restore it from a copy; without one, vm-mailbox.ini(5) says how to start anew");
 }
 
 Result<> create_key(const Paths& paths) {
@@ -91,7 +92,7 @@ Result<> create_key(const Paths& paths) {
                     "no random bytes from OpenSSL");
     const Secret text(std::string(kKeyMark) + encode_base64(key) + "\n");
     OPENSSL_cleanse(key.data(), key.size());
-    return write_file_atomic(paths.key_file(), text.reveal(), 0600);
+    return store_file(paths, paths.key_file(), text.reveal(), 0600);
 }
 
 Result<std::string> seal(const Secret& secret, const Secret& key, const SealContext& context) {

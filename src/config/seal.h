@@ -27,8 +27,8 @@ bool is_sealed(std::string_view value);
 // read or change it.
 Result<Secret> load_key(const Paths& paths);
 
-// A new random key in etc/vm.key, 0600. Must not be called when there is one: what it sealed would
-// be lost.
+// A new random key in etc/vm.key, 0600, of the owner of etc/ when run by root. Must not be called
+// when there is one: what it sealed would be lost.
 Result<> create_key(const Paths& paths);
 
 // `key` as load_key gives it.

@@ -13,7 +13,8 @@ namespace vm::config {
 // when there is no etc/.
 Result<UniqueFd> lock_etc(const Paths& paths);
 
-// write_file_atomic, and to the owner of etc/ when run by root.
+// write_file_atomic; the new file belongs to the owner of etc/ when run by root. A symbolic link
+// stays, and the file behind it is replaced: kPermission for root in another user's etc/.
 Result<> store_file(const Paths& paths, const std::filesystem::path& file, std::string_view content,
                     mode_t mode);
 

@@ -143,7 +143,7 @@ class VmconfigTest : public CppUnit::TestFixture {
         good({"misc", "set", "g_szMessageWaitingCommand", ""});
         assert_contains(
             run({"misc", "set", "g_szEmailDllPath", "lib/none.so"}).err,
-            "warning: the agent will not find this plugin: " + (root() / "lib/none.so").string());
+            "warning: the agent will refuse this plugin: " + (root() / "lib/none.so").string());
     }
 
     void mailbox_life() {

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <memory>
 #include <thread>
+#include <unistd.h>
 
 using namespace vm;
 using namespace vm::config;
@@ -37,6 +38,11 @@ class EditTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(misc_refusals_leave_the_file);
     CPPUNIT_TEST(misc_unknown_options);
     CPPUNIT_TEST(misc_ignore);
+    CPPUNIT_TEST(misc_is_repaired_one_by_one);
+    CPPUNIT_TEST(a_mailbox_is_repaired_one_by_one);
+    CPPUNIT_TEST(a_lost_key_is_not_replaced);
+    CPPUNIT_TEST(links_stay);
+    CPPUNIT_TEST(roots_files_are_the_owners_from_the_start);
     CPPUNIT_TEST(mailbox_create_and_delete);
     CPPUNIT_TEST(mailbox_set_is_all_or_nothing);
     CPPUNIT_TEST(mailbox_keeps_what_it_does_not_know);
@@ -122,10 +128,18 @@ class EditTest : public CppUnit::TestFixture {
         root->write(imap4, "x", 0755);
         CPPUNIT_ASSERT(set_misc(root->paths, "g_szEmailDllPath", imap4)->empty());
         CPPUNIT_ASSERT_EQUAL(before, misc_text());
+        // Whatever the agent refuses to load is noted.
+        const auto note = [&] { return set_misc(root->paths, "g_szEmailDllPath", imap4)->front(); };
         ::chmod(imap4.c_str(), 0757);
-        CPPUNIT_ASSERT(
-            set_misc(root->paths, "g_szEmailDllPath", imap4)->front().find("chmod o-w") !=
-            std::string::npos);
+        CPPUNIT_ASSERT(note().find("anyone can change it") != std::string::npos);
+        ::chmod(imap4.c_str(), 0775);
+        CPPUNIT_ASSERT(note().find("its group can change it; chmod go-w") != std::string::npos);
+        ::chmod(imap4.c_str(), 0755);
+        ::chmod(root->paths.lib().c_str(), 0777);
+        CPPUNIT_ASSERT(note().find("is world-writable") != std::string::npos);
+        ::chmod(root->paths.lib().c_str(), 0755);
+        if (::geteuid() == 0 && ::chown(imap4.c_str(), 65534, 65534) == 0)
+            CPPUNIT_ASSERT(note().find("owned by user 65534") != std::string::npos);
     }
 
     void misc_refusals_leave_the_file() {
@@ -141,8 +155,149 @@ class EditTest : public CppUnit::TestFixture {
         // An invalid line elsewhere is not made worse silently.
         root->write(root->paths.misc_ini(),
                     "[g_bUseTTS]\nValue = False\n[g_bUseAmis]\nValue = x\n");
-        assert_error(set_misc(root->paths, "g_bUseTTS", "True"), ErrorKind::kConfig,
-                     "line 4: [g_bUseAmis]");
+        const auto notes = set_misc(root->paths, "g_bUseTTS", "True");
+        CPPUNIT_ASSERT(notes && notes->front().find("line 4: [g_bUseAmis]") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(std::string("[g_bUseTTS]\nValue = True\n[g_bUseAmis]\nValue = x\n"),
+                             misc_text());
+    }
+
+    void misc_is_repaired_one_by_one() {
+        root->write(root->paths.misc_ini(),
+                    "[g_bUseTTS]\nValue = maybe\n[g_bUseAmis]\nValue = x\n[MaxTraceFileSize]\n"
+                    "Value = 5000\nIgnore = no\n[g_nCustom]\nIgnore = no\n");
+        assert_error(set_misc(root->paths, "g_bUseTTS", "perhaps"), ErrorKind::kConfig, "set: ");
+        assert_error(set_misc(root->paths, "g_nCustom", "1"), ErrorKind::kConfig, "Ignore");
+        assert_error(set_misc(root->paths, "MaxTraceFileSize", "6000"), ErrorKind::kConfig,
+                     "Ignore");
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, set_misc(root->paths, "g_bUseTTS", "True")->size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1},
+                             set_misc_ignore(root->paths, "MaxTraceFileSize", false)->size());
+        CPPUNIT_ASSERT(!load_misc(root->paths));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0},
+                             set_misc_ignore(root->paths, "g_bUseAmis", true)->size());
+        CPPUNIT_ASSERT(load_misc(root->paths)->use_tts);
+    }
+
+    void a_mailbox_is_repaired_one_by_one() {
+        const std::string text =
+            "[Email]\nEmail Integration = Yes\nSmtp SSL = Sometimes\nSmtp Port = x\n"
+            "Email Name = a@b\nLanguage = en\n";
+        root->write(root->paths.mailbox_ini("101"), text);
+        assert_error(set({{"Language", "e/n"}}), ErrorKind::kConfig, "Language");
+        assert_error(set({{"Smtp SSL", "Maybe"}}), ErrorKind::kConfig, "Smtp SSL");
+        const auto notes = set({{"Smtp SSL", "STARTTLS"}});
+        if (!notes) CPPUNIT_FAIL(notes.error().text());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, notes->size());
+        CPPUNIT_ASSERT(notes->front().find("line 4: Smtp Port = \"x\"") != std::string::npos);
+        // Values are valid now; what belongs together is looked at, and was not before.
+        assert_error(set({{"Smtp Port", "25"}}), ErrorKind::kConfig, "needs Smtp Server");
+        CPPUNIT_ASSERT(set({{"Smtp Port", "25"}, {"Smtp Server", "b"}})->empty());
+        // Of two combinations that are wrong, one can be put right; none can be added.
+        root->write(root->paths.mailbox_ini("101"),
+                    "[Email]\nEmail Integration = Yes\nSmtp Server = b\n");
+        assert_error(set({{"TLS CA File", "/none"}}), ErrorKind::kConfig, "cannot be read");
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, set({{"Language", "fr"}})->size());
+        CPPUNIT_ASSERT(set({{"Email Name", "a@b"}})->empty());
+    }
+
+    // A key that was lost is not replaced silently: every password sealed with it would be lost.
+    void a_lost_key_is_not_replaced() {
+        for (const char* number : {"101", "102", "103"})
+            CPPUNIT_ASSERT(create_mailbox(root->paths, number));
+        CPPUNIT_ASSERT(set({{"Smtp Password", "one"}}, "101"));
+        CPPUNIT_ASSERT(set({{"Smtp Password", "two"}, {"Imap4 Password", "three"}}, "102"));
+        const std::string key = root->read(root->paths.key_file());
+        std::filesystem::remove(root->paths.key_file());
+        const std::string before = mailbox_text();
+        for (const char* number : {"101", "103"}) {
+            const auto refused = set({{"Smtp Password", "new"}}, number);
+            assert_error(refused, ErrorKind::kConfig, "restore it");
+            assert_error(refused, ErrorKind::kConfig, "mailbox ");
+            assert_error(refused, ErrorKind::kConfig, "102");
+        }
+        assert_error(init_root(root->paths), ErrorKind::kConfig, "mailbox 101, 102;");
+        CPPUNIT_ASSERT(!std::filesystem::exists(root->paths.key_file()));
+        CPPUNIT_ASSERT_EQUAL(before, mailbox_text());
+        CPPUNIT_ASSERT(set({{"Language", "fr"}}, "101"));  // needs no key
+
+        root->write(root->paths.key_file(), key);  // restored
+        CPPUNIT_ASSERT_EQUAL(std::string("one"),
+                             load_mailbox(root->paths, "101")->smtp.password.reveal());
+
+        // Lost for good: the sealed passwords are taken out of the other mailboxes, and the last
+        // ones replaced in one step.
+        std::filesystem::remove(root->paths.key_file());
+        CPPUNIT_ASSERT(set({{"Smtp Password", ""}}, "101"));
+        assert_error(set({{"smtp password", "new"}}, "102"), ErrorKind::kConfig, "mailbox 102;");
+        CPPUNIT_ASSERT(set({{"smtp password", "new"}, {"Imap4 Password", "newer"}}, "102"));
+        CPPUNIT_ASSERT_EQUAL(std::string("newer"),
+                             load_mailbox(root->paths, "102")->imap4.password.reveal());
+        CPPUNIT_ASSERT(set({{"Smtp Password", "new"}}, "101"));
+        // What cannot be read as a mailbox may hold sealed passwords nevertheless.
+        std::filesystem::remove(root->paths.key_file());
+        for (const char* number : {"101", "102"})
+            CPPUNIT_ASSERT(delete_mailbox(root->paths, number));
+        root->write(root->paths.mailbox_ini("7"), "[Email\nSmtp Password = sealed:v1:AAAA\n");
+        assert_error(set({{"Smtp Password", "new"}}, "103"), ErrorKind::kConfig, "mailbox 7;");
+        root->write(root->paths.mailbox_ini("7"), "[Email\n");
+        CPPUNIT_ASSERT(set({{"Smtp Password", "new"}}, "103"));
+    }
+
+    void links_stay() {
+        const auto real = root->paths.root / "real";
+        std::filesystem::create_directories(real);
+        root->write(real / "m.ini", "[g_bUseTTS]\nValue = False\n", 0640);
+        root->write(real / "101", "[Email]\n");
+        std::filesystem::create_symlink("../real/m.ini", root->paths.misc_ini());
+        std::filesystem::create_symlink(real / "101", root->paths.mailbox_ini("101"));
+        CPPUNIT_ASSERT(set_misc(root->paths, "g_bUseTTS", "True"));
+        CPPUNIT_ASSERT(set({{"Smtp Password", "p"}}));
+        CPPUNIT_ASSERT(std::filesystem::is_symlink(root->paths.misc_ini()));
+        CPPUNIT_ASSERT(std::filesystem::is_symlink(root->paths.mailbox_ini("101")));
+        CPPUNIT_ASSERT_EQUAL(std::string("[g_bUseTTS]\nValue = True\n"),
+                             root->read(real / "m.ini"));
+        CPPUNIT_ASSERT_EQUAL(mode_t{0640}, root->mode(real / "m.ini"));
+        CPPUNIT_ASSERT_EQUAL(std::string("p"),
+                             load_mailbox(root->paths, "101")->smtp.password.reveal());
+        // A password in a file that others can read is refused behind a link, too.
+        ::chmod((real / "101").c_str(), 0644);
+        assert_error(set({{"Language", "fr"}}), ErrorKind::kPermission, "mode 0644");
+        std::filesystem::create_symlink("nowhere", root->paths.mailbox_ini("102"));
+        assert_error(create_mailbox(root->paths, "102"), ErrorKind::kNoInput, "symbolic link");
+        if (::geteuid() != 0) return;
+        // Root in a directory of somebody who could let the link lead anywhere.
+        CPPUNIT_ASSERT_EQUAL(0, ::chown(root->paths.etc().c_str(), 65534, 65534));
+        assert_error(set_misc(root->paths, "g_bUseTTS", "False"), ErrorKind::kPermission,
+                     "run vmconfig as user 65534");
+        CPPUNIT_ASSERT_EQUAL(std::string("[g_bUseTTS]\nValue = True\n"),
+                             root->read(real / "m.ini"));
+    }
+
+    // At no moment is there a file that the agent, who owns etc/, cannot read.
+    void roots_files_are_the_owners_from_the_start() {
+        if (::geteuid() != 0) return;
+        CPPUNIT_ASSERT_EQUAL(0, ::chown(root->paths.etc().c_str(), 65534, 65534));
+        std::atomic<bool> done = false;
+        std::atomic<int> foreign = 0, seen = 0;
+        std::thread watcher([&] {
+            struct stat status {};
+            while (!done)
+                for (const auto& file : {root->paths.misc_ini(), root->paths.key_file()})
+                    if (::stat(file.c_str(), &status) == 0) {
+                        ++seen;
+                        if (status.st_uid != 65534) ++foreign;
+                    }
+        });
+        CPPUNIT_ASSERT(create_mailbox(root->paths, "101"));
+        for (int i = 0; i < 50; ++i) {
+            std::filesystem::remove(root->paths.key_file());
+            CPPUNIT_ASSERT(set({{"Smtp Password", "p"}}));
+            CPPUNIT_ASSERT(set_misc(root->paths, "MaxTraceFileSize", std::to_string(1000 + i)));
+        }
+        done = true;
+        watcher.join();
+        CPPUNIT_ASSERT(seen > 0);
+        CPPUNIT_ASSERT_EQUAL(0, foreign.load());
     }
 
     void misc_unknown_options() {
@@ -165,6 +320,8 @@ class EditTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(load_misc(root->paths)->use_tts);
         root->write(root->paths.misc_ini(), "[g_bUseTTS]\nValue = x\nIgnore = 1\n");
         assert_error(set_misc_ignore(root->paths, "g_bUseTTS", false), ErrorKind::kConfig, "\"x\"");
+        assert_error(set_misc_ignore(root->paths, "g_bUseTS", true), ErrorKind::kUsage,
+                     "ignore: g_bUseTS: there is no such option");
         CPPUNIT_ASSERT(misc_text().ends_with("Ignore = 1\n"));
     }
 
