@@ -1,4 +1,5 @@
 // The rules of option.h: what a value may look like.
+#include "base/language.h"
 #include "base/text.h"
 #include "config/option.h"
 
@@ -151,14 +152,7 @@ Rule time_zone() {
 
 Rule language_tag() {
     return {"a language such as en, fr or pt-BR", [](std::string_view text) -> Canonical {
-                const auto parts = split(text, '-');
-                const bool valid =
-                    text.size() <= 35 && parts.front().size() >= 2 && parts.front().size() <= 3 &&
-                    std::all_of(parts.begin(), parts.end(), [](const std::string& part) {
-                        return !part.empty() && part.size() <= 8 &&
-                               std::all_of(part.begin(), part.end(), is_alnum);
-                    });
-                return valid ? Canonical(text) : std::nullopt;
+                return is_language_tag(text) ? Canonical(text) : std::nullopt;
             }};
 }
 

@@ -1,12 +1,14 @@
 #include "mime/template.h"
 
 #include "base/files.h"
+#include "base/language.h"
 #include "base/text.h"
 
 #include <ini.h>
 
 #include <algorithm>
 #include <optional>
+#include <system_error>
 
 // The file the Makefile names becomes part of the program as it stands.
 __asm__(
@@ -121,15 +123,30 @@ int take_entry(void* user, const char* section, const char* key, const char* val
     return 1;
 }
 
-bool is_language(std::string_view language) {
-    const auto letters = [](std::string_view s, bool lower_only) {
-        return !s.empty() && std::all_of(s.begin(), s.end(), [&](char c) {
-            return (c >= 'a' && c <= 'z') || (!lower_only && c >= 'A' && c <= 'Z');
-        });
-    };
-    const std::string_view main = language.substr(0, language.find('-'));
-    return (main.size() == 2 || main.size() == 3) && letters(main, true) &&
-           (main.size() == language.size() || letters(language.substr(main.size() + 1), false));
+// `language`, then the same with ever fewer parts, then English: es-419, es, en.
+std::vector<std::string> candidates_for(std::string_view language) {
+    std::vector<std::string> candidates;
+    if (is_language_tag(language)) {
+        candidates.emplace_back(language);
+        for (std::size_t end; (end = candidates.back().rfind('-')) != std::string::npos;)
+            candidates.push_back(candidates.back().substr(0, end));
+    }
+    if (candidates.empty() || !iequals(candidates.back(), "en")) candidates.emplace_back("en");
+    return candidates;
+}
+
+// The file of `language` in `directory`, written in any case; the first of several by name.
+std::filesystem::path file_of(const std::filesystem::path& directory, const std::string& language) {
+    std::filesystem::path found;
+    std::error_code error;
+    for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end;
+         at.increment(error)) {
+        const std::filesystem::path& file = at->path();
+        if (file.extension() == ".ini" && iequals(file.stem().string(), language) &&
+            (found.empty() || file < found))
+            found = file;
+    }
+    return found.empty() ? directory / (language + ".ini") : found;
 }
 
 }  // namespace
@@ -209,12 +226,9 @@ Result<Template> Template::parse(std::string_view content, const std::string& fi
 }
 
 Result<Template> Template::load(const std::filesystem::path& directory, std::string_view language) {
-    std::vector<std::string> candidates;
-    if (is_language(language)) candidates.emplace_back(language);
-    if (language != "en") candidates.emplace_back("en");
-    for (const std::string& candidate : candidates) {
+    for (const std::string& candidate : candidates_for(language)) {
         if (directory.empty()) break;
-        const std::filesystem::path file = directory / (candidate + ".ini");
+        const std::filesystem::path file = file_of(directory, candidate);
         auto content = read_file(file, kFileLimit);
         if (content) return parse(*content, file.string());
         if (content.error().kind != ErrorKind::kNoInput)

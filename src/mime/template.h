@@ -73,9 +73,9 @@ const std::array<EntryRule, static_cast<std::size_t>(Entry::kCount)>& entry_rule
 
 class Template {
   public:
-    // The wording in `language` ("de", "pt-BR"): directory/LANGUAGE.ini, else English:
-    // directory/en.ini, else the built-in. kConfig, naming file, line and entry, when the file is
-    // wrong.
+    // The wording in `language` ("de", "es-419"): directory/es-419.ini, else directory/es.ini, else
+    // English: directory/en.ini, else the built-in. Case does not matter. kConfig, naming file,
+    // line and entry, when the file is wrong.
     static Result<Template> load(const std::filesystem::path& directory, std::string_view language);
 
     // `content` of a template file; `file` is its name in errors.

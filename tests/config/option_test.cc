@@ -55,8 +55,9 @@ class OptionTest : public CppUnit::TestFixture {
         assert_rule(time_zone(), {"Europe/Paris", "UTC", "America/Argentina/Buenos_Aires"},
                     {"Europe/Atlantis", "../zoneinfo/UTC", "/etc/localtime", "Europe", "tzdata.zi",
                      "europe/paris"});
-        assert_rule(language_tag(), {"en", "pt-BR", "zh-Hant-TW"},
-                    {"e", "english", "en_US", "en-", "../x", "1"});
+        assert_rule(
+            language_tag(), {"en", "EN", "pt-BR", "es-419", "zh-Hant-TW"},
+            {"e", "english", "en_US", "en-", "../x", "1", "12", "en-a.b", "en-a/b", "en--x"});
         assert_rule(printable(5, ""), {"abc", "\xC3\xA9t\xC3\xA9"},
                     {"abcdef", "a\nb", "\xFF", "a\x7F"});
         assert_rule(whole_number(0, 10), {"0", "10", "007"}, {"11", "-1", "", "1.5", " 1"});

@@ -32,6 +32,7 @@ class TemplateTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(long_entries_continue);
     CPPUNIT_TEST(a_file_of_the_unit_wins);
     CPPUNIT_TEST(unknown_languages_are_english);
+    CPPUNIT_TEST(a_regional_language_falls_back);
     CPPUNIT_TEST(a_language_is_never_a_path);
     CPPUNIT_TEST(the_manual_page_has_every_entry);
     CPPUNIT_TEST_SUITE_END();
@@ -148,13 +149,43 @@ class TemplateTest : public CppUnit::TestFixture {
                              Template::load(dir.path(), "")->fill(Entry::kSenderUnknown));
     }
 
+    void a_regional_language_falls_back() {
+        const TestDirectory dir;
+        const auto write = [&](const std::string& file) {
+            write_all_bytes(dir / file,
+                            changed("sender_unknown = Voice Mail", "sender_unknown = " + file));
+        };
+        const auto used = [&](const char* language) {
+            return Template::load(dir.path(), language)->fill(Entry::kSenderUnknown);
+        };
+        for (const char* file : {"es.ini", "es-419.ini", "zh-Hant.ini", "de-CH-1996.ini", "en.ini"})
+            write(file);
+        const std::pair<const char*, const char*> cases[] = {{"es-419", "es-419.ini"},
+                                                             {"es-MX", "es.ini"},
+                                                             {"ES", "es.ini"},
+                                                             {"zh-Hant-TW", "zh-Hant.ini"},
+                                                             {"zh-hant", "zh-Hant.ini"},
+                                                             {"zh-Hans", "en.ini"},
+                                                             {"de-ch-1996", "de-CH-1996.ini"},
+                                                             {"de-CH", "en.ini"},
+                                                             {"EN", "en.ini"},
+                                                             {"en-GB", "en.ini"}};
+        for (const auto& [language, file] : cases)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(language, std::string(file), used(language));
+        write("EN-gb.ini");
+        CPPUNIT_ASSERT_EQUAL(std::string("EN-gb.ini"), used("en-GB"));
+        // A wrong file is not passed over for a more general one.
+        write_all_bytes(dir / "es-MX.ini", "nonsense");
+        CPPUNIT_ASSERT(Template::load(dir.path(), "es-MX").error().kind == ErrorKind::kConfig);
+    }
+
     void a_language_is_never_a_path() {
         const TestDirectory dir;
         std::filesystem::create_directory(dir / "templates");
         write_all_bytes(dir / "xx.ini",
                         changed("sender_unknown = Voice Mail", "sender_unknown = Outside"));
         for (const char* language :
-             {"../xx", "/xx", "xx/../../xx", "x", "XX", "xx-", "xx.ini", "xxxx"})
+             {"../xx", "/xx", "xx/../../xx", "x", "xx-", "xx/..-xx", "xx.ini", "xxxx"})
             CPPUNIT_ASSERT_EQUAL_MESSAGE(
                 language, std::string("Voice Mail"),
                 Template::load(dir / "templates", language)->fill(Entry::kSenderUnknown));
