@@ -95,6 +95,7 @@ class Turn {
     struct End {
         PushOutcome outcome;
         std::string words;
+        PushStep step = PushStep::kNone;
         bool cancelled = false;
     };
 
@@ -112,6 +113,8 @@ class Turn {
     UnrecordedOutcome settle(DeliveryState before, const MessageRecord& begun, const End& end);
     std::optional<MessageRecord> record(const UnrecordedOutcome& outcome,
                                         const Mail* following = nullptr);
+    bool record_untried(const UnrecordedOutcome& outcome);
+    bool took(const Error& error);
     void note(const UnrecordedOutcome& outcome);
     void pause(PushScope scope, const std::string& reason);
     std::int64_t backoff(int attempts) { return backoff_ms(attempts, context_.jitter()); }
@@ -122,7 +125,7 @@ class Turn {
     const RunContext& context_;
     const config::MailboxOptions& mailbox_;
     RunResult result_;
-    bool gave_up_ = false;
+    bool gave_up_for_all_ = false;  // a message was given up for a reason that any would meet
     // Spool files to use again: making one costs the kernel more than anything else about it.
     std::vector<UniqueFd> spare_files_;
     std::optional<transport::Session> session_;
@@ -130,8 +133,9 @@ class Turn {
 
 // Ends the turn: nothing more of this mailbox (or to this server) will get through now.
 void Turn::pause(PushScope scope, const std::string& reason) {
-    const int failures =
+    int failures =
         scope == PushScope::kServer ? context_.server_failures : context_.mailbox_failures;
+    if (result_.sent > 0) failures = 0;  // something got through: a limit, not an outage
     result_.pause = Pause{scope, reason, backoff(failures + 1)};
 }
 
@@ -173,12 +177,8 @@ std::optional<MessageRecord> Turn::record(const UnrecordedOutcome& outcome, cons
                                              {following->record.message.id, following->message_id});
     else if (auto plain = context_.store.record_outcome(outcome); !plain)
         done = fail(plain.error());
-    if (!done && done.error().kind == ErrorKind::kMessage) {
-        trace(TraceLevel::kWarning, "{}: {}", mailbox_.number, done.error().text());
-        return std::nullopt;  // somebody else has settled it
-    }
     if (!done) {
-        result_.store_error = done.error();
+        if (!took(done.error())) return std::nullopt;
         context_.unrecorded.push_back(outcome);
         trace(TraceLevel::kError, "{}: {}: {} ({}) could not be recorded: {}", mailbox_.number,
               outcome.id, to_string(outcome.event), outcome.reply, done.error().text());
@@ -187,6 +187,26 @@ std::optional<MessageRecord> Turn::record(const UnrecordedOutcome& outcome, cons
     ++result_.recorded;
     note(outcome);
     return std::move(*done);
+}
+
+// Commits what was decided about a message that was not tried; false when the store failed, and
+// then it is decided again.
+bool Turn::record_untried(const UnrecordedOutcome& outcome) {
+    if (auto done = context_.store.record_outcome(outcome); !done) return !took(done.error());
+    ++result_.recorded;
+    note(outcome);
+    return true;
+}
+
+// An error of the store ends the turn: true. That the delivery is in another state by now is none:
+// somebody else has settled it.
+bool Turn::took(const Error& error) {
+    if (error.kind == ErrorKind::kMessage) {
+        trace(TraceLevel::kWarning, "{}: {}", mailbox_.number, error.text());
+        return false;
+    }
+    result_.store_error = error;
+    return true;
 }
 
 // What to record of an attempt's end.
@@ -198,16 +218,19 @@ UnrecordedOutcome Turn::settle(DeliveryState before, const MessageRecord& begun,
         out.next_attempt = now + kUncertainFactor * backoff(begun.delivery.attempts);
     } else if (end.cancelled) {
         out.next_attempt = now;
-    } else if (end.outcome.scope != PushScope::kMessage && result_.pause) {
+    } else if (end.outcome.scope != PushScope::kMessage && end.step < PushStep::kMail) {
         out.next_attempt = now + result_.pause->ms;
     } else {
         out.next_attempt = now + backoff(begun.delivery.attempts);
+        // It may be this very message that the dialogue breaks off at (its size, its content):
+        // after the pause another one goes first.
+        if (result_.pause) out.next_attempt += result_.pause->ms;
     }
     const bool unfinished =
         out.event == DeliveryEvent::kDeferral || out.event == DeliveryEvent::kReplyLost;
     if (unfinished && !end.cancelled && context_.may_give_up &&
         is_over(begun.delivery, context_.misc.retry_timeout_min * 60'000, now)) {
-        gave_up_ = true;
+        gave_up_for_all_ = result_.pause && end.step < PushStep::kMail;
         out.event = DeliveryEvent::kGiveUp;
         out.reply = "gave up, g_nRetryDeliveryTimeoutMin (" +
                     std::to_string(context_.misc.retry_timeout_min) +
@@ -290,7 +313,7 @@ std::optional<MessageRecord> Turn::push(const Mail& mail, const MessageRecord& b
     outgoing.size = mail.size;
     const PushReport report = session_->push(outgoing);
 
-    const End end{classify(report), describe(report),
+    const End end{classify(report), describe(report), report.step,
                   report.cause == PushCause::kCancelled && context_.cancelled()};
     if (end.outcome.scope != PushScope::kMessage) pause(end.outcome.scope, end.words);
     if (proves_server(report))
@@ -329,8 +352,8 @@ void Turn::push_all(const std::vector<const MessageRecord*>& due) {
 bool Turn::search(const MessageRecord& due) {
     const auto answer = session_->find(due.message.id);
     if (!answer) {
-        record({due.message.id, DeliveryEvent::kDeferral, answer.error().text(),
-                context_.clock.now() + kUncertainFactor * backoff(due.delivery.attempts)});
+        record_untried({due.message.id, DeliveryEvent::kDeferral, answer.error().text(),
+                        context_.clock.now() + kUncertainFactor * backoff(due.delivery.attempts)});
         return true;
     }
     if (!answer->supported || !answer->found) return false;
@@ -353,11 +376,11 @@ void Turn::give_up_the_untried() {
         if (record_of.delivery.state == DeliveryState::kUncertain ||
             !is_over(record_of.delivery, timeout_ms, context_.clock.now()))
             continue;
-        record({record_of.message.id, DeliveryEvent::kGiveUp,
-                "gave up, g_nRetryDeliveryTimeoutMin (" +
-                    std::to_string(context_.misc.retry_timeout_min) +
-                    ") is over; not tried again: " + result_.pause->reason,
-                0});
+        record_untried({record_of.message.id, DeliveryEvent::kGiveUp,
+                        "gave up, g_nRetryDeliveryTimeoutMin (" +
+                            std::to_string(context_.misc.retry_timeout_min) +
+                            ") is over; not tried again: " + result_.pause->reason,
+                        0});
     }
 }
 
@@ -379,7 +402,7 @@ bool Turn::look() {
             std::find_if(pending->begin(), pending->end(),
                          [&](const MessageRecord& r) { return r.message.id == action.message_id; });
         if (action.kind == ActionKind::kSwitchOff)
-            record({due->message.id, DeliveryEvent::kSwitchOff, action.reason, 0});
+            record_untried({due->message.id, DeliveryEvent::kSwitchOff, action.reason, 0});
         else if (!open_session())
             return false;
         else if (action.kind == ActionKind::kSend || !search(*due))
@@ -390,15 +413,11 @@ bool Turn::look() {
 }
 
 RunResult Turn::run() {
-    if (auto done = record_outcomes(context_.store, context_.unrecorded); !done) {
-        result_.store_error = done.error();
-        return result_;
-    }
     // What arrives or falls due meanwhile is part of this turn; it ends when a look changed
     // nothing.
     while (!ended() && look())
         if (context_.should_yield(result_.recorded)) result_.more = true;
-    if (gave_up_ && result_.pause) give_up_the_untried();
+    if (gave_up_for_all_) give_up_the_untried();
     trace(TraceLevel::kDebug, "{}: turn: {} outcomes recorded", mailbox_.number, result_.recorded);
     return result_;
 }
@@ -420,6 +439,7 @@ std::string server_of(const config::MailboxOptions& mailbox) {
 
 std::string gate_key(const config::MailboxOptions& mailbox) {
     return server_of(mailbox) + ' ' + std::to_string(static_cast<int>(mailbox.smtp.ssl)) + ' ' +
+           std::to_string(mailbox.network_timeout_s) + ' ' +
            (mailbox.tls_verify ? mailbox.tls_ca_file.string() : "unverified");
 }
 

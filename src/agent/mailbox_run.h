@@ -33,8 +33,9 @@
 
 namespace vm::agent {
 
-// An outcome the store could not take (full disk): kept by the caller and offered to the next turn.
-// If the process dies first the delivery is recovered as uncertain.
+// The end of an attempt that the store could not take (full disk, locked): kept by the caller, who
+// offers it to the store again before the mailbox's next turn. If the process dies first the
+// delivery is recovered as uncertain.
 using UnrecordedOutcome = store::Store::Outcome;
 
 // Records them; those that cannot be recorded now are left in the list.
@@ -86,7 +87,7 @@ PushPolicy policy_for(const config::MailboxOptions& mailbox, bool account_search
 std::string server_of(const config::MailboxOptions& mailbox);
 
 // The key of ServerGate: the server and how this mailbox talks to it, so that one mailbox's wrong
-// certificate file does not make the server look down to the others.
+// certificate file or short timeout does not make the server look down to the others.
 std::string gate_key(const config::MailboxOptions& mailbox);
 
 RunResult run_mailbox(const RunContext& context);

@@ -18,6 +18,7 @@
 #include <mutex>
 #include <poll.h>
 #include <random>
+#include <set>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -91,7 +92,8 @@ class Worker {
         std::int64_t not_before = 0;  // steady: end of its pause
         int failures = 0;     // turns in a row that ended in a pause, or with the store's failure
         std::string problem;  // of its last turn
-        bool named = false;   // --once: the problem was told with the messages it met
+        bool store_failed = false;  // that problem is the store's
+        bool named = false;         // --once: the problem was told with the messages it met
         // The options and Misc Setup that failures, pause and problem speak of.
         std::shared_ptr<const config::MailboxOptions> options;
         std::shared_ptr<const config::MiscSetup> misc;
@@ -100,6 +102,7 @@ class Worker {
     struct Finished {
         std::string mailbox, server;  // server: "" when the gate was not asked
         int server_failures = 0;
+        std::uint64_t queue_reads = 0;                          // when it began
         std::shared_ptr<const config::MailboxOptions> options;  // those it was done with
         RunResult result;
     };
@@ -119,8 +122,10 @@ class Worker {
     void take_finished();
     void take_pause(const Finished& turn, Actor& actor);
     void set_problem(const std::string& number, Actor& actor, const std::string& problem);
-    void record_the_rest();
+    void record_unrecorded(bool last);
+    void store_failed(const std::string& number, Actor& actor, const Error& error);
     void write_status(const std::string& number);
+    void write_stale_statuses();
     std::string mailbox_problem(const std::string& number) const;
     void take_retries(std::string_view lines);
     bool wait();
@@ -135,7 +140,9 @@ class Worker {
     UniqueFd wake_;
     std::unique_ptr<store::Store> store_;  // the main thread's
     std::int64_t mark_ = -1;
-    std::int64_t next_look_ = 0;  // steady: at the files
+    std::uint64_t queue_reads_ = 0;
+    std::set<std::string> stale_statuses_;  // of these mailboxes, for the store could not take them
+    std::int64_t next_look_ = 0;            // steady: at the files
     bool look_at_queue_ = true;
     std::int64_t next_due_ = kNever;  // steady
     std::map<std::string, Actor> actors_;
@@ -214,6 +221,7 @@ void Worker::take_settings() {
             if (actor.options && actor.options != mailbox->second.options)
                 trace(TraceLevel::kInfo, "{}: its options changed", number);
             actor.options = mailbox->second.options;
+            if (actor.options) gate_.end_pause(gate_key(*actor.options));
             actor.misc = now->misc;
             actor.problem.clear();
             actor.failures = 0;
@@ -236,6 +244,7 @@ void Worker::read_queue() {
         return;
     }
     mark_ = *mark;
+    ++queue_reads_;
     look_at_queue_ = false;
     for (auto& [number, actor] : actors_) actor.due = kNever;
     for (const auto& entry : *due)
@@ -253,15 +262,14 @@ std::vector<Worker::Candidate*> Worker::due_now() {
     next_due_ = kNever;
     for (Candidate& candidate : actors_) {
         const auto& [number, actor] = candidate;
-        if (actor.running || (options_.once && actor.done_once)) continue;
+        if (actor.running || !actor.unrecorded.empty() || actor.due == kNever ||
+            (options_.once && actor.done_once))
+            continue;
         const auto found = settings->mailboxes.find(number);
         if (found == settings->mailboxes.end() || !found->second.options || !found->second.seat)
             continue;
         std::int64_t due = actor.not_before;
-        if (actor.unrecorded.empty()) {
-            if (actor.due == kNever) continue;
-            if (!is_due(actor.due, now)) due = std::max(due, steady + (actor.due - now));
-        }
+        if (!is_due(actor.due, now)) due = std::max(due, steady + (actor.due - now));
         if (due > steady)
             next_due_ = std::min(next_due_, due);
         else
@@ -317,7 +325,7 @@ void Worker::start_turn(const std::string& number, Actor& actor, const std::stri
     actor.last_start = ++starts_;
     auto* unrecorded = &actor.unrecorded;  // std::map nodes stay; erased only when not running
     threads_.submit([this, number, server, server_failures, may_give_up, unrecorded,
-                     mailbox_failures = actor.failures, misc = settings->misc,
+                     reads = queue_reads_, mailbox_failures = actor.failures, misc = settings->misc,
                      mailbox = settings->mailboxes.at(number).options, plugin = plugin_.plugin(),
                      plugin_problem = plugin_.problem(),
                      changes = settings_changes_.load()](Result<store::Store*> store) {
@@ -346,7 +354,8 @@ void Worker::start_turn(const std::string& number, Actor& actor, const std::stri
         }
         {
             const std::lock_guard lock(finished_mutex_);
-            finished_.push_back({number, server, server_failures, mailbox, std::move(result)});
+            finished_.push_back(
+                {number, server, server_failures, reads, mailbox, std::move(result)});
         }
         const std::uint64_t one = 1;
         if (::write(wake_.get(), &one, sizeof one) < 0) return;  // full: the loop is awake anyway
@@ -359,16 +368,15 @@ void Worker::take_pause(const Finished& turn, Actor& actor) {
     const std::int64_t steady = clock_.steady_ms();
     const bool down = result.pause && result.pause->scope == PushScope::kServer;
     if (!turn.server.empty() && down)
-        gate_.finished_down(turn.server, result.pause->reason, turn.server_failures + 1,
+        gate_.finished_down(turn.server, result.pause->reason,
+                            result.sent > 0 ? 1 : turn.server_failures + 1,
                             steady + result.pause->ms);
     else if (!turn.server.empty())
         gate_.finished(turn.server, result.server);
 
+    if (result.sent > 0) actor.failures = 0;
     if (result.store_error) {
-        actor.not_before =
-            steady + std::min<std::int64_t>(1000LL << std::min(actor.failures++, 6), 60'000);
-        set_problem(turn.mailbox, actor, result.store_error->text());
-        trace(TraceLevel::kError, "{}: {}", turn.mailbox, result.store_error->text());
+        store_failed(turn.mailbox, actor, *result.store_error);
     } else if (result.pause && turn.options != actor.options) {
         // An edit came meanwhile, and may have mended it.
     } else if (result.pause) {
@@ -377,13 +385,22 @@ void Worker::take_pause(const Finished& turn, Actor& actor) {
             ++actor.failures;
         }
         set_problem(turn.mailbox, actor, result.pause->reason);
-    } else if (result.recorded > 0) {
+    } else if (result.recorded > 0 || actor.store_failed) {
         actor.failures = 0;
         actor.not_before = 0;
         set_problem(turn.mailbox, actor, {});
-    } else if (!result.more) {
+    } else if (!result.more && turn.queue_reads == queue_reads_) {
         actor.due = result.wake_at.value_or(kNever);
     }
+}
+
+void Worker::store_failed(const std::string& number, Actor& actor, const Error& error) {
+    actor.not_before = clock_.steady_ms() +
+                       std::min<std::int64_t>(1000LL << std::min(actor.failures++, 6), 60'000);
+    set_problem(number, actor, error.text());
+    actor.store_failed = true;
+    total_.store_error = error;
+    trace(TraceLevel::kError, "{}: {}", number, error.text());
 }
 
 void Worker::take_finished() {
@@ -404,7 +421,6 @@ void Worker::take_finished() {
         total_.failed += result.failed;
         total_.uncertain += result.uncertain;
         total_.switched_off += result.switched_off;
-        if (result.store_error) total_.store_error = result.store_error;
         if (!options_.once) continue;
         actor.named |= !result.notes.empty();
         for (const std::string& note : result.notes)
@@ -413,20 +429,37 @@ void Worker::take_finished() {
 }
 
 void Worker::set_problem(const std::string& number, Actor& actor, const std::string& problem) {
+    actor.store_failed = false;
     if (actor.problem == problem) return;
     actor.problem = problem;
     write_status(number);
 }
 
-// Outcomes that the store could not take get a last chance: what is not recorded when the process
-// ends will be taken for uncertain, and may be sent twice.
-void Worker::record_the_rest() {
+void Worker::write_stale_statuses() {
+    while (!stale_statuses_.empty()) {
+        const std::string number = *stale_statuses_.begin();
+        stale_statuses_.erase(stale_statuses_.begin());
+        write_status(number);
+        if (stale_statuses_.contains(number)) return;  // each try may wait for the store's lock
+    }
+}
+
+// Outcomes that the store could not take are offered to it again, whatever has become of their
+// mailboxes: what is not recorded when the process ends will be taken for uncertain, and may be
+// sent twice.
+void Worker::record_unrecorded(bool last) {
+    const std::int64_t steady = clock_.steady_ms();
     for (auto& [number, actor] : actors_) {
-        if (actor.unrecorded.empty()) continue;
-        if (auto done = record_outcomes(*store_, actor.unrecorded); !done) {
-            trace(TraceLevel::kError, "{}: {}", number, done.error().text());
+        if (actor.running || actor.unrecorded.empty()) continue;
+        if (!last && actor.not_before > steady) continue;
+        const auto done = record_outcomes(*store_, actor.unrecorded);
+        look_at_queue_ = true;  // the change mark tells of other connections only
+        if (!done) {
+            store_failed(number, actor, done.error());
             return;  // each try may wait for the store's lock
         }
+        actor.failures = 0;
+        set_problem(number, actor, {});
     }
 }
 
@@ -463,8 +496,10 @@ void Worker::write_status(const std::string& number) {
         if (status.reason.empty()) status.reason = actors_[number].problem;
         if (!status.reason.empty()) status.state = "error";
     }
-    if (auto written = store_->set_status(status); !written)
+    if (auto written = store_->set_status(status); !written) {
+        stale_statuses_.insert(number);
         trace(TraceLevel::kError, "{}: status: {}", number, written.error().text());
+    }
 }
 
 // A person asked for another try of these mailboxes' messages: their servers' pauses end now.
@@ -565,6 +600,8 @@ int Worker::run() {
         take_settings();
         recover();
         take_finished();
+        record_unrecorded(false);
+        write_stale_statuses();
         read_queue();
         const bool started = start_turns();
         if (options_.once && !started && running() == 0) {
@@ -582,7 +619,7 @@ int Worker::run() {
         if (::read(wake_.get(), &ignored, sizeof ignored) < 0) ignored = 0;
         take_finished();
     }
-    record_the_rest();
+    record_unrecorded(true);
     if (!options_.once) return 0;
     read_queue();
     return once_status();

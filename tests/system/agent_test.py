@@ -282,6 +282,7 @@ class AgentTest(vmunit.TestCase):
                 wait_until("failure to record", lambda: "could not be recorded" in unit.trace())
                 lock.execute("COMMIT")
                 unit.wait_for_state(identity, "sent")
+                wait_until("end of the reported problem", lambda: self.status(unit, "101")["state"] == "ok")
             self.assertEqual(1, len(server.messages))
 
     def test_a_recovery_that_failed_is_done_again(self):
