@@ -37,7 +37,7 @@ constexpr std::int64_t kRecoveryPauseMs = 60'000;
 // After so many messages a mailbox lets others have the thread, if any wait.
 constexpr int kBatch = 50;
 // So long after the start nothing is given up (RunContext::may_give_up).
-constexpr std::int64_t kGraceMs = 3600 * 1000;
+constexpr std::int64_t kGraceMs = 3'600'000;
 
 std::atomic<bool> g_stop{false};
 std::atomic<int> g_wake_fd{-1};
