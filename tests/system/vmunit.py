@@ -162,7 +162,10 @@ class Agent:
     def _workers_or_end(self):
         if self.process.poll() is not None:
             raise Failed(f"vmemaild ended with {self.process.returncode}: {self.output()}")
-        return self.workers()
+        # Before it has the lock its children are none: it looks at the plugin in one.
+        lock = self._unit.root / "run/vmemaild.lock"
+        held = lock.exists() and lock.read_text().strip() == str(self.process.pid)
+        return self.workers() if held else []
 
     def stop(self):
         """Asks the agent to stop and returns its exit status."""
