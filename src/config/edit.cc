@@ -259,6 +259,7 @@ Result<Notes> set_mailbox(const Paths& paths, const std::string& number,
     Notes notes;
     std::vector<std::string> done;
     std::vector<SealContext> replaced;
+    replaced.reserve(edits.size());
     for (const MailboxEdit& edit : edits) replaced.push_back({number, edit.key});
     for (const MailboxEdit& edit : edits) {
         const Option* option = find_option(mailbox_options(), edit.key);
