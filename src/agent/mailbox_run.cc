@@ -113,8 +113,9 @@ class Turn {
     UnrecordedOutcome settle(DeliveryState before, const MessageRecord& begun, const End& end);
     std::optional<MessageRecord> record(const UnrecordedOutcome& outcome,
                                         const Mail* following = nullptr);
-    bool record_untried(const UnrecordedOutcome& outcome);
-    bool took(const Error& error);
+    void record_untried(const UnrecordedOutcome& outcome);
+    bool is_failure(const Error& error);
+    std::string gave_up(const std::string& why) const;
     void note(const UnrecordedOutcome& outcome);
     void pause(PushScope scope, const std::string& reason);
     std::int64_t backoff(int attempts) { return backoff_ms(attempts, context_.jitter()); }
@@ -178,7 +179,7 @@ std::optional<MessageRecord> Turn::record(const UnrecordedOutcome& outcome, cons
     else if (auto plain = context_.store.record_outcome(outcome); !plain)
         done = fail(plain.error());
     if (!done) {
-        if (!took(done.error())) return std::nullopt;
+        if (!is_failure(done.error())) return std::nullopt;
         context_.unrecorded.push_back(outcome);
         trace(TraceLevel::kError, "{}: {}: {} ({}) could not be recorded: {}", mailbox_.number,
               outcome.id, to_string(outcome.event), outcome.reply, done.error().text());
@@ -189,18 +190,25 @@ std::optional<MessageRecord> Turn::record(const UnrecordedOutcome& outcome, cons
     return std::move(*done);
 }
 
-// Commits what was decided about a message that was not tried; false when the store failed, and
-// then it is decided again.
-bool Turn::record_untried(const UnrecordedOutcome& outcome) {
-    if (auto done = context_.store.record_outcome(outcome); !done) return !took(done.error());
+// Commits what was decided about a message that was not tried. When the store fails it is decided
+// again by a later turn.
+void Turn::record_untried(const UnrecordedOutcome& outcome) {
+    if (auto done = context_.store.record_outcome(outcome); !done) {
+        (void)is_failure(done.error());
+        return;
+    }
     ++result_.recorded;
     note(outcome);
-    return true;
 }
 
-// An error of the store ends the turn: true. That the delivery is in another state by now is none:
-// somebody else has settled it.
-bool Turn::took(const Error& error) {
+std::string Turn::gave_up(const std::string& why) const {
+    return "gave up, g_nRetryDeliveryTimeoutMin (" +
+           std::to_string(context_.misc.retry_timeout_min) + ") is over; " + why;
+}
+
+// Whether the store failed, which ends the turn. That the delivery is in another state by now is no
+// failure: somebody else has settled it.
+bool Turn::is_failure(const Error& error) {
     if (error.kind == ErrorKind::kMessage) {
         trace(TraceLevel::kWarning, "{}: {}", mailbox_.number, error.text());
         return false;
@@ -232,9 +240,7 @@ UnrecordedOutcome Turn::settle(DeliveryState before, const MessageRecord& begun,
         is_over(begun.delivery, context_.misc.retry_timeout_min * 60'000, now)) {
         gave_up_for_all_ = result_.pause && end.step < PushStep::kMail;
         out.event = DeliveryEvent::kGiveUp;
-        out.reply = "gave up, g_nRetryDeliveryTimeoutMin (" +
-                    std::to_string(context_.misc.retry_timeout_min) +
-                    ") is over; last: " + out.reply;
+        out.reply = gave_up("last: " + out.reply);
     }
     return out;
 }
@@ -377,10 +383,7 @@ void Turn::give_up_the_untried() {
             !is_over(record_of.delivery, timeout_ms, context_.clock.now()))
             continue;
         record_untried({record_of.message.id, DeliveryEvent::kGiveUp,
-                        "gave up, g_nRetryDeliveryTimeoutMin (" +
-                            std::to_string(context_.misc.retry_timeout_min) +
-                            ") is over; not tried again: " + result_.pause->reason,
-                        0});
+                        gave_up("not tried again: " + result_.pause->reason), 0});
     }
 }
 
