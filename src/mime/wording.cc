@@ -15,15 +15,6 @@ namespace {
 constexpr std::size_t kCallerLimit = 200;  // bytes
 constexpr std::size_t kFileNumberLimit = 20;
 
-// U+202A to U+202E and U+2066 to U+2069: embeddings, overrides and isolates, which can make a name
-// read as something else than it is. In UTF-8: E2 80 AA..AE and E2 81 A6..A9.
-bool is_direction_control(std::string_view three_bytes) {
-    if (three_bytes.size() < 3 || three_bytes[0] != '\xE2') return false;
-    const char last = three_bytes[2];
-    return (three_bytes[1] == '\x80' && last >= '\xAA' && last <= '\xAE') ||
-           (three_bytes[1] == '\x81' && last >= '\xA6' && last <= '\xA9');
-}
-
 std::string caller_label(const Template& wording, const std::string& name,
                          const std::string& number) {
     if (name.empty() && number.empty()) return wording.fill(Entry::kCallerUnknown);
@@ -102,15 +93,9 @@ std::string file_base(const std::string& word, GDateTime* time, const std::strin
 std::string clean_caller(std::string_view text) {
     // Cut first, generously, so that the work is bounded and what goes away does not shorten the
     // name.
-    const std::string line = sanitize_line(text, 16 * kCallerLimit);
     std::string visible;
-    for (std::size_t i = 0; i < line.size(); ++i) {
-        if (is_direction_control(std::string_view(line).substr(i, 3))) {
-            i += 2;
-        } else if (line[i] != ' ' || (!visible.empty() && visible.back() != ' ')) {
-            visible += line[i];
-        }
-    }
+    for (const char c : without_direction_controls(sanitize_line(text, 16 * kCallerLimit)))
+        if (c != ' ' || (!visible.empty() && visible.back() != ' ')) visible += c;
     std::string out;
     for (std::size_t i = 0; i < visible.size(); ++i) {
         if (iequals(std::string_view(visible).substr(i, 4), "[VM:"))
