@@ -145,8 +145,9 @@ enum vm_step {
     VM_STEP_MAIL = 6,
     VM_STEP_RCPT = 7,
     VM_STEP_DATA = 8,
-    VM_STEP_BODY = 9, /* message data is being sent; no part of the final dot was */
-    VM_STEP_DOT = 10  /* the final dot was handed to the connection, whole or in part */
+    VM_STEP_BODY = 9,    /* message data is being sent; no part of the final dot was */
+    VM_STEP_DOT = 10,    /* the final dot was handed to the connection, whole or in part */
+    VM_STEP_ACCOUNT = 11 /* account functions only: a command after the login */
 };
 
 /* Why it ended there. */
@@ -199,9 +200,146 @@ struct vm_find_result {
     char error[512];
 };
 
+/* ---- Folder synchronisation, VM_CAN_SYNC -------------------------------------------------------
+ *
+ * The host keeps what it knows of the account; the plugin says what became different, and does what
+ * it is told. Folders are named in UTF-8 with "/" between the levels, without the account's
+ * namespace prefix; "INBOX" is INBOX. A "/" that a server with another delimiter has inside a level
+ * is given as U+2215. Names that would have control characters are not given at all.
+ *
+ * Each function connects when there is no connection, and returns enum vm_status with `report`
+ * filled. After VM_FAILED nothing that a sink was told counts, but for apply(): the results that
+ * were given stand. Sinks are called within the function, in the calling thread. */
+
+/* How an account function ended and what it cost. */
+struct vm_account_report {
+    uint32_t struct_size;
+    uint8_t step;      /* VM_STEP_NONE to VM_STEP_AUTH, or VM_STEP_ACCOUNT */
+    uint8_t cause;     /* enum vm_cause; VM_CAUSE_REPLY: the server said NO, BAD or BYE */
+    uint8_t connected; /* 1: a new connection was opened */
+    uint8_t reserved;
+    uint32_t features;   /* VM_FEATURE_... of the connection */
+    char text[512];      /* the server's words, or the reason; "" with VM_OK */
+    uint64_t bytes_sent; /* connecting included; without TLS' own */
+    uint64_t bytes_received;
+    uint32_t round_trips;
+};
+
+#define VM_FEATURE_IDLE 0x1u /* park() works */
+#define VM_FEATURE_CONDSTORE 0x2u
+#define VM_FEATURE_QRESYNC 0x4u
+#define VM_FEATURE_NOTIFY 0x8u /* a parked connection tells of all folders of the scope */
+#define VM_FEATURE_MOVE 0x10u
+#define VM_FEATURE_UIDPLUS 0x20u
+
+/* Message flags. */
+#define VM_FLAG_SEEN 0x1u
+#define VM_FLAG_FLAGGED 0x2u
+#define VM_FLAG_DELETED 0x4u
+
+/* Which folders are looked at (Email Integration Sync Mode). */
+enum vm_scope_mode {
+    VM_SCOPE_ALL = 0, /* every selectable one but those for trash, junk, drafts and sent mail */
+    VM_SCOPE_INBOX = 1,
+    VM_SCOPE_FOLDER = 2 /* vm_scope.folder alone */
+};
+struct vm_scope {
+    uint32_t struct_size;
+    uint8_t mode;       /* enum vm_scope_mode */
+    uint8_t read_only;  /* 1: nothing may be created */
+    const char* folder; /* created and subscribed when missing, but with VM_SCOPE_INBOX */
+};
+
+/* What a folder is for, by SPECIAL-USE (RFC 6154) or, where the server does not say, by its usual
+ * name; a folder with any of these is outside VM_SCOPE_ALL. */
+#define VM_USE_TRASH 0x1u
+#define VM_USE_JUNK 0x2u
+#define VM_USE_DRAFTS 0x4u
+#define VM_USE_SENT 0x8u
+#define VM_USE_VIRTUAL 0x10u /* shows the messages of other folders: \All, \Flagged */
+
+struct vm_folder {
+    uint32_t struct_size;
+    const char* name;
+    uint32_t uidvalidity;
+    uint32_t uid_next;
+    uint32_t messages;
+    uint64_t modseq; /* HIGHESTMODSEQ; 0: the server has none */
+};
+
+/* What changed in a folder since the host last looked. */
+struct vm_look {
+    uint32_t struct_size;
+    uint8_t every; /* 1: look at all of `uids`, whatever mod-sequences say */
+    const char* folder;
+    uint32_t uidvalidity; /* 0: never looked. Another one than the server's: `uids` mean nothing */
+    uint32_t uid_next;    /* messages from this UID on have not been looked at */
+    uint64_t modseq;      /* as of the last look; 0: not known */
+    const uint32_t* uids; /* the messages known to the host, ascending */
+    size_t uid_count;
+};
+/* A message that says to be one of the unit's. */
+struct vm_found {
+    uint32_t struct_size;
+    uint32_t uid;
+    uint32_t flags;         /* VM_FLAG_... */
+    const char* id;         /* X-VM-Message-Id, or (imap_search_text) the token */
+    const char* message_id; /* Message-ID without <>, "" when none */
+};
+struct vm_look_sink {
+    void* context;
+    void (*flags)(void* context, uint32_t uid, uint32_t flags); /* of one of `uids`; all it has */
+    /* One of `uids` is not there any more: the server said so, and when asked for it by its UID,
+     * did not find it. */
+    void (*gone)(void* context, uint32_t uid);
+    void (*found)(void* context, const struct vm_found* message); /* new to the host */
+};
+struct vm_look_result {
+    uint32_t struct_size;
+    uint32_t uidvalidity; /* for the next vm_look; as of before anything that was not told */
+    uint32_t uid_next;
+    uint64_t modseq;
+};
+
+/* One thing to do in a folder. */
+enum vm_change_kind {
+    VM_CHANGE_FLAGS = 0,  /* set `add`, clear `remove` */
+    VM_CHANGE_MOVE = 1,   /* to folder `to`, which is created when missing */
+    VM_CHANGE_TRASH = 2,  /* to the account's trash folder, created when missing */
+    VM_CHANGE_EXPUNGE = 3 /* this message alone, never others that carry \Deleted; where the server
+                           * cannot do that (no UIDPLUS), as VM_CHANGE_TRASH */
+};
+struct vm_change {
+    uint32_t struct_size;
+    uint8_t kind; /* enum vm_change_kind */
+    uint32_t uid;
+    uint32_t add, remove;   /* VM_FLAG_... */
+    const char* id;         /* the message's; checked before anything but flags is changed */
+    const char* message_id; /* its Message-ID, without <> */
+    const char* to;
+};
+enum vm_change_outcome {
+    VM_CHANGE_DONE = 0,
+    VM_CHANGE_MISSING = 1, /* there is no such message: somebody else was faster */
+    VM_CHANGE_OTHER = 2,   /* the UID is another message's: nothing was done */
+    VM_CHANGE_REFUSED = 3  /* the server said no; text has its words */
+};
+struct vm_change_result {
+    uint32_t struct_size;
+    uint8_t outcome;      /* enum vm_change_outcome */
+    uint32_t uidvalidity; /* moves: of `folder`; 0: the server does not say (no UIDPLUS) */
+    uint32_t uid;         /* moves: the new one */
+    char folder[1024];    /* moves: where the message is now */
+    char text[512];
+};
+struct vm_change_sink {
+    void* context;
+    void (*result)(void* context, size_t index, const struct vm_change_result* result);
+};
+
 struct vm_session; /* the plugin's own */
 
-/* The plugin. Function pointers are all mandatory. */
+/* The plugin. Function pointers are mandatory, but for those that say when they may be NULL. */
 struct vm_transport {
     uint32_t abi_version;
     uint32_t struct_size;
@@ -228,6 +366,40 @@ struct vm_transport {
     /* Deletes the message with header X-VM-Message-Id `id` from the account, after having verified
      * it; not being there is VM_OK with found = 0. Returns enum vm_status. [session] */
     int (*erase)(struct vm_session* session, const char* id, struct vm_find_result* result);
+
+    /* Folder synchronisation; NULL without VM_CAN_SYNC. All [session]. */
+
+    /* Gives every folder of the scope with its state now: one round trip on a kept connection where
+     * the server has LIST-STATUS. */
+    int (*folders)(struct vm_session* session, const struct vm_scope* scope, void* context,
+                   void (*sink)(void* context, const struct vm_folder* folder),
+                   struct vm_account_report* report);
+    /* Looks at one folder. VM_OK means complete. The messages new to the host are those from
+     * look->uid_next on. */
+    int (*look)(struct vm_session* session, const struct vm_look* look,
+                const struct vm_look_sink* sink, struct vm_look_result* result,
+                struct vm_account_report* report);
+    /* Does `count` things in the folder, whose UIDVALIDITY must be the given one; each gets its
+     * result, unless VM_FAILED. */
+    int (*apply)(struct vm_session* session, const char* folder, uint32_t uidvalidity,
+                 const struct vm_change* changes, size_t count, const struct vm_change_sink* sink,
+                 struct vm_account_report* report);
+    /* Looks for message `id` in the trash folder and moves it to folder `to`. VM_CHANGE_MISSING:
+     * it is not there. */
+    int (*recover)(struct vm_session* session, const char* id, const char* message_id,
+                   const char* to, struct vm_change_result* result,
+                   struct vm_account_report* report);
+
+    /* Waiting without a thread (IDLE, RFC 2177): the server will tell of changes in `folder` - with
+     * VM_FEATURE_NOTIFY, in all of the scope last given to folders() - by making *fd readable,
+     * which is then handed to peek(). *changed: something happened already, or the folder's state
+     * is not that of the last look at it. The descriptor stays the session's. Any other function
+     * ends it; so must the host before 29 minutes are over, by calling park() again.
+     * VM_NOT_SUPPORTED: the server has no IDLE. */
+    int (*park)(struct vm_session* session, const char* folder, int* fd, uint8_t* changed,
+                struct vm_account_report* report);
+    /* Reads what the server said meanwhile, without waiting. VM_FAILED: the connection is lost. */
+    int (*peek)(struct vm_session* session, uint8_t* changed, struct vm_account_report* report);
 };
 
 typedef const struct vm_transport* (*vm_transport_entry_fn)(const struct vm_host* host);

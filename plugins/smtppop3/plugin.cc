@@ -18,6 +18,12 @@ constexpr vm_transport kTransport = {
     vm::plug::push_message,
     account,
     account,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
 };
 
 }  // namespace
