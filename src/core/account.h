@@ -39,7 +39,7 @@ struct FoundMail {
 struct FolderNews {
     FolderState state;
     std::vector<std::pair<std::uint32_t, MailFlags>> flags;  // of UIDs that were asked about
-    std::vector<std::uint32_t> gone;                         // such UIDs that are not there any more
+    std::vector<std::uint32_t> gone;  // such UIDs that are not there any more
     std::vector<FoundMail> found;
 };
 
@@ -60,10 +60,10 @@ struct MailChangeResult {
 
 // Why nothing could be learned from the account, by who has to wait.
 enum class AccountFault {
-    kServer,  // nobody gets through to it
-    kStalls,  // it broke off or went silent in the middle, or talks nonsense
-    kLogin,   // this account's credentials
-    kConfig,  // the options do not allow the attempt
+    kServer,     // nobody gets through to it
+    kStalls,     // it broke off or went silent in the middle, or talks nonsense
+    kLogin,      // this account's credentials
+    kConfig,     // the options do not allow the attempt
     kRefused,    // a command was answered with NO or BAD
     kCancelled,  // the host wanted to stop
 };

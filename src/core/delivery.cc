@@ -32,6 +32,8 @@ constexpr Transition kTransitions[] = {
     {S::kUncertain, E::kIntent, S::kSending},    {S::kUncertain, E::kFound, S::kSent},
     {S::kUncertain, E::kRequeue, S::kUncertain}, {S::kUncertain, E::kDeferral, S::kUncertain},
     {S::kUncertain, E::kGiveUp, S::kFailed},     {S::kFailed, E::kRequeue, S::kQueued},
+    {S::kSent, E::kResend, S::kQueued},          {S::kQueued, E::kFound, S::kSent},
+    {S::kDeferred, E::kFound, S::kSent},         {S::kFailed, E::kFound, S::kSent},
 };
 
 }  // namespace
@@ -58,6 +60,8 @@ const char* to_string(DeliveryEvent event) {
             return "switch off";
         case E::kGiveUp:
             return "give up";
+        case E::kResend:
+            return "resend";
     }
     return "unknown";
 }

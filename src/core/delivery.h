@@ -20,6 +20,9 @@
 //   uncertain | deferral    -> uncertain    the account could not be searched
 //   uncertain | give_up     -> failed
 //   failed    | requeue     -> queued
+//   sent      | resend      -> queued       restored on the phone, and gone from the account
+//   queued    | found       -> sent         (also deferred, failed) seen in the account: an earlier
+//                                           attempt had arrived after all
 //
 // Every other pair is refused. tests/core enumerates all of them.
 #ifndef VM_CORE_DELIVERY_H
@@ -42,6 +45,7 @@ enum class DeliveryEvent {
     kRequeue,
     kSwitchOff,
     kGiveUp,
+    kResend,
 };
 const char* to_string(DeliveryEvent event);
 

@@ -6,16 +6,14 @@
 //   phone: urgent set / cleared                     kStoreFlags \Flagged
 //   phone: deleted                                  kRemoveMail, also of a copy linked only now
 //   phone: moved to a folder (All Folders)          kMoveMail
-//   phone: restored                                 kRecoverMail: undeleted, back from Trash, or sent again
-//   mail: \Seen set / cleared                       kSetState
-//   mail: \Flagged set / cleared                    kSetUrgent
-//   mail: expunged, \Deleted, out of scope          kDeleteLocal
-//   mail: back in scope, or \Deleted cleared        kRestoreLocal
-//   mail: moved to another synced folder            kLink and kSetFolder
-//   both changed                                    delete beats everything, else the unit wins
-//   UIDVALIDITY changed, folder gone                kLink by identity, else kUnlink; never a deletion
-//   account or scope changed, integration off/on    the same
-//   too much of that, or of deletions, at once      kHold, and nothing is deleted on either side
+//   phone: restored                                 kRecoverMail: undeleted, back from Trash, or
+//   sent again mail: \Seen set / cleared                       kSetState mail: \Flagged set /
+//   cleared                    kSetUrgent mail: expunged, \Deleted, out of scope kDeleteLocal mail:
+//   back in scope, or \Deleted cleared        kRestoreLocal mail: moved to another synced folder
+//   kLink and kSetFolder both changed                                    delete beats everything,
+//   else the unit wins UIDVALIDITY changed, folder gone                kLink by identity, else
+//   kUnlink; never a deletion account or scope changed, integration off/on    the same too much of
+//   that, or of deletions, at once      kHold, and nothing is deleted on either side
 //
 // Invariants:
 // - nothing is deleted on an incomplete listing, or while the mailbox is on hold;
@@ -39,7 +37,7 @@ namespace vm {
 
 // What both sides last agreed on about one message.
 struct Agreed {
-    Link link;               // where its mail lay
+    Link link;  // where its mail lay
     bool seen = false, flagged = false;
     std::string unit_folder;  // the unit's folder then
     bool gone = false;        // the mail was deleted there, by whichever side

@@ -17,6 +17,7 @@
 #include "base/paths.h"
 #include "core/delivery.h"
 #include "core/message.h"
+#include "core/sync.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -39,6 +40,54 @@ struct NewMessage {
     std::function<Result<>(const std::filesystem::path& copy, Message& message)> inspect;
 };
 
+// What the agent keeps of one mailbox's account between two passes.
+struct SyncState {
+    // Whose account it is and which folders of it, as the agent words it: another text means that
+    // places and folder states below speak of something else.
+    std::string account;
+    bool on = true;                    // false: Email Integration was off since the last pass
+    std::string hold;                  // why the mailbox is on hold, "" when it is not
+    bool released = false;             // a person let held deletions go; until a pass has done so
+    TimeMs last_pass = 0;              // the last that was complete
+    TimeMs last_every = 0;             // the last that looked at every linked message
+    std::vector<FolderState> folders;  // as of the last look
+};
+
+// What a pass learned or decided, to be committed at once. Everything about a message that is not
+// the mailbox's is left out silently.
+struct SyncChange {
+    SyncActionKind kind;  // none of those in the account
+    std::string id;
+    // What the decision was taken on: kSet…, kDeleteLocal and kRestoreLocal are left out when the
+    // phone has changed that meanwhile; the next pass decides anew.
+    MessageState seen_state = MessageState::kNew;
+    bool seen_urgent = false;
+    std::string seen_folder;
+    // The new values, as far as the kind has them.
+    MailCopy copy;                            // kLink, kAgree: agreed are its place and its flags
+    std::string agreed_folder;                // kLink, kAgree: the unit's folder
+    MessageState state = MessageState::kNew;  // kSetState
+    bool urgent = false;                      // kSetUrgent
+    std::string folder;                       // kSetFolder
+    std::string reason;                       // for the history
+};
+struct SyncCommit {
+    // Copies as they are now, by message; all that were known of it before are replaced.
+    std::vector<std::pair<std::string, std::vector<MailCopy>>> copies;
+    std::vector<SyncChange> changes;  // in this order
+    std::vector<std::string> found;   // uncertain deliveries that lie in the account: event kFound
+    std::vector<std::string> push_again;  // restored, and gone from the account: event kResend
+    std::optional<SyncState> state;
+};
+
+// One mailbox whose messages changed.
+struct MailboxChange {
+    std::string mailbox;
+    std::int64_t sequence = 0;        // of its last change, whoever made it
+    std::int64_t phone_sequence = 0;  // of its last change by the phone's side (add, mark, urgent,
+                                      // move, remove, restore)
+};
+
 struct HistoryEntry {
     TimeMs time = 0;
     std::string what;   // "added", "delivery", "state", "folder", …
@@ -58,6 +107,9 @@ struct MailboxStatus {
     std::string mailbox;
     std::string state = "ok";  // ok | hold | error | off
     std::string reason;
+    // What its connection to the account uses, and when a pass was last complete (0: never).
+    bool idle = false, condstore = false, qresync = false;
+    TimeMs last_sync = 0;
     TimeMs changed = 0;
 };
 
@@ -89,6 +141,8 @@ class Store {
     virtual Result<std::vector<HistoryEntry>> history(const std::string& id) = 0;
     // kNew or kRead. kMessage when the message is deleted.
     virtual Result<> mark(const std::string& id, MessageState state) = 0;
+    // kMessage when the message is deleted.
+    virtual Result<> set_urgent(const std::string& id, bool urgent) = 0;
     // kMessage when the message is deleted, kUsage for a bad name (1 to 100 bytes of UTF-8 without
     // control characters, not beginning or ending with a space or slash).
     virtual Result<> move(const std::string& id, const std::string& folder) = 0;
@@ -146,9 +200,35 @@ class Store {
     virtual Result<int> recover(const std::function<bool(const std::string& mailbox)>& mine,
                                 TimeMs next_attempt) = 0;
 
+    // Synchronisation; by one process per mailbox at a time.
+
+    // kNoInput never: a mailbox without a pass has an empty state.
+    virtual Result<SyncState> sync_state(const std::string& mailbox) = 0;
+    // All messages of the mailbox, deleted ones too, with what is known of their mail.
+    virtual Result<std::vector<SyncMessage>> sync_messages(const std::string& mailbox) = 0;
+    // One transaction. A folder that is no name for one of the unit's is not taken over
+    // (kSetFolder).
+    virtual Result<> commit_sync(const std::string& mailbox, const SyncCommit& commit) = 0;
+    // Puts `mailbox` off hold; held deletions go with the next pass or, with `keep`, the messages
+    // whose mail is not found any more are unlinked and stay. kNoInput when it is not on hold.
+    virtual Result<> release(const std::string& mailbox, bool keep) = 0;
+    // Removes messages of `mailbox` that were deleted before `before`, with their media; those
+    // whose mail is still to be deleted stay. Returns how many.
+    virtual Result<int> purge(const std::string& mailbox, TimeMs before) = 0;
+    // Mailboxes whose messages changed after `sequence`, by their sequence.
+    virtual Result<std::vector<MailboxChange>> changes_since(std::int64_t sequence) = 0;
+    // The counts the message-waiting command was last run with; nullopt: never.
+    struct Waiting {
+        std::int64_t new_messages = 0, old_messages = 0;
+        bool operator==(const Waiting&) const = default;
+    };
+    virtual Result<std::optional<Waiting>> waiting_told(const std::string& mailbox) = 0;
+    virtual Result<> set_waiting_told(const std::string& mailbox, const Waiting& waiting) = 0;
+
     // Status.
 
-    // Writes only when state or reason is another one; sets `changed` itself.
+    // Writes only when something but last_sync and changed is another one, or last_sync is more
+    // than a minute later; sets `changed` itself when state or reason became another one.
     virtual Result<> set_status(const MailboxStatus& status) = 0;
     virtual Result<std::vector<MailboxStatus>> statuses() = 0;
     // Mailboxes that have messages in queue(), in the order of their names.
