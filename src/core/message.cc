@@ -1,5 +1,7 @@
 #include "core/message.h"
 
+#include "base/text.h"
+
 #include <array>
 
 namespace vm {
@@ -39,6 +41,16 @@ std::optional<MessageState> parse_message_state(std::string_view text) {
 }
 std::optional<DeliveryState> parse_delivery_state(std::string_view text) {
     return parse<DeliveryState>(kDeliveries, text);
+}
+
+std::optional<std::string> folder_problem(std::string_view name) {
+    if (name.empty()) return "it is empty";
+    if (name.size() > 100) return "it is longer than 100 bytes";
+    if (!is_utf8(name)) return "it is not UTF-8";
+    if (sanitize_line(name) != name) return "it contains control characters";
+    if (trim(name) != name) return "it begins or ends with a space";
+    if (name.front() == '/' || name.back() == '/') return "it begins or ends with a slash";
+    return std::nullopt;
 }
 
 }  // namespace vm

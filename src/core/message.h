@@ -27,6 +27,10 @@ std::optional<DeliveryState> parse_delivery_state(std::string_view text);
 // The unit folder new messages lie in.
 inline constexpr const char* kInboxFolder = "INBOX";
 
+// nullopt: a good name for a folder of the unit, 1 to 100 bytes of UTF-8 without control
+// characters; slashes part the levels of a hierarchy. Otherwise what is wrong with it.
+std::optional<std::string> folder_problem(std::string_view name);
+
 struct Message {
     std::string id;       // ULID
     std::string mailbox;  // number, 1–8 digits
@@ -60,6 +64,8 @@ struct Link {
     std::string folder;
     std::uint32_t uidvalidity = 0;
     std::uint32_t uid = 0;
+    bool operator==(const Link&) const = default;
+    auto operator<=>(const Link&) const = default;
 };
 
 struct MessageRecord {

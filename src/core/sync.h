@@ -47,6 +47,7 @@ struct Agreed {
 struct MailCopy {
     Link place;
     MailFlags flags;
+    bool fresh = false;  // found by this pass
 };
 
 // One of the unit's messages with all that is known of it.
@@ -60,10 +61,13 @@ struct SyncPolicy {
     bool folders = false;  // All Folders: the unit's folders and the account's follow each other
     bool remove_to_trash = false;  // Imap4 Delete Mode = Trash
     std::int64_t mass_deletion_limit = 50;
-    // The unit wins for the read state and nothing is deleted for not being there: the first pass
-    // after Email Integration was switched on again.
+    // The first pass after Email Integration was switched on again: the unit wins for the read
+    // state, and nothing old is sent again.
     bool rejoined = false;
-    bool on_hold = false;   // until a person releases it
+    // What is not found is unlinked, never deleted: after that, after another account or scope was
+    // configured, or when a person released the mailbox so.
+    bool keep_missing = false;
+    bool on_hold = false;   // until a person releases it: nothing is deleted on either side
     bool released = false;  // a person let held deletions go: no guard in this pass
 };
 
@@ -99,14 +103,15 @@ const char* to_string(SyncActionKind kind);
 struct SyncAction {
     SyncActionKind kind;
     std::string id;  // the message's; "" with kHold
-    MailCopy copy;
+    MailCopy copy;   // kLink, kAgree: with the flags that are agreed on from now on
     MessageState state = MessageState::kNew;
     bool urgent = false;
-    std::string folder;
+    std::string folder;  // kLink, kAgree: the unit's folder that is agreed on
     MailFlags add, remove;
     std::string reason;
 };
 
+// Whether it is done in the account, not in the unit.
 bool in_account(SyncActionKind kind);
 
 std::vector<SyncAction> decide_sync(const std::vector<SyncMessage>& messages,

@@ -15,23 +15,11 @@ namespace {
 
 // Longer ones are cut: a message is not lost because a network sent a strange name.
 constexpr std::size_t kCallerLimit = 200;
-constexpr std::size_t kFolderLimit = 100;
 
 bool is_extension(std::string_view s) {
     return !s.empty() && s.size() <= 8 && std::all_of(s.begin(), s.end(), [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
     });
-}
-
-// nullopt: a good folder name. Slashes inside part the levels of a hierarchy.
-std::optional<std::string> folder_problem(std::string_view name) {
-    if (name.empty()) return "it is empty";
-    if (name.size() > kFolderLimit) return "it is longer than 100 bytes";
-    if (!is_utf8(name)) return "it is not UTF-8";
-    if (sanitize_line(name) != name) return "it contains control characters";
-    if (trim(name) != name) return "it begins or ends with a space";
-    if (name.front() == '/' || name.back() == '/') return "it begins or ends with a slash";
-    return std::nullopt;
 }
 
 Result<> check_folder(const std::string& name) {

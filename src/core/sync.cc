@@ -1,0 +1,397 @@
+#include "core/sync.h"
+
+#include <algorithm>
+
+namespace vm {
+
+namespace {
+
+using Kind = SyncActionKind;
+
+std::string place_text(const Link& place) {
+    return place.folder + ", UID " + std::to_string(place.uid);
+}
+
+std::string flags_text(const MailFlags& flags) {
+    std::string out;
+    const auto add = [&](bool set, const char* name) {
+        if (set) out += (out.empty() ? "" : " ") + std::string(name);
+    };
+    add(flags.seen, "\\Seen");
+    add(flags.flagged, "\\Flagged");
+    add(flags.deleted, "\\Deleted");
+    return out;
+}
+
+bool is_deleted(const SyncMessage& message) {
+    return message.record.message.state == MessageState::kDeleted;
+}
+
+const MailCopy* copy_at(const SyncMessage& message, const Link& place) {
+    for (const MailCopy& copy : message.copies)
+        if (copy.place == place) return &copy;
+    return nullptr;
+}
+
+// A copy that is not flagged \Deleted, but for the one at `besides`.
+const MailCopy* live_copy(const SyncMessage& message, const Link* besides = nullptr) {
+    for (const MailCopy& copy : message.copies)
+        if (!copy.flags.deleted && (besides == nullptr || copy.place != *besides)) return &copy;
+    return nullptr;
+}
+
+// What to do about one attribute that exists on both sides.
+enum class Merge { kSame, kPush, kPull };
+
+template <class Value>
+Merge merge(const Value& unit, const Value& agreed, const Value& mail) {
+    if (unit == mail) return Merge::kSame;
+    return unit != agreed ? Merge::kPush : Merge::kPull;
+}
+
+class Decider {
+  public:
+    Decider(const std::vector<SyncMessage>& messages, const SyncScope& scope,
+            const SyncPolicy& policy)
+        : messages_(messages), scope_(scope), policy_(policy) {}
+
+    std::vector<SyncAction> run() {
+        for (const SyncMessage& message : messages_) classify(message);
+        judge_missing();
+        for (const SyncMessage* message : present_) present(*message);
+        for (const SyncMessage* message : gone_) after_deletion(*message);
+        return std::move(actions_);
+    }
+
+  private:
+    // What is known about a message whose mail is not where it was.
+    struct Missing {
+        const SyncMessage* message;
+        bool lost_place;  // its folder is gone, or is another one by the same name
+    };
+
+    void classify(const SyncMessage& message);
+    void judge_missing();
+    void settle_missing(const Missing& missing);
+    void present(const SyncMessage& message);
+    void merge_live(const SyncMessage& message, const Agreed& base, const MailCopy& copy);
+    void after_deletion(const SyncMessage& message);
+    void report_others(const SyncMessage& message, const MailCopy& linked);
+    SyncAction& act(Kind kind, const SyncMessage& message, std::string reason = {});
+    void link(const SyncMessage& message, const Agreed& to, std::string reason);
+    void delete_local(const SyncMessage& message, const std::string& reason);
+
+    const std::vector<SyncMessage>& messages_;
+    const SyncScope& scope_;
+    const SyncPolicy& policy_;
+    std::vector<const SyncMessage*> present_, gone_;
+    std::vector<Missing> missing_;
+    bool hold_ = false;  // by this pass, or before
+    std::vector<SyncAction> actions_;
+};
+
+SyncAction& Decider::act(Kind kind, const SyncMessage& message, std::string reason) {
+    SyncAction action{};
+    action.kind = kind;
+    action.id = message.record.message.id;
+    action.reason = std::move(reason);
+    return actions_.emplace_back(std::move(action));
+}
+
+void Decider::link(const SyncMessage& message, const Agreed& to, std::string reason) {
+    const bool moved = !message.agreed || message.agreed->gone || message.agreed->link != to.link;
+    const bool agrees = !moved && message.agreed->seen == to.seen &&
+                        message.agreed->flagged == to.flagged &&
+                        message.agreed->unit_folder == to.unit_folder;
+    if (agrees) return;
+    SyncAction& action = act(moved ? Kind::kLink : Kind::kAgree, message, std::move(reason));
+    action.copy = {to.link, {to.seen, to.flagged, false}, false};
+    action.folder = to.unit_folder;
+}
+
+void Decider::delete_local(const SyncMessage& message, const std::string& reason) {
+    if (!is_deleted(message)) act(Kind::kDeleteLocal, message, reason);
+    act(Kind::kAgreeGone, message, reason);
+}
+
+// Sorts a message by what became of its mail.
+void Decider::classify(const SyncMessage& message) {
+    if (message.agreed && message.agreed->gone) {
+        gone_.push_back(&message);
+        return;
+    }
+    const bool alive = live_copy(message) != nullptr;
+    if (!message.agreed) {
+        if (!message.copies.empty()) present_.push_back(&message);
+        return;
+    }
+    if (alive || copy_at(message, message.agreed->link) != nullptr) {
+        present_.push_back(&message);
+        return;
+    }
+    const auto folder = scope_.folders.find(message.agreed->link.folder);
+    const bool lost =
+        folder == scope_.folders.end() || folder->second != message.agreed->link.uidvalidity;
+    missing_.push_back({&message, lost});
+}
+
+// Whether what is missing may be taken for deletions, as the guards see it.
+void Decider::judge_missing() {
+    hold_ = policy_.on_hold;
+    if (!scope_.complete) return;
+    std::size_t linked = 0, lost = 0, vanished = 0;
+    for (const SyncMessage& message : messages_)
+        if (message.agreed && !message.agreed->gone && !is_deleted(message)) ++linked;
+    for (const Missing& missing : missing_)
+        if (!is_deleted(*missing.message)) ++(missing.lost_place ? lost : vanished);
+    for (const SyncMessage* message : present_)
+        if (message->agreed && !is_deleted(*message) && live_copy(*message) == nullptr) ++vanished;
+
+    const bool free = policy_.released || policy_.keep_missing || hold_;
+    const std::size_t missing = lost + vanished;
+    std::string reason;
+    if (!free && lost > 0 && 2 * (linked - missing) < linked)
+        reason = "the account's folders are not the ones they were, and of " +
+                 std::to_string(linked) + " linked messages only " +
+                 std::to_string(linked - missing) + " were found again";
+    else if (!free && 2 * missing > linked &&
+             static_cast<std::int64_t>(vanished) > policy_.mass_deletion_limit)
+        reason = std::to_string(vanished) + " of " + std::to_string(linked) +
+                 " linked messages are gone from the account at once (g_nMassDeletionLimit is " +
+                 std::to_string(policy_.mass_deletion_limit) + ")";
+    if (!reason.empty()) {
+        hold_ = true;
+        SyncAction action{};
+        action.kind = Kind::kHold;
+        action.reason = std::move(reason);
+        actions_.push_back(std::move(action));
+    }
+    if (hold_) return;
+    for (const Missing& one : missing_) settle_missing(one);
+}
+
+void Decider::settle_missing(const Missing& missing) {
+    const SyncMessage& message = *missing.message;
+    if (policy_.keep_missing || (missing.lost_place && !policy_.released)) {
+        act(Kind::kUnlink, message,
+            missing.lost_place
+                ? "its folder in the account is gone or another one, and it was not found elsewhere"
+                : "its mail is gone; kept");
+        return;
+    }
+    delete_local(message, "its mail is gone from the account");
+}
+
+// A message that has a copy where the account can be seen.
+void Decider::present(const SyncMessage& message) {
+    Agreed base;
+    if (message.agreed) {
+        base = *message.agreed;
+    } else {
+        // As it was pushed: what is different on either side is that side's change.
+        base.unit_folder = kInboxFolder;
+    }
+    const MailCopy* at_link = message.agreed ? copy_at(message, base.link) : nullptr;
+    const MailCopy* copy = at_link != nullptr && !at_link->flags.deleted ? at_link : nullptr;
+    if (copy == nullptr) copy = live_copy(message);
+    if (copy != nullptr) {
+        report_others(message, *copy);
+        if (is_deleted(message)) {
+            // Also one that is linked only now: the phone was faster than the mail.
+            if (!message.agreed) {
+                base.link = copy->place;
+                link(message, base, "");
+            }
+            if (!hold_) act(Kind::kRemoveMail, message).copy = *copy;
+            return;
+        }
+        merge_live(message, base, *copy);
+        return;
+    }
+    // Every copy carries \Deleted; one elsewhere may have taken its place, which only a complete
+    // listing can tell.
+    if (!scope_.complete || (hold_ && !is_deleted(message))) return;
+    if (!message.agreed) {
+        base.link = message.copies.front().place;
+        link(message, base, "");
+    }
+    if (policy_.keep_missing && !is_deleted(message))
+        act(Kind::kUnlink, message, "its mail is marked as deleted; kept");
+    else
+        delete_local(message, "its mail is marked as deleted in the account");
+}
+
+void Decider::report_others(const SyncMessage& message, const MailCopy& linked) {
+    for (const MailCopy& copy : message.copies) {
+        if (!copy.fresh || copy.flags.deleted || copy.place == linked.place) continue;
+        act(Kind::kReport, message, "a second copy in the account; left alone").copy = copy;
+    }
+}
+
+// The three-way merge of a message and its mail, both of which are there.
+void Decider::merge_live(const SyncMessage& message, const Agreed& base, const MailCopy& copy) {
+    const Message& unit = message.record.message;
+    Agreed after = base;
+    after.link = copy.place;
+    after.gone = false;
+    MailFlags add, remove;
+
+    const bool read = unit.state == MessageState::kRead;
+    Merge seen = merge(read, base.seen, copy.flags.seen);
+    if (policy_.rejoined && seen == Merge::kPull) seen = Merge::kPush;
+    if (seen == Merge::kPush) (read ? add : remove).seen = true;
+    if (seen != Merge::kPush) after.seen = copy.flags.seen;
+
+    const Merge urgent = merge(unit.urgent, base.flagged, copy.flags.flagged);
+    if (urgent == Merge::kPush) (unit.urgent ? add : remove).flagged = true;
+    if (urgent != Merge::kPush) after.flagged = copy.flags.flagged;
+
+    Merge folder = Merge::kSame;
+    if (policy_.folders) {
+        // A folder that is no name on the phone is not followed.
+        const bool nameable = !folder_problem(copy.place.folder);
+        const std::string& there = nameable ? copy.place.folder : base.unit_folder;
+        folder = merge(unit.folder, base.unit_folder, there);
+        if (folder != Merge::kPush) after.unit_folder = there;
+    }
+
+    link(message, after, "");
+    if (seen == Merge::kPull)
+        act(Kind::kSetState, message).state =
+            copy.flags.seen ? MessageState::kRead : MessageState::kNew;
+    if (urgent == Merge::kPull) act(Kind::kSetUrgent, message).urgent = copy.flags.flagged;
+    if (folder == Merge::kPull) act(Kind::kSetFolder, message).folder = copy.place.folder;
+    if (add != MailFlags{} || remove != MailFlags{}) {
+        SyncAction& action = act(Kind::kStoreFlags, message);
+        action.copy = copy;
+        action.add = add;
+        action.remove = remove;
+    }
+    if (folder == Merge::kPush) {
+        SyncAction& action = act(Kind::kMoveMail, message);
+        action.copy = copy;
+        action.folder = unit.folder;
+    }
+}
+
+// A message whose mail both sides agreed to be gone.
+void Decider::after_deletion(const SyncMessage& message) {
+    const Link& place = message.agreed->link;
+    const MailCopy* at_link = copy_at(message, place);
+    const MailCopy* back = at_link != nullptr && !at_link->flags.deleted ? at_link : nullptr;
+    const bool deleted = is_deleted(message);
+    for (const MailCopy& copy : message.copies)
+        // A second copy that was known before did not come back.
+        if (back == nullptr && !copy.flags.deleted && (copy.fresh || !deleted)) back = &copy;
+    Agreed after = *message.agreed;
+    after.gone = false;
+    if (back != nullptr) {
+        after.link = back->place;
+        link(message, after, "its mail is back");
+        if (deleted) act(Kind::kRestoreLocal, message, "its mail is back");
+        return;
+    }
+    if (deleted || !scope_.complete) return;
+    if (policy_.rejoined) {
+        act(Kind::kUnlink, message, "it was restored while Email Integration was off");
+        return;
+    }
+    SyncAction& action = act(Kind::kRecoverMail, message, "it was restored");
+    action.folder = policy_.folders ? message.record.message.folder : place.folder;
+    if (at_link != nullptr) action.copy = *at_link;
+}
+
+}  // namespace
+
+const char* to_string(SyncActionKind kind) {
+    switch (kind) {
+        case Kind::kLink:
+            return "link";
+        case Kind::kUnlink:
+            return "unlink";
+        case Kind::kAgree:
+            return "agree";
+        case Kind::kAgreeGone:
+            return "agree that the mail is gone";
+        case Kind::kSetState:
+            return "mark";
+        case Kind::kSetUrgent:
+            return "urgent";
+        case Kind::kSetFolder:
+            return "move";
+        case Kind::kDeleteLocal:
+            return "delete";
+        case Kind::kRestoreLocal:
+            return "restore";
+        case Kind::kReport:
+            return "second copy";
+        case Kind::kHold:
+            return "hold";
+        case Kind::kStoreFlags:
+            return "flag the mail";
+        case Kind::kMoveMail:
+            return "move the mail";
+        case Kind::kRemoveMail:
+            return "delete the mail";
+        case Kind::kRecoverMail:
+            return "bring the mail back";
+    }
+    return "unknown";
+}
+
+bool in_account(SyncActionKind kind) {
+    switch (kind) {
+        case Kind::kStoreFlags:
+        case Kind::kMoveMail:
+        case Kind::kRemoveMail:
+        case Kind::kRecoverMail:
+            return true;
+        default:
+            return false;
+    }
+}
+
+std::string describe(const SyncAction& action) {
+    std::string out = to_string(action.kind);
+    const std::string at = " (" + place_text(action.copy.place) + ")";
+    switch (action.kind) {
+        case Kind::kLink:
+        case Kind::kAgree:
+        case Kind::kReport:
+        case Kind::kRemoveMail:
+            out += at;
+            break;
+        case Kind::kSetState:
+            out += std::string(" as ") + to_string(action.state);
+            break;
+        case Kind::kSetUrgent:
+            out += action.urgent ? ": set" : ": cleared";
+            break;
+        case Kind::kSetFolder:
+            out += " to folder " + action.folder;
+            break;
+        case Kind::kStoreFlags:
+            if (const std::string add = flags_text(action.add); !add.empty()) out += " +" + add;
+            if (const std::string remove = flags_text(action.remove); !remove.empty())
+                out += " -" + remove;
+            out += at;
+            break;
+        case Kind::kMoveMail:
+            out += " to " + action.folder + at;
+            break;
+        case Kind::kRecoverMail:
+            out += " to " + action.folder;
+            break;
+        default:
+            break;
+    }
+    if (!action.reason.empty()) out += ": " + action.reason;
+    return out;
+}
+
+std::vector<SyncAction> decide_sync(const std::vector<SyncMessage>& messages,
+                                    const SyncScope& scope, const SyncPolicy& policy) {
+    return Decider(messages, scope, policy).run();
+}
+
+}  // namespace vm
