@@ -212,6 +212,8 @@ void Decider::present(const SyncMessage& message) {
     // listing can tell.
     if (!scope_.complete || (hold_ && !is_deleted(message))) return;
     if (!message.agreed) {
+        // Marked before it was ever seen here; one that was seen so and kept stays.
+        if (policy_.keep_missing || !message.copies.front().fresh) return;
         base.link = message.copies.front().place;
         link(message, base, "");
     }
