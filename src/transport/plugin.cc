@@ -44,6 +44,13 @@ const char* missing_function(const vm_transport& table) {
     if (table.push == nullptr) return "push";
     if (table.find == nullptr) return "find";
     if (table.erase == nullptr) return "erase";
+    if ((table.capabilities & VM_CAN_SYNC) == 0) return nullptr;
+    if (table.folders == nullptr) return "folders";
+    if (table.look == nullptr) return "look";
+    if (table.apply == nullptr) return "apply";
+    if (table.recover == nullptr) return "recover";
+    if (table.park == nullptr) return "park";
+    if (table.peek == nullptr) return "peek";
     return nullptr;
 }
 
@@ -111,6 +118,9 @@ bool Plugin::can_search() const {
 }
 bool Plugin::can_delete() const {
     return (table_->capabilities & VM_CAN_DELETE) != 0;
+}
+bool Plugin::can_sync() const {
+    return (table_->capabilities & VM_CAN_SYNC) != 0;
 }
 
 }  // namespace vm::transport

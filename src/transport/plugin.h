@@ -96,6 +96,7 @@ class Plugin {
     std::string description() const;  // one line
     bool can_search() const;          // Session::find works
     bool can_delete() const;          // Session::erase works
+    bool can_sync() const;            // AccountSession works
 
     // A session for one server and account. Does not connect. kConfig with the plugin's reason when
     // the options are senseless.
@@ -128,6 +129,7 @@ class Session {
 
   private:
     friend class Plugin;
+    friend class AccountSession;
     struct State;
     explicit Session(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;

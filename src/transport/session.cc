@@ -1,7 +1,7 @@
 #include "base/text.h"
 #include "transport/plugin.h"
 #include "transport/report.h"
-#include "transport/session_context.h"
+#include "transport/session_state.h"
 #include "vm_transport.h"
 
 #include <algorithm>
@@ -79,22 +79,9 @@ PushReport refused(std::string text, std::string server) {
 
 }  // namespace
 
-struct Session::State {
-    const vm_transport* table = nullptr;
-    vm_session* session = nullptr;
-    SessionContext context;
-    std::string plugin;
-    std::string server;
-    PushStats stats;
-
-    using AccountFunction = int (*)(vm_session*, const char*, vm_find_result*);
-    Result<AccountAnswer> ask(AccountFunction function, const char* operation,
-                              const std::string& id);
-
-    ~State() {
-        if (session != nullptr) table->close(session);
-    }
-};
+Session::State::~State() {
+    if (session != nullptr) table->close(session);
+}
 
 Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Session::Session(Session&&) noexcept = default;

@@ -1,0 +1,311 @@
+#include "transport/account.h"
+
+#include "base/text.h"
+#include "transport/report.h"
+#include "transport/session_state.h"
+
+#include <algorithm>
+
+namespace vm::transport {
+
+namespace {
+
+// Larger than any account's; a plugin that gives more has lost its way.
+constexpr std::size_t kMostFolders = 20'000;
+constexpr std::size_t kLongestFolder = 1000;
+
+std::uint32_t bits_of(const MailFlags& flags) {
+    return (flags.seen ? VM_FLAG_SEEN : 0) | (flags.flagged ? VM_FLAG_FLAGGED : 0) |
+           (flags.deleted ? VM_FLAG_DELETED : 0);
+}
+MailFlags flags_of(std::uint32_t bits) {
+    return {(bits & VM_FLAG_SEEN) != 0, (bits & VM_FLAG_FLAGGED) != 0,
+            (bits & VM_FLAG_DELETED) != 0};
+}
+
+bool is_name(const char* name) {
+    if (name == nullptr) return false;
+    const std::string_view text(name);
+    return !text.empty() && text.size() <= kLongestFolder && is_utf8(text) &&
+           sanitize_line(text) == text;
+}
+
+AccountFailure nonsense(const char* what) {
+    return {AccountFault::kStalls, std::string("the plugin's answer makes no sense: ") + what};
+}
+
+AccountFailure failure_of(const vm_account_report& report) {
+    const auto text = field_text(report.text, sizeof report.text);
+    if (!text || text->empty()) return nonsense("a failure without a reason");
+    AccountFailure out{AccountFault::kStalls, *text};
+    switch (report.cause) {
+        case VM_CAUSE_CONFIG:
+            out.fault = AccountFault::kConfig;
+            break;
+        case VM_CAUSE_CANCELLED:
+            out.fault = AccountFault::kCancelled;
+            break;
+        default:
+            if (report.step < VM_STEP_AUTH)
+                out.fault = AccountFault::kServer;
+            else if (report.step == VM_STEP_AUTH)
+                out.fault = AccountFault::kLogin;
+            else if (report.cause == VM_CAUSE_REPLY)
+                out.fault = AccountFault::kRefused;
+            break;
+    }
+    return out;
+}
+
+// What a sink's functions fill; nothing may be thrown through the plugin.
+struct FolderSink {
+    std::vector<FolderState> folders;
+    bool senseless = false;
+
+    static void add(void* context, const vm_folder* folder) noexcept {
+        auto& self = *static_cast<FolderSink*>(context);
+        try {
+            if (folder == nullptr || !is_name(folder->name) || folder->uidvalidity == 0 ||
+                self.folders.size() >= kMostFolders) {
+                self.senseless = true;
+                return;
+            }
+            self.folders.push_back(
+                {folder->name, folder->uidvalidity, folder->uid_next, folder->modseq});
+        } catch (...) {
+            self.senseless = true;
+        }
+    }
+};
+
+struct NewsSink {
+    const std::vector<std::uint32_t>& asked;
+    FolderNews news;
+    bool senseless = false;
+
+    bool was_asked(std::uint32_t uid) const {
+        return std::binary_search(asked.begin(), asked.end(), uid);
+    }
+    template <class Add>
+    static void guarded(void* context, Add add) noexcept {
+        auto& self = *static_cast<NewsSink*>(context);
+        try {
+            if (!add(self)) self.senseless = true;
+        } catch (...) {
+            self.senseless = true;
+        }
+    }
+    static void flags(void* context, std::uint32_t uid, std::uint32_t bits) noexcept {
+        guarded(context, [&](NewsSink& self) {
+            self.news.flags.emplace_back(uid, flags_of(bits));
+            return self.was_asked(uid);
+        });
+    }
+    static void gone(void* context, std::uint32_t uid) noexcept {
+        guarded(context, [&](NewsSink& self) {
+            self.news.gone.push_back(uid);
+            return self.was_asked(uid);
+        });
+    }
+    static void found(void* context, const vm_found* message) noexcept {
+        guarded(context, [&](NewsSink& self) {
+            if (message == nullptr || message->uid == 0 || message->id == nullptr) return false;
+            self.news.found.push_back(
+                {message->uid, flags_of(message->flags), sanitize_line(message->id),
+                 message->message_id == nullptr ? "" : sanitize_line(message->message_id)});
+            return true;
+        });
+    }
+};
+
+std::optional<MailChangeResult> result_of(const vm_change_result& from) {
+    const auto folder = field_text(from.folder, sizeof from.folder);
+    const auto text = field_text(from.text, sizeof from.text);
+    if (!folder || !text || from.outcome > VM_CHANGE_REFUSED) return std::nullopt;
+    MailChangeResult out;
+    out.outcome = static_cast<MailChangeOutcome>(from.outcome);
+    out.place = {*folder, from.uidvalidity, from.uid};
+    out.text = *text;
+    return out;
+}
+static_assert(static_cast<int>(MailChangeOutcome::kRefused) == VM_CHANGE_REFUSED &&
+              static_cast<int>(MailChangeKind::kExpunge) == VM_CHANGE_EXPUNGE &&
+              static_cast<int>(ScopeMode::kFolder) == VM_SCOPE_FOLDER);
+
+struct ResultSink {
+    std::vector<std::optional<MailChangeResult>>& results;
+    bool senseless = false;
+
+    static void add(void* context, std::size_t index, const vm_change_result* result) noexcept {
+        auto& self = *static_cast<ResultSink*>(context);
+        try {
+            auto out = result == nullptr ? std::nullopt : result_of(*result);
+            if (!out || index >= self.results.size())
+                self.senseless = true;
+            else
+                self.results[index] = std::move(out);
+        } catch (...) {
+            self.senseless = true;
+        }
+    }
+};
+
+bool has_nul(const std::string& text) {
+    return text.find('\0') != std::string::npos;
+}
+
+}  // namespace
+
+// Runs one function of the plugin: `call` gets its table, its session and the report. Without
+// `unsupported` VM_NOT_SUPPORTED is a failure too.
+template <class Call>
+std::optional<AccountFailure> AccountSession::call(Call call, bool* unsupported) {
+    vm_account_report report{};
+    report.struct_size = sizeof report;
+    int status = VM_FAILED;
+    try {
+        status = call(*session_.state_->table, session_.state_->session, report);
+    } catch (...) {
+        return AccountFailure{AccountFault::kStalls,
+                              session_.state_->plugin + " threw an exception"};
+    }
+    stats_ = {(report.features & VM_FEATURE_IDLE) != 0,
+              (report.features & VM_FEATURE_CONDSTORE) != 0,
+              (report.features & VM_FEATURE_QRESYNC) != 0,
+              (report.features & VM_FEATURE_NOTIFY) != 0,
+              report.bytes_sent,
+              report.bytes_received,
+              report.round_trips,
+              report.connected != 0};
+    if (unsupported != nullptr) *unsupported = status == VM_NOT_SUPPORTED;
+    if (status == VM_OK || (unsupported != nullptr && *unsupported)) return std::nullopt;
+    return failure_of(report);
+}
+
+Result<AccountSession> AccountSession::open(const Plugin& plugin, const SessionOptions& options) {
+    if (!plugin.can_sync())
+        return fail(ErrorKind::kConfig, "open account", options.account.host,
+                    plugin.name() + " does not synchronise");
+    VM_ASSIGN(Session session, plugin.open(options));
+    return AccountSession(std::move(session));
+}
+
+AccountResult<std::vector<FolderState>> AccountSession::folders(const AccountScope& scope) {
+    vm_scope out{};
+    out.struct_size = sizeof out;
+    out.mode = static_cast<std::uint8_t>(scope.mode);
+    out.read_only = scope.read_only ? 1 : 0;
+    out.folder = scope.folder.c_str();
+    FolderSink sink;
+    if (auto failure = call([&](auto& table, auto* session, auto& report) {
+            return table.folders(session, &out, &sink, FolderSink::add, &report);
+        }))
+        return tl::unexpected(std::move(*failure));
+    if (sink.senseless) return tl::unexpected(nonsense("a folder"));
+    std::sort(sink.folders.begin(), sink.folders.end(),
+              [](const auto& a, const auto& b) { return a.name < b.name; });
+    for (std::size_t i = 1; i < sink.folders.size(); ++i)
+        if (sink.folders[i].name == sink.folders[i - 1].name)
+            return tl::unexpected(nonsense("two folders of one name"));
+    return std::move(sink.folders);
+}
+
+AccountResult<FolderNews> AccountSession::look(const FolderLook& look) {
+    vm_look out{};
+    out.struct_size = sizeof out;
+    out.every = look.every ? 1 : 0;
+    out.folder = look.since.name.c_str();
+    out.uidvalidity = look.since.uidvalidity;
+    out.uid_next = look.since.uid_next;
+    out.modseq = look.since.modseq;
+    out.uids = look.uids.data();
+    out.uid_count = look.uids.size();
+    NewsSink sink{look.uids, {}, false};
+    const vm_look_sink functions{&sink, NewsSink::flags, NewsSink::gone, NewsSink::found};
+    vm_look_result result{};
+    result.struct_size = sizeof result;
+    if (auto failure = call([&](auto& table, auto* session, auto& report) {
+            return table.look(session, &out, &functions, &result, &report);
+        }))
+        return tl::unexpected(std::move(*failure));
+    if (sink.senseless || result.uidvalidity == 0) return tl::unexpected(nonsense("a message"));
+    if (result.uidvalidity != look.since.uidvalidity &&
+        (!sink.news.flags.empty() || !sink.news.gone.empty()))
+        return tl::unexpected(nonsense("known messages under another UIDVALIDITY"));
+    sink.news.state = {look.since.name, result.uidvalidity, result.uid_next, result.modseq};
+    return std::move(sink.news);
+}
+
+std::optional<AccountFailure> AccountSession::apply(
+    const std::string& folder, std::uint32_t uidvalidity, const std::vector<MailChange>& changes,
+    std::vector<std::optional<MailChangeResult>>& results) {
+    std::vector<vm_change> out;
+    for (const MailChange& change : changes) {
+        if (has_nul(change.to) || has_nul(change.id) || has_nul(change.message_id))
+            return AccountFailure{AccountFault::kConfig, "NUL in a name"};
+        vm_change one{};
+        one.struct_size = sizeof one;
+        one.kind = static_cast<std::uint8_t>(change.kind);
+        one.uid = change.uid;
+        one.add = bits_of(change.add);
+        one.remove = bits_of(change.remove);
+        one.id = change.id.c_str();
+        one.message_id = change.message_id.c_str();
+        one.to = change.to.c_str();
+        out.push_back(one);
+    }
+    results.assign(changes.size(), std::nullopt);
+    ResultSink sink{results};
+    const vm_change_sink functions{&sink, ResultSink::add};
+    auto failure = call([&](auto& table, auto* session, auto& report) {
+        return table.apply(session, folder.c_str(), uidvalidity, out.data(), out.size(), &functions,
+                           &report);
+    });
+    if (failure) return failure;
+    const bool all = std::all_of(results.begin(), results.end(),
+                                 [](const auto& result) { return result.has_value(); });
+    if (sink.senseless || !all) return nonsense("a result");
+    return std::nullopt;
+}
+
+AccountResult<MailChangeResult> AccountSession::recover(const std::string& id,
+                                                        const std::string& message_id,
+                                                        const std::string& to) {
+    vm_change_result result{};
+    result.struct_size = sizeof result;
+    if (auto failure = call([&](auto& table, auto* session, auto& report) {
+            return table.recover(session, id.c_str(), message_id.c_str(), to.c_str(), &result,
+                                 &report);
+        }))
+        return tl::unexpected(std::move(*failure));
+    auto out = result_of(result);
+    if (!out) return tl::unexpected(nonsense("a result"));
+    return std::move(*out);
+}
+
+AccountResult<Parked> AccountSession::park(const std::string& folder) {
+    Parked out;
+    std::uint8_t changed = 0;
+    bool unsupported = false;
+    if (auto failure = call(
+            [&](auto& table, auto* session, auto& report) {
+                return table.park(session, folder.c_str(), &out.fd, &changed, &report);
+            },
+            &unsupported))
+        return tl::unexpected(std::move(*failure));
+    out.supported = !unsupported;
+    out.changed = changed != 0;
+    if (out.supported && out.fd < 0) return tl::unexpected(nonsense("no descriptor"));
+    return out;
+}
+
+AccountResult<bool> AccountSession::peek() {
+    std::uint8_t changed = 0;
+    if (auto failure = call([&](auto& table, auto* session, auto& report) {
+            return table.peek(session, &changed, &report);
+        }))
+        return tl::unexpected(std::move(*failure));
+    return changed != 0;
+}
+
+}  // namespace vm::transport

@@ -1,0 +1,83 @@
+// The account's side of a plugin: folder synchronisation (plugins/vm_transport.h) with a C++ face.
+// What comes back is checked before anybody sees it: a name that is no UTF-8 text, a UID that was
+// not asked about or a result too few is a failure, never a fact.
+#ifndef VM_TRANSPORT_ACCOUNT_H
+#define VM_TRANSPORT_ACCOUNT_H
+
+#include "core/account.h"
+#include "transport/plugin.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vm::transport {
+
+enum class ScopeMode { kAll, kInbox, kFolder };
+struct AccountScope {
+    ScopeMode mode = ScopeMode::kAll;
+    std::string folder;      // created when missing, but with kInbox
+    bool read_only = false;  // nothing may be created
+};
+
+// What to look at in one folder; `since` is the state of the last look, all zero for the first.
+struct FolderLook {
+    FolderState since;
+    std::vector<std::uint32_t> uids;  // known to us, ascending
+    bool every = false;               // all of them, whatever mod-sequences say
+};
+
+// What the connection uses, and what the last call cost, connecting included.
+struct AccountStats {
+    bool idle = false, condstore = false, qresync = false, notify = false;
+    std::uint64_t bytes_sent = 0, bytes_received = 0;
+    std::uint32_t round_trips = 0;
+    bool connected = false;
+};
+
+struct Parked {
+    bool supported = true;  // false: the server has no IDLE
+    int fd = -1;            // readable: call peek(); stays the session's
+    bool changed = false;   // something happened already
+};
+
+template <class T>
+using AccountResult = tl::expected<T, AccountFailure>;
+
+// One account; connects when needed and keeps the connection. One thread at a time. Ending it takes
+// about a second at most.
+class AccountSession {
+  public:
+    // Does not connect. kConfig when the plugin cannot synchronise, or with its reason.
+    static Result<AccountSession> open(const Plugin& plugin, const SessionOptions& options);
+
+    // Every folder of the scope as it is now.
+    AccountResult<std::vector<FolderState>> folders(const AccountScope& scope);
+    AccountResult<FolderNews> look(const FolderLook& look);
+    // Does `changes` in the folder as long as its UIDVALIDITY is the given one. `results` gets one
+    // for each that was done or refused; after a failure some may be missing.
+    std::optional<AccountFailure> apply(const std::string& folder, std::uint32_t uidvalidity,
+                                        const std::vector<MailChange>& changes,
+                                        std::vector<std::optional<MailChangeResult>>& results);
+    // Moves message `id` from the trash folder to `to`; kMissing: it is not there.
+    AccountResult<MailChangeResult> recover(const std::string& id, const std::string& message_id,
+                                            const std::string& to);
+    // Waiting without a thread; any other call ends it, and so must the caller, by parking again,
+    // before 29 minutes are over.
+    AccountResult<Parked> park(const std::string& folder);
+    AccountResult<bool> peek();
+
+    const AccountStats& stats() const { return stats_; }
+
+  private:
+    explicit AccountSession(Session session) : session_(std::move(session)) {}
+    template <class Call>
+    std::optional<AccountFailure> call(Call call, bool* unsupported = nullptr);
+
+    Session session_;
+    AccountStats stats_;
+};
+
+}  // namespace vm::transport
+
+#endif
