@@ -46,11 +46,25 @@ UniqueFd datagram_socket() {
 
 }  // namespace
 
-void poke(const Paths& paths, const std::string& mailbox, bool retry) {
+std::string worker_line(const Poke& poke) {
+    switch (poke.request) {
+        case Request::kNothing:
+            break;
+        case Request::kRetry:
+            return poke.mailbox + "\n";
+        case Request::kSync:
+            return poke.mailbox + std::string(kSyncRequest) + "\n";
+    }
+    return "\n";
+}
+
+void poke(const Paths& paths, const std::string& mailbox, Request request) {
     const Address address(paths);
     const UniqueFd fd = datagram_socket();
     if (!fd) return;
-    const std::string text = mailbox + (retry ? std::string(kRetry) : "");
+    std::string text = mailbox;
+    if (request == Request::kRetry) text += kRetry;
+    if (request == Request::kSync) text += kSyncRequest;
     ::sendto(fd.get(), text.data(), text.size(), MSG_NOSIGNAL, address.get(), Address::size());
 }
 
@@ -83,9 +97,15 @@ std::vector<Poke> read_pokes(int socket) {
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return pokes;
         std::string_view text(buffer, static_cast<std::size_t>(n));
-        const bool retry = text.ends_with(kRetry);
-        if (retry) text.remove_suffix(kRetry.size());
-        if (is_mailbox_number(text)) pokes.push_back({std::string(text), retry});
+        Request request = Request::kNothing;
+        const auto take = [&](std::string_view suffix, Request meaning) {
+            if (!text.ends_with(suffix)) return;
+            text.remove_suffix(suffix.size());
+            request = meaning;
+        };
+        take(kRetry, Request::kRetry);
+        take(kSyncRequest, Request::kSync);
+        if (is_mailbox_number(text)) pokes.push_back({std::string(text), request});
     }
 }
 

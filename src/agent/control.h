@@ -9,17 +9,30 @@
 #include "base/paths.h"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vm::agent {
 
+// What is wanted of the agent besides a look at the mailbox in the store. A pause of the mailbox's
+// server ends.
+enum class Request {
+    kNothing,
+    kRetry,  // another try of its messages
+    kSync,   // a look at its account; when it ended, the status' `answered` says so
+};
+
 struct Poke {
     std::string mailbox;
-    bool retry = false;  // a person wants another try now: a pause of the mailbox's server ends
+    Request request = Request::kNothing;
 };
 
 // Tells a running agent, if there is one; never blocks, never fails.
-void poke(const Paths& paths, const std::string& mailbox, bool retry = false);
+void poke(const Paths& paths, const std::string& mailbox, Request request = Request::kNothing);
+
+// A request as the master passes it on to a worker, a line.
+inline constexpr std::string_view kSyncRequest = " sync";
+std::string worker_line(const Poke& poke);
 
 // Whether an agent runs on this root (its lock is held).
 bool agent_running(const Paths& paths);

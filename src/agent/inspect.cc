@@ -1,6 +1,7 @@
 #include "agent/inspect.h"
 
 #include "agent/mailbox_run.h"
+#include "agent/session_options.h"
 #include "core/decide.h"
 #include "store/store.h"
 
@@ -144,8 +145,10 @@ int print_plan(const Paths& paths, const std::optional<std::string>& only_mailbo
             problems.add(!mailbox ? mailbox.error() : pending.error(), number);
             continue;
         }
-        const Plan plan =
-            decide(*pending, policy_for(*mailbox, plugin && plugin->can_search()), now);
+        const Plan plan = decide(
+            *pending,
+            policy_for(*mailbox, plugin && plugin->can_search() && has_account(*mailbox, *misc)),
+            now);
         for (const Action& action : plan.actions) {
             const auto record = std::find_if(
                 pending->begin(), pending->end(),

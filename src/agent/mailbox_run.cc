@@ -1,6 +1,7 @@
 #include "agent/mailbox_run.h"
 
 #include "agent/mail.h"
+#include "agent/session_options.h"
 #include "base/files.h"
 #include "base/trace.h"
 
@@ -13,62 +14,6 @@ namespace {
 
 // So many deliveries without success are named in a turn's result.
 constexpr std::size_t kNotes = 20;
-
-transport::Tls tls_of(config::Ssl ssl) {
-    switch (ssl) {
-        case config::Ssl::kNo:
-            return transport::Tls::kOpportunistic;
-        case config::Ssl::kYes:
-            return transport::Tls::kImplicit;
-        case config::Ssl::kStartTls:
-            return transport::Tls::kStartTls;
-    }
-    return transport::Tls::kStartTls;
-}
-
-transport::Auth auth_of(config::Auth auth) {
-    switch (auth) {
-        case config::Auth::kNone:
-            return transport::Auth::kNone;
-        case config::Auth::kAuto:
-            return transport::Auth::kAuto;
-        case config::Auth::kPlain:
-            return transport::Auth::kPlain;
-        case config::Auth::kLogin:
-            return transport::Auth::kLogin;
-        case config::Auth::kCramMd5:
-            return transport::Auth::kCramMd5;
-        case config::Auth::kXOAuth2:
-            return transport::Auth::kXOAuth2;
-    }
-    return transport::Auth::kAuto;
-}
-
-transport::Endpoint endpoint_of(const config::Server& server) {
-    return {server.host,          server.port,    tls_of(server.ssl),
-            auth_of(server.auth), server.account, server.password};
-}
-
-transport::SessionOptions session_options(const RunContext& context) {
-    const config::MailboxOptions& mailbox = *context.mailbox;
-    transport::SessionOptions options;
-    options.name = mailbox.number;
-    options.smtp = endpoint_of(mailbox.smtp);
-    const bool pop3 = config::transport_kind(context.misc) == config::TransportKind::kPop3;
-    options.account = endpoint_of(pop3 ? mailbox.pop3 : mailbox.imap4);
-    options.domain = mailbox.domain;
-    options.ca_file = mailbox.tls_ca_file;
-    options.verify = mailbox.tls_verify;
-    options.allow_cleartext_password = mailbox.allow_cleartext_password;
-    options.search_text = mailbox.search_mode == config::SearchMode::kText;
-    const std::chrono::seconds reply(mailbox.network_timeout_s);
-    options.reply_timeout = reply;
-    options.connect_timeout = std::min<std::chrono::milliseconds>(reply, std::chrono::seconds(60));
-    // The final dot gets twice the time: giving up early is what makes duplicates (RFC 1047).
-    options.dot_timeout = 2 * reply;
-    options.cancelled = context.cancelled;
-    return options;
-}
 
 bool is_success(DeliveryEvent event) {
     return event == DeliveryEvent::kAccepted || event == DeliveryEvent::kFound ||
@@ -251,7 +196,8 @@ bool Turn::open_session() {
         pause(PushScope::kMailbox, context_.plugin_problem);
         return false;
     }
-    auto opened = context_.plugin->open(session_options(context_));
+    auto opened =
+        context_.plugin->open(session_options(mailbox_, context_.misc, context_.cancelled));
     if (!opened) {
         pause(PushScope::kMailbox, opened.error().text());
         return false;
@@ -395,7 +341,8 @@ bool Turn::look() {
         result_.store_error = pending.error();
         return false;
     }
-    const bool searchable = context_.plugin && context_.plugin->can_search();
+    const bool searchable =
+        context_.plugin && context_.plugin->can_search() && has_account(mailbox_, context_.misc);
     const Plan plan = decide(*pending, policy_for(mailbox_, searchable), context_.clock.now());
     result_.wake_at = plan.wake_at;
     std::vector<const MessageRecord*> sends;
@@ -434,16 +381,6 @@ PushPolicy policy_for(const config::MailboxOptions& mailbox, bool account_search
     policy.send_fax = mailbox.sends_fax();
     policy.account_searchable = account_searchable;
     return policy;
-}
-
-std::string server_of(const config::MailboxOptions& mailbox) {
-    return mailbox.smtp.host + ":" + std::to_string(mailbox.smtp.port);
-}
-
-std::string gate_key(const config::MailboxOptions& mailbox) {
-    return server_of(mailbox) + ' ' + std::to_string(static_cast<int>(mailbox.smtp.ssl)) + ' ' +
-           std::to_string(mailbox.network_timeout_s) + ' ' +
-           (mailbox.tls_verify ? mailbox.tls_ca_file.string() : "unverified");
 }
 
 Result<> record_outcomes(store::Store& store, std::vector<UnrecordedOutcome>& unrecorded) {

@@ -83,13 +83,6 @@ struct RunResult {
 // The policy decide() gets for this mailbox.
 PushPolicy policy_for(const config::MailboxOptions& mailbox, bool account_searchable);
 
-// "smtp.example.net:587": what messages of this mailbox wait for.
-std::string server_of(const config::MailboxOptions& mailbox);
-
-// The key of ServerGate: the server and how this mailbox talks to it, so that one mailbox's wrong
-// certificate file or short timeout does not make the server look down to the others.
-std::string gate_key(const config::MailboxOptions& mailbox);
-
 RunResult run_mailbox(const RunContext& context);
 
 }  // namespace vm::agent

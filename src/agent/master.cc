@@ -151,8 +151,9 @@ Result<> Master::start(Worker& worker) {
             for (const int fd : {0, 1, 2}) ::dup2(null.get(), fd);
         }
         const WorkerOptions options{
-            options_.paths, worker.index,          static_cast<int>(workers_.size()),
-            options_.once,  options_.only_mailbox, theirs.get()};
+            options_.paths, worker.index,       static_cast<int>(workers_.size()),
+            options_.once,  options_.sync_only, options_.only_mailbox,
+            theirs.get()};
         const int status = run_worker(options);
         std::fflush(nullptr);
         ::_exit(status);
@@ -271,7 +272,7 @@ Result<int> Master::run() {
         }
         (void)take_settings();  // a trace file that cannot be re-opened: the old one goes on
         for (const Poke& poke : read_pokes(socket_.get())) {
-            const std::string line = (poke.retry ? poke.mailbox : std::string()) + "\n";
+            const std::string line = worker_line(poke);
             for (const Worker& worker : workers_)
                 if (worker.pid > 0 &&
                     in_share(poke.mailbox, worker.index, static_cast<int>(workers_.size())))

@@ -19,6 +19,7 @@ namespace vm::agent {
 struct MasterOptions {
     Paths paths;
     bool once = false;                        // one worker, its exit status is ours
+    bool sync_only = false;                   // with once: look at the accounts, push nothing
     std::optional<std::string> only_mailbox;  // with once
     bool echo = false;                        // repeat the trace on stderr
     std::function<void()> ready;              // called when the workers have been started

@@ -1,10 +1,13 @@
 #include "agent/worker.h"
 
 #include "agent/mailbox_run.h"
+#include "agent/message_waiting.h"
 #include "agent/plugin_slot.h"
 #include "agent/server_gate.h"
+#include "agent/session_options.h"
 #include "agent/settings.h"
 #include "agent/store_threads.h"
+#include "agent/sync_schedule.h"
 #include "base/files.h"
 #include "base/text.h"
 #include "base/trace.h"
@@ -38,6 +41,8 @@ constexpr std::int64_t kRecoveryPauseMs = 60'000;
 constexpr int kBatch = 50;
 // So long after the start nothing is given up (RunContext::may_give_up).
 constexpr std::int64_t kGraceMs = 3'600'000;
+constexpr std::int64_t kDayMs = 86'400'000;
+constexpr std::int64_t kPurgeMs = 3'600'000;
 
 std::atomic<bool> g_stop{false};
 std::atomic<int> g_wake_fd{-1};
@@ -75,7 +80,10 @@ class Worker {
           settings_(options.paths, [this](const std::string& number) { return is_mine(number); }),
           gate_(static_cast<int>(kThreads)),
           wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-          threads_(options.paths, kThreads) {}
+          threads_(options.paths, kThreads),
+          waiting_(options.paths),
+          sync_({options.paths, clock_, options.once, [] { return g_stop.load(); }, random_jitter,
+                 wake_.get()}) {}
     ~Worker() { g_wake_fd = -1; }
 
     int run();
@@ -116,6 +124,10 @@ class Worker {
     void recover();
     void take_settings();
     void read_queue();
+    void read_changes();
+    void take_passes();
+    void purge_deleted();
+    void note_switched_off(const std::string& number, const Settings::Mailbox& mailbox);
     bool start_turns();
     std::vector<Candidate*> due_now();
     void start_turn(const std::string& number, Actor& actor, const std::string& server);
@@ -127,7 +139,7 @@ class Worker {
     void write_status(const std::string& number);
     void write_stale_statuses();
     std::string mailbox_problem(const std::string& number) const;
-    void take_retries(std::string_view lines);
+    void take_requests(std::string_view lines);
     bool wait();
     int once_status();
     std::size_t running() const;
@@ -140,9 +152,11 @@ class Worker {
     UniqueFd wake_;
     std::unique_ptr<store::Store> store_;  // the main thread's
     std::int64_t mark_ = -1;
+    std::int64_t changes_seen_ = 0;  // in the store's sequence of them
     std::uint64_t queue_reads_ = 0;
     std::set<std::string> stale_statuses_;  // of these mailboxes, for the store could not take them
     std::int64_t next_look_ = 0;            // steady: at the files
+    std::int64_t next_purge_ = 0;           // steady
     bool look_at_queue_ = true;
     std::int64_t next_due_ = kNever;  // steady
     std::map<std::string, Actor> actors_;
@@ -153,11 +167,15 @@ class Worker {
 
     PluginSlot plugin_;
     RunResult total_;
+    int passes_ = 0, changed_here_ = 0, changed_there_ = 0;  // by synchronisation
+    std::map<std::string, TimeMs> answered_;  // when the last look that was asked for ended
     std::atomic<int> waiting_turns_{0};  // mailboxes that wait for a thread: running ones yield
 
     std::mutex finished_mutex_;
     std::vector<Finished> finished_;  // guarded by finished_mutex_
-    StoreThreads threads_;            // last: its threads use everything above
+    StoreThreads threads_;            // its threads use everything above
+    MessageWaiting waiting_;
+    SyncSchedule sync_;  // its threads use wake_
 };
 
 Result<> Worker::open_store() {
@@ -213,9 +231,11 @@ void Worker::take_settings() {
                    !now->mailboxes.contains(entry.first);
         });
     }
+    sync_.take_settings(now, plugin_.plugin());
     for (auto& [number, actor] : actors_) {
         const auto mailbox = now->mailboxes.find(number);
         if (mailbox == now->mailboxes.end()) continue;
+        note_switched_off(number, mailbox->second);
         if (plugin_changed || actor.options != mailbox->second.options || actor.misc != now->misc) {
             // What went wrong before may be mended.
             if (actor.options && actor.options != mailbox->second.options)
@@ -231,6 +251,39 @@ void Worker::take_settings() {
     }
 }
 
+// Deleted messages whose retention is over go for good, a look an hour.
+void Worker::purge_deleted() {
+    const std::int64_t steady = clock_.steady_ms();
+    if (steady < next_purge_ || options_.once) return;
+    next_purge_ = steady + kPurgeMs;
+    threads_.submit([this, settings = settings_.current()](Result<store::Store*> store) {
+        for (const auto& [number, mailbox] : settings->mailboxes) {
+            if (!store || stopping()) return;
+            if (!mailbox.options) continue;
+            const std::int64_t days = mailbox.options->deleted_retention_days;
+            const auto purged = (*store)->purge(number, clock_.now() - days * kDayMs);
+            if (!purged)
+                trace(TraceLevel::kError, "{}: {}", number, purged.error().text());
+            else if (*purged > 0)
+                trace(TraceLevel::kInfo, "{}: {} deleted messages removed for good", number,
+                      *purged);
+        }
+    });
+}
+
+// A mailbox whose integration is off is not looked at; when it is on again, what happened meanwhile
+// is not read as deletions.
+void Worker::note_switched_off(const std::string& number, const Settings::Mailbox& mailbox) {
+    if (!mailbox.options || mailbox.options->integration) return;
+    auto state = store_->sync_state(number);
+    if (!state || state->account.empty() || !state->on) return;
+    store::SyncCommit commit;
+    commit.state = std::move(*state);
+    commit.state->on = false;
+    if (auto done = store_->commit_sync(number, commit); !done)
+        trace(TraceLevel::kError, "{}: {}", number, done.error().text());
+}
+
 void Worker::read_queue() {
     const auto mark = store_->change_mark();
     if (!mark) {
@@ -238,6 +291,7 @@ void Worker::read_queue() {
         return;
     }
     if (*mark == mark_ && !look_at_queue_) return;
+    read_changes();
     const auto due = store_->due();
     if (!due) {
         trace(TraceLevel::kError, "queue: {}", due.error().text());
@@ -250,6 +304,22 @@ void Worker::read_queue() {
     for (const auto& entry : *due)
         if (const auto actor = actors_.find(entry.mailbox); actor != actors_.end())
             actor->second.due = entry.next_attempt;
+}
+
+// Which mailboxes the phone changed since the last look: their accounts are to follow.
+void Worker::read_changes() {
+    const auto changes = store_->changes_since(changes_seen_);
+    if (!changes) {
+        trace(TraceLevel::kError, "changes: {}", changes.error().text());
+        return;
+    }
+    for (const store::MailboxChange& change : *changes) {
+        if (is_mine(change.mailbox)) {
+            waiting_.changed(change.mailbox);
+            if (change.phone_sequence > changes_seen_) sync_.unit_changed(change.mailbox);
+        }
+        changes_seen_ = std::max(changes_seen_, change.sequence);
+    }
 }
 
 // The mailboxes whose turn it is, the one that has waited longest first. Leaves in next_due_ when
@@ -289,7 +359,7 @@ bool Worker::start_turns() {
     const auto settings = settings_.current();
     if (!recovered_) return false;
     if (settings->misc->email_dll_path.empty()) return false;  // misc.ini was never valid
-    if (!settings->misc->use_email_integration) return false;
+    if (!settings->misc->use_email_integration || options_.sync_only) return false;
     const std::int64_t steady = clock_.steady_ms();
     bool any = false;
     int waiting = 0;
@@ -444,6 +514,17 @@ void Worker::write_stale_statuses() {
     }
 }
 
+void Worker::take_passes() {
+    for (const SyncSchedule::Ended& ended : sync_.take_ended()) {
+        look_at_queue_ |= ended.result.push_again;
+        ++passes_;
+        changed_here_ += ended.result.changed_here;
+        changed_there_ += ended.result.changed_there;
+        if (ended.asked) answered_[ended.mailbox] = clock_.now();
+        write_status(ended.mailbox);
+    }
+}
+
 // Outcomes that the store could not take are offered to it again, whatever has become of their
 // mailboxes: what is not recorded when the process ends will be taken for uncertain, and may be
 // sent twice.
@@ -481,9 +562,16 @@ void Worker::write_status(const std::string& number) {
     const auto settings = settings_.current();
     const auto found = settings->mailboxes.find(number);
     if (found == settings->mailboxes.end()) return;
+    const SyncSchedule::View sync = sync_.view(number);
     store::MailboxStatus status;
     status.mailbox = number;
     status.changed = clock_.now();
+    status.idle = sync.idle;
+    status.condstore = sync.condstore;
+    status.qresync = sync.qresync;
+    status.last_sync = sync.last_sync;
+    if (const auto answered = answered_.find(number); answered != answered_.end())
+        status.answered = answered->second;
     const bool off = found->second.options && !found->second.options->integration;
     if (!settings->misc->use_email_integration) {
         status.state = "off";
@@ -494,7 +582,12 @@ void Worker::write_status(const std::string& number) {
     } else {
         status.reason = mailbox_problem(number);
         if (status.reason.empty()) status.reason = actors_[number].problem;
+        if (status.reason.empty()) status.reason = sync.problem;
         if (!status.reason.empty()) status.state = "error";
+        if (!sync.hold.empty()) {
+            status.state = "hold";
+            status.reason = sync.hold;
+        }
     }
     if (auto written = store_->set_status(status); !written) {
         stale_statuses_.insert(number);
@@ -502,10 +595,19 @@ void Worker::write_status(const std::string& number) {
     }
 }
 
-// A person asked for another try of these mailboxes' messages: their servers' pauses end now.
-void Worker::take_retries(std::string_view lines) {
+// What persons asked for: "NNN", another try of that mailbox's messages, so its server's pause ends
+// now; "NNN sync", a look at its account.
+void Worker::take_requests(std::string_view lines) {
     const auto settings = settings_.current();
-    for (const std::string& number : split(lines, '\n')) {
+    for (std::string number : split(lines, '\n')) {
+        if (number.ends_with(kSyncRequest)) {
+            number.resize(number.size() - kSyncRequest.size());
+            if (!sync_.ask(number)) {  // nothing to look at: status says why
+                answered_[number] = clock_.now();
+                write_status(number);
+            }
+            continue;
+        }
         const auto found = settings->mailboxes.find(number);
         if (found == settings->mailboxes.end() || !found->second.options) continue;
         gate_.end_pause(gate_key(*found->second.options));
@@ -516,10 +618,12 @@ void Worker::take_retries(std::string_view lines) {
 
 // Sleeps until something happens or falls due; reads pokes. False when the master is gone.
 bool Worker::wait() {
-    const std::int64_t left = next_due_ - clock_.steady_ms();
+    const std::int64_t left = std::min(next_due_, sync_.next_due()) - clock_.steady_ms();
     const int timeout = static_cast<int>(std::clamp<std::int64_t>(left, 0, kLookMs));
-    pollfd fds[] = {{wake_.get(), POLLIN, 0}, {options_.control_fd, POLLIN, 0}};
-    if (::poll(fds, 2, timeout) < 0 && errno != EINTR) return false;
+    pollfd fds[] = {
+        {wake_.get(), POLLIN, 0}, {options_.control_fd, POLLIN, 0}, {sync_.fd(), POLLIN, 0}};
+    if (::poll(fds, 3, timeout) < 0 && errno != EINTR) return false;
+    if (fds[2].revents != 0) sync_.wake();
     std::uint64_t ignored = 0;
     if ((fds[0].revents & POLLIN) != 0 && ::read(wake_.get(), &ignored, sizeof ignored) < 0)
         ignored = 0;
@@ -531,7 +635,7 @@ bool Worker::wait() {
         // have been mended.
         look_at_queue_ = true;
         next_look_ = 0;
-        if (n > 0) take_retries({buffer, static_cast<std::size_t>(n)});
+        if (n > 0) take_requests({buffer, static_cast<std::size_t>(n)});
     }
     return true;
 }
@@ -554,6 +658,12 @@ int Worker::once_status() {
                          mailbox_problem(number).c_str());
         }
         waiting |= enabled && actor.due != kNever;
+        const SyncSchedule::View sync = sync_.view(number);
+        const std::string& trouble = sync.hold.empty() ? sync.problem : sync.hold;
+        waiting |= !trouble.empty();
+        if (!trouble.empty())
+            std::fprintf(stderr, "vmemaild: %s: %s%s\n", number.c_str(),
+                         sync.hold.empty() ? "" : "on hold: ", trouble.c_str());
         if (!actor.problem.empty() && !actor.named && actor.problem != plugin_.problem())
             std::fprintf(stderr, "vmemaild: %s: not tried: %s\n", number.c_str(),
                          actor.problem.c_str());
@@ -570,6 +680,9 @@ int Worker::once_status() {
     }
     std::printf("sent %d, deferred %d, failed %d, uncertain %d\n", total_.sent, total_.deferred,
                 total_.failed, total_.uncertain);
+    if (passes_ > 0)
+        std::printf("accounts looked at %d, changes on the phone %d, in the accounts %d\n", passes_,
+                    changed_here_, changed_there_);
     std::fflush(stdout);
     if (configuration) return exit_status(ErrorKind::kConfig);
     if (total_.store_error) return exit_status(total_.store_error->kind);
@@ -602,26 +715,31 @@ int Worker::run() {
         take_finished();
         record_unrecorded(false);
         write_stale_statuses();
+        take_passes();
         read_queue();
-        const bool started = start_turns();
-        if (options_.once && !started && running() == 0) {
-            // Mailboxes that wait for the gate are started as others end; with none running, none
-            // waits.
-            break;
-        }
+        const bool pushing = start_turns() || running() > 0;
+        // With --once the accounts are looked at when everything was pushed.
+        const bool syncing = (!options_.once || !pushing) && (sync_.start() || sync_.running() > 0);
+        // Mailboxes that wait for the gate are started as others end; with none running, none
+        // waits.
+        if (options_.once && !pushing && !syncing) break;
+        waiting_.start(settings_.current()->misc->message_waiting_command, clock_.steady_ms());
+        purge_deleted();
         if (!wait()) break;
     }
     g_stop = true;  // cancels what the threads are doing, within their dialogue
-    while (running() > 0) {
+    while (running() + sync_.running() > 0) {
         pollfd wake{wake_.get(), POLLIN, 0};
         ::poll(&wake, 1, static_cast<int>(kLookMs));
         std::uint64_t ignored = 0;
         if (::read(wake_.get(), &ignored, sizeof ignored) < 0) ignored = 0;
         take_finished();
+        take_passes();
     }
     record_unrecorded(true);
     if (!options_.once) return 0;
     read_queue();
+    waiting_.finish(settings_.current()->misc->message_waiting_command, clock_.steady_ms());
     return once_status();
 }
 

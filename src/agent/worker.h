@@ -20,7 +20,8 @@ struct WorkerOptions {
     Paths paths;
     int index = 0;  // serves mailboxes whose number modulo `count` is index
     int count = 1;
-    bool once = false;  // do what is due now, then end
+    bool once = false;       // do what is due now, then end
+    bool sync_only = false;  // with once: look at the accounts, push nothing
     std::optional<std::string> only_mailbox;
     int control_fd = -1;  // from the master: a line means "look at the queue", with a
                           // mailbox's number "and end its server's pause"; the end means "stop"

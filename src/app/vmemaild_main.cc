@@ -113,7 +113,7 @@ int run_vmemaild(int argc, char** argv) {
     }
     vm::UniqueFd starting;
     if (!foreground && !once) starting = become_daemon();
-    vm::agent::MasterOptions options{paths, once, only, foreground, {}};
+    vm::agent::MasterOptions options{paths, once, false, only, foreground, {}};
     options.ready = [&] { report_start(starting, 0); };
     const auto status = vm::agent::run_master(options);
     if (status) return *status;

@@ -33,11 +33,12 @@ class ControlTest : public CppUnit::TestFixture {
             const auto socket = agent::open_control_socket(paths);
             CPPUNIT_ASSERT_MESSAGE(socket ? "" : socket.error().text(), socket.has_value());
             agent::poke(paths, "101");
-            agent::poke(paths, "7", true);
+            agent::poke(paths, "7", agent::Request::kSync);
             const auto pokes = agent::read_pokes(socket->get());
             CPPUNIT_ASSERT_EQUAL(std::size_t{2}, pokes.size());
-            CPPUNIT_ASSERT(pokes[0].mailbox == "101" && !pokes[0].retry);
-            CPPUNIT_ASSERT(pokes[1].mailbox == "7" && pokes[1].retry);
+            CPPUNIT_ASSERT(pokes[0].mailbox == "101" &&
+                           pokes[0].request == agent::Request::kNothing);
+            CPPUNIT_ASSERT(pokes[1].mailbox == "7" && pokes[1].request == agent::Request::kSync);
             struct stat file {};
             CPPUNIT_ASSERT_EQUAL(0, ::stat(paths.socket().c_str(), &file));
             CPPUNIT_ASSERT(S_ISSOCK(file.st_mode) && (file.st_mode & 0777) == 0660);

@@ -155,12 +155,13 @@ class SettingsTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(socket.has_value());
         poke(root_.paths, "101");
         poke(root_.paths, "../etc");
-        poke(root_.paths, "102", true);
+        poke(root_.paths, "102", Request::kRetry);
         const auto pokes = read_pokes(socket->get());
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, pokes.size());
         CPPUNIT_ASSERT_EQUAL(std::string("101"), pokes[0].mailbox);
         CPPUNIT_ASSERT_EQUAL(std::string("102"), pokes[1].mailbox);
-        CPPUNIT_ASSERT(!pokes[0].retry && pokes[1].retry);
+        CPPUNIT_ASSERT(pokes[0].request == Request::kNothing &&
+                       pokes[1].request == Request::kRetry);
         CPPUNIT_ASSERT(read_pokes(socket->get()).empty());
     }
 

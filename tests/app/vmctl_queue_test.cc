@@ -100,7 +100,8 @@ class VmctlQueueTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(socket.has_value());
         const auto poked = [&](bool retry = false) {
             const auto pokes = agent::read_pokes(socket->get());
-            return pokes.size() == 1 && pokes[0].mailbox == "101" && pokes[0].retry == retry;
+            return pokes.size() == 1 && pokes[0].mailbox == "101" &&
+                   (pokes[0].request == agent::Request::kRetry) == retry;
         };
         const std::string id = rig.add();
         CPPUNIT_ASSERT(poked());

@@ -1,0 +1,34 @@
+// Which servers a mailbox speaks to and how: its options in the words of a transport session, and
+// as the keys by which servers are told apart. Pure.
+#ifndef VM_AGENT_SESSION_OPTIONS_H
+#define VM_AGENT_SESSION_OPTIONS_H
+
+#include "config/config.h"
+#include "transport/plugin.h"
+
+#include <functional>
+#include <string>
+
+namespace vm::agent {
+
+// For both sides of a session: pushing, and the account of the plugin in force.
+transport::SessionOptions session_options(const config::MailboxOptions& mailbox,
+                                          const config::MiscSetup& misc,
+                                          std::function<bool()> cancelled);
+
+// Whether the account of the plugin in force is set (Imap4 Server or Pop3 Server).
+bool has_account(const config::MailboxOptions& mailbox, const config::MiscSetup& misc);
+
+// "smtp.example.net:587": what messages of this mailbox wait for.
+std::string server_of(const config::MailboxOptions& mailbox);
+// "imap.example.net:993".
+std::string account_server_of(const config::MailboxOptions& mailbox, const config::MiscSetup& misc);
+
+// The keys of ServerGate: the server and how this mailbox talks to it, so that one mailbox's wrong
+// certificate file or short timeout does not make the server look down to the others.
+std::string gate_key(const config::MailboxOptions& mailbox);
+std::string account_gate_key(const config::MailboxOptions& mailbox, const config::MiscSetup& misc);
+
+}  // namespace vm::agent
+
+#endif

@@ -1,0 +1,65 @@
+// One pass over a mailbox's account: what changed there and here, decided by core::decide_sync(),
+// and done.
+//
+// The order, on which the guarantees rest:
+//   list and look -> decide -> commit what was learned with what it means here -> do what is to be
+//   done in the account -> commit what the server confirmed.
+// A process that dies anywhere in between leaves a state from which the next pass decides the same.
+// A look that failed teaches nothing; a folder that refuses to be looked at leaves the listing
+// incomplete, and an incomplete listing deletes nothing.
+//
+// One thread per mailbox at a time; the Store and the AccountSession are the calling thread's for
+// the call.
+#ifndef VM_AGENT_SYNC_RUN_H
+#define VM_AGENT_SYNC_RUN_H
+
+#include "base/clock.h"
+#include "config/config.h"
+#include "core/sync.h"
+#include "store/store.h"
+#include "transport/account.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vm::agent {
+
+// The unit's folder in the account; its name is the manual's (N2.23).
+inline constexpr const char* kVmFolder = "Voice Mail Messages";
+
+struct SyncContext {
+    const Clock& clock;
+    store::Store& store;
+    const config::MailboxOptions& mailbox;
+    const config::MiscSetup& misc;
+    transport::AccountSession& account;
+    // The unit's side may have changed since the last pass; false saves reading it.
+    bool unit_changed = true;
+    std::function<bool()> cancelled;
+};
+
+struct SyncResult {
+    bool complete = false;  // everything was looked at and is settled
+    int changed_here = 0, changed_there = 0;
+    bool push_again = false;                // a message was put into the queue, or out of it
+    std::string hold;                       // why the mailbox is on hold
+    std::vector<std::string> notes;         // what the account refused, a line each
+    std::string busiest;                    // the folder that most of the messages lie in
+    transport::AccountStats features;       // as of the last call that connected
+    std::optional<AccountFailure> failure;  // the pass could not be ended
+    std::optional<Error> store_error;
+};
+
+// Whether this mailbox's account is to be kept in step with the unit.
+bool is_synchronised(const config::MailboxOptions& mailbox, const config::MiscSetup& misc);
+
+SyncResult sync_mailbox(const SyncContext& context);
+
+// What sync_mailbox() would do first, a line each; nothing is changed on either side.
+Result<std::vector<std::string>> plan_sync(const SyncContext& context);
+
+}  // namespace vm::agent
+
+#endif

@@ -1,0 +1,381 @@
+#include "agent/sync_schedule.h"
+
+#include "agent/session_options.h"
+#include "base/trace.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+namespace vm::agent {
+
+namespace {
+
+constexpr std::size_t kThreads = 8;
+constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+// RFC 2177: an IDLE is to be renewed before 29 minutes are over.
+constexpr std::int64_t kRenewMs = 25 * 60'000;
+constexpr std::int64_t kLongestPauseMs = 600'000;
+// A pass whose end is met by another change goes on at once, but not for ever.
+constexpr int kPassesInARow = 5;
+
+// Where messages arrive.
+std::string home_of(const config::MailboxOptions& mailbox) {
+    return mailbox.sync_mode == config::SyncMode::kVmFolderOnly ? kVmFolder : kInboxFolder;
+}
+
+}  // namespace
+
+SyncSchedule::SyncSchedule(Options options)
+    : options_(std::move(options)),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      gate_(static_cast<int>(kThreads)),
+      settings_(std::make_shared<Settings>()),
+      threads_(options_.paths, kThreads) {}
+
+SyncSchedule::~SyncSchedule() = default;
+
+// ---- what there is to do ------------------------------------------------------------------------
+
+void SyncSchedule::take_settings(std::shared_ptr<const Settings> settings,
+                                 const std::optional<transport::Plugin>& plugin) {
+    const bool same_plugin =
+        plugin.has_value() == plugin_.has_value() && (!plugin || plugin->path() == plugin_->path());
+    settings_ = std::move(settings);
+    plugin_ = plugin;
+    const bool can_sync = plugin_ && plugin_->can_sync();
+    for (const auto& [number, mailbox] : settings_->mailboxes) {
+        const bool wanted = can_sync && mailbox.options && mailbox.seat &&
+                            settings_->misc->use_email_integration &&
+                            is_synchronised(*mailbox.options, *settings_->misc);
+        if (!wanted) continue;
+        Actor& actor = actors_[number];
+        if (same_plugin && actor.options == mailbox.options && actor.misc == settings_->misc)
+            continue;
+        actor.options = mailbox.options;
+        actor.misc = settings_->misc;
+        gate_.end_pause(account_gate_key(*actor.options, *actor.misc));
+        actor.not_before = 0;
+        actor.failures = 0;
+        actor.wanted = actor.unit_changed = true;
+        actor.view.problem.clear();
+        if (!actor.running) drop_session(actor);
+    }
+    std::erase_if(actors_, [&](auto& entry) {
+        const auto found = settings_->mailboxes.find(entry.first);
+        const bool wanted = can_sync && found != settings_->mailboxes.end() &&
+                            found->second.options == entry.second.options && found->second.seat &&
+                            settings_->misc == entry.second.misc;
+        if (wanted || entry.second.running) return false;
+        drop_session(entry.second);
+        return true;
+    });
+}
+
+void SyncSchedule::unit_changed(const std::string& mailbox) {
+    const auto actor = actors_.find(mailbox);
+    if (actor == actors_.end()) return;
+    actor->second.unit_changed = actor->second.wanted = true;
+}
+
+bool SyncSchedule::ask(const std::string& mailbox) {
+    const auto actor = actors_.find(mailbox);
+    if (actor == actors_.end()) return false;
+    gate_.end_pause(account_gate_key(*actor->second.options, *actor->second.misc));
+    actor->second.not_before = 0;
+    actor->second.unit_changed = actor->second.wanted = actor->second.asked = true;
+    return true;
+}
+
+void SyncSchedule::wake() {
+    std::array<epoll_event, 64> events{};
+    const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), 0);
+    for (int i = 0; i < count; ++i) {
+        const auto found = parked_.find(events.at(static_cast<std::size_t>(i)).data.fd);
+        if (found == parked_.end()) continue;
+        Actor& actor = actors_.at(found->second);
+        unpark(actor);
+        actor.wanted = actor.spoke = true;
+        // It lives, whatever pause an earlier trouble has left.
+        actor.not_before = 0;
+    }
+}
+
+bool SyncSchedule::is_wanted(const Actor& actor, std::int64_t now) const {
+    if (options_.once) return !actor.done_once;
+    return actor.wanted || actor.poll_at <= now;
+}
+
+bool SyncSchedule::start() {
+    next_due_ = kNever;
+    const std::int64_t now = options_.clock.steady_ms();
+    std::vector<std::pair<const std::string, Actor>*> due;
+    for (auto& entry : actors_) {
+        const Actor& actor = entry.second;
+        if (actor.running) continue;
+        if (!is_wanted(actor, now)) {
+            if (!options_.once) next_due_ = std::min(next_due_, actor.poll_at);
+        } else if (actor.not_before > now) {
+            next_due_ = std::min(next_due_, actor.not_before);
+        } else {
+            due.push_back(&entry);
+        }
+    }
+    // Those for whom something happened first, then the one that has waited longest.
+    std::sort(due.begin(), due.end(), [](const auto* a, const auto* b) {
+        return std::pair(!a->second.wanted, a->second.last_start) <
+               std::pair(!b->second.wanted, b->second.last_start);
+    });
+    bool any = false;
+    for (auto* entry : due) {
+        Actor& actor = entry->second;
+        const std::string server = account_gate_key(*actor.options, *actor.misc);
+        const auto verdict = gate_.ask(server, now);
+        if (verdict == ServerGate::Verdict::kDown) {
+            next_due_ = std::min(next_due_, gate_.down_until(server));
+            actor.view.problem = gate_.down_reason(server);
+        } else if (verdict == ServerGate::Verdict::kGo && running() < kThreads) {
+            submit(entry->first, actor, server);
+            any = true;
+        }
+    }
+    return any;
+}
+
+std::size_t SyncSchedule::running() const {
+    return static_cast<std::size_t>(std::count_if(
+        actors_.begin(), actors_.end(), [](const auto& entry) { return entry.second.running; }));
+}
+
+// ---- a pass -------------------------------------------------------------------------------------
+
+void SyncSchedule::submit(const std::string& mailbox, Actor& actor, const std::string& server) {
+    unpark(actor);
+    Job job;
+    job.mailbox = mailbox;
+    job.server = server;
+    job.server_failures = gate_.failures(server);
+    job.unit_changed = actor.unit_changed;
+    job.spoke = actor.spoke;
+    job.asked = actor.asked;
+    job.options = actor.options;
+    job.misc = actor.misc;
+    job.plugin = plugin_;
+    job.session = actor.session;
+    job.busiest = actor.busiest;
+    gate_.started(server);
+    actor.running = actor.done_once = true;
+    actor.wanted = actor.unit_changed = actor.spoke = actor.asked = false;
+    actor.last_start = ++starts_;
+    threads_.submit([this, job](Result<store::Store*> store) mutable {
+        run(job, std::move(store));
+        {
+            const std::lock_guard lock(mutex_);
+            ended_.push_back(std::move(job));
+        }
+        const std::uint64_t one = 1;
+        if (::write(options_.wake_fd, &one, sizeof one) < 0) return;  // full: awake anyway
+    });
+}
+
+void SyncSchedule::run(Job& job, Result<store::Store*> store) const {
+    if (!store) {
+        job.result.store_error = store.error();
+        return;
+    }
+    if (!job.session) {
+        auto opened = transport::AccountSession::open(
+            *job.plugin, session_options(*job.options, *job.misc, options_.stopping));
+        if (!opened) {
+            job.result.failure = AccountFailure{AccountFault::kConfig, opened.error().text()};
+            return;
+        }
+        job.session = std::make_shared<transport::AccountSession>(std::move(*opened));
+    } else if (job.spoke) {
+        // Nothing but a sign of life? A connection that was lost is opened again by the pass.
+        const auto changed = job.session->peek();
+        if (changed && !*changed && !job.unit_changed && !job.asked) {
+            park(job);
+            return;
+        }
+    }
+    for (int i = 0; i < kPassesInARow; ++i) {
+        const SyncContext context{options_.clock,   **store,      *job.options,
+                                  *job.misc,        *job.session, job.unit_changed && i == 0,
+                                  options_.stopping};
+        SyncResult result = sync_mailbox(context);
+        result.changed_here += job.result.changed_here;
+        result.changed_there += job.result.changed_there;
+        result.push_again |= job.result.push_again;
+        job.result = std::move(result);
+        job.passed = true;
+        if (job.result.busiest) job.busiest = *job.result.busiest;
+        if (job.result.failure || job.result.store_error || options_.once || options_.stopping())
+            return;
+        const bool parked = [&] {
+            park(job);
+            return job.parked_fd >= 0 || job.park_unsupported;
+        }();
+        if (parked || job.result.failure) return;
+    }
+}
+
+// Leaves parked_fd at -1 when something has changed meanwhile.
+void SyncSchedule::park(Job& job) const {
+    auto parked = job.session->park(job.busiest.empty() ? home_of(*job.options) : job.busiest);
+    if (!parked) {
+        if (parked.error().fault == AccountFault::kRefused)
+            job.park_unsupported = true;  // this folder, or IDLE at all: it is polled
+        else
+            job.result.failure = std::move(parked.error());
+        return;
+    }
+    job.park_unsupported = !parked->supported;
+    if (parked->supported && !parked->changed) job.parked_fd = parked->fd;
+    job.result.features = job.session->stats();
+}
+
+// ---- its end ------------------------------------------------------------------------------------
+
+std::vector<SyncSchedule::Ended> SyncSchedule::take_ended() {
+    std::vector<Job> jobs;
+    {
+        const std::lock_guard lock(mutex_);
+        jobs.swap(ended_);
+    }
+    std::vector<Ended> out;
+    for (Job& job : jobs) {
+        Actor& actor = actors_.at(job.mailbox);
+        actor.running = false;
+        actor.session = job.session;
+        take(job, actor);
+        out.push_back({job.mailbox, std::move(job.result), job.asked});
+    }
+    return out;
+}
+
+void SyncSchedule::take(const Job& job, Actor& actor) {
+    const SyncResult& result = job.result;
+    const std::int64_t now = options_.clock.steady_ms();
+    if (job.options != actor.options || job.misc != actor.misc) {
+        // An edit came meanwhile: the session speaks to another account.
+        gate_.finished(job.server, ServerSeen::kNothing);
+        drop_session(actor);
+        actor.wanted = actor.unit_changed = true;
+        return;
+    }
+    if (result.failure) {
+        take_failure(job, actor, *result.failure);
+        return;
+    }
+    gate_.finished(job.server,
+                   result.store_error && !job.session ? ServerSeen::kNothing : ServerSeen::kWorks);
+    if (result.store_error) {
+        actor.view.problem = result.store_error->text();
+        actor.unit_changed = true;
+        pause(actor);
+        return;
+    }
+    actor.busiest = job.busiest;
+    const transport::AccountStats& features = job.session->stats();
+    actor.view.idle = features.idle && !job.park_unsupported;
+    actor.view.condstore = features.condstore;
+    actor.view.qresync = features.qresync;
+    if (job.passed) take_pass(result, actor);
+
+    const std::int64_t timer = job.misc->sync_pending_timer_s * 1000;
+    // What IDLE in one folder does not tell is looked for.
+    const bool tells_all =
+        features.notify || job.options->sync_mode != config::SyncMode::kAllFolders;
+    actor.poll_at =
+        now + (job.parked_fd >= 0 && tells_all && actor.failures == 0 ? kRenewMs : timer);
+    if (job.parked_fd >= 0) {
+        epoll_event event{};
+        event.events = EPOLLIN | EPOLLRDHUP;
+        event.data.fd = job.parked_fd;
+        if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, job.parked_fd, &event) == 0) {
+            actor.parked_fd = job.parked_fd;
+            parked_[job.parked_fd] = job.mailbox;
+        } else {
+            actor.poll_at = now + timer;
+        }
+    } else if (!job.park_unsupported && !options_.once) {
+        actor.wanted = true;  // it goes on changing: others first
+    }
+}
+
+void SyncSchedule::take_pass(const SyncResult& result, Actor& actor) {
+    actor.view.hold = result.hold;
+    if (result.complete) actor.view.last_sync = options_.clock.now();
+    if (result.notes.empty()) {
+        actor.view.problem.clear();
+        actor.failures = 0;
+        actor.not_before = 0;
+    } else {
+        actor.view.problem = "sync: " + result.notes.front();
+        actor.unit_changed = true;
+        pause(actor);
+    }
+}
+
+void SyncSchedule::take_failure(const Job& job, Actor& actor, const AccountFailure& failure) {
+    const std::int64_t now = options_.clock.steady_ms();
+    actor.unit_changed = actor.wanted = true;
+    actor.view.idle = false;
+    drop_session(actor);
+    if (failure.fault == AccountFault::kCancelled) {
+        gate_.finished(job.server, ServerSeen::kNothing);
+        return;
+    }
+    actor.view.problem =
+        "sync with " + account_server_of(*job.options, *job.misc) + ": " + failure.text;
+    trace(TraceLevel::kWarning, "{}: {}", job.mailbox, actor.view.problem);
+    if (failure.fault == AccountFault::kServer) {
+        const int failures = job.server_failures + 1;
+        gate_.finished_down(job.server, actor.view.problem, failures,
+                            now + backoff(actor, failures));
+        return;
+    }
+    gate_.finished(job.server, failure.fault == AccountFault::kStalls   ? ServerSeen::kStalls
+                               : failure.fault == AccountFault::kConfig ? ServerSeen::kNothing
+                                                                        : ServerSeen::kWorks);
+    pause(actor);
+}
+
+// Nothing more of this mailbox for a while, longer each time.
+void SyncSchedule::pause(Actor& actor) {
+    actor.not_before = options_.clock.steady_ms() + backoff(actor, ++actor.failures);
+    actor.wanted = true;
+}
+
+std::int64_t SyncSchedule::backoff(const Actor& actor, int failures) const {
+    const std::int64_t first = std::max<std::int64_t>(actor.misc->repeat_start_up_period_s, 1);
+    const std::int64_t ms =
+        std::min(first * 1000 << std::clamp(failures - 1, 0, 10), kLongestPauseMs);
+    return static_cast<std::int64_t>(static_cast<double>(ms) * (0.75 + options_.jitter() / 2));
+}
+
+void SyncSchedule::unpark(Actor& actor) {
+    if (actor.parked_fd < 0) return;
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, actor.parked_fd, nullptr);
+    parked_.erase(actor.parked_fd);
+    actor.parked_fd = -1;
+}
+
+// Ending a session may take its time: not in this thread.
+void SyncSchedule::drop_session(Actor& actor) {
+    unpark(actor);
+    if (!actor.session) return;
+    threads_.submit(
+        [session = std::move(actor.session)](Result<store::Store*>) mutable { session.reset(); });
+    actor.session.reset();
+}
+
+SyncSchedule::View SyncSchedule::view(const std::string& mailbox) const {
+    const auto actor = actors_.find(mailbox);
+    return actor == actors_.end() ? View{} : actor->second.view;
+}
+
+}  // namespace vm::agent

@@ -1,0 +1,143 @@
+// When each mailbox's account is looked at: the sync half of a worker's scheduler.
+//
+// A mailbox with nothing to do is a parked connection (IDLE) that costs no thread; its descriptor
+// lies in one epoll set. It gets a pass when the server speaks, when the unit's side changed, when
+// a person asks, or when its time has come: g_bImap4SyncPendingTimer where the server cannot tell
+// of everything in the scope, else before an IDLE gets too old (RFC 2177).
+//
+// Used by the worker's main thread; passes run in threads of its own.
+#ifndef VM_AGENT_SYNC_SCHEDULE_H
+#define VM_AGENT_SYNC_SCHEDULE_H
+
+#include "agent/plugin_slot.h"
+#include "agent/server_gate.h"
+#include "agent/settings.h"
+#include "agent/store_threads.h"
+#include "agent/sync_run.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/paths.h"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace vm::agent {
+
+class SyncSchedule {
+  public:
+    struct Options {
+        Paths paths;
+        const Clock& clock;
+        bool once = false;               // a pass for each, and no parking
+        std::function<bool()> stopping;  // asked in the threads too
+        std::function<double()> jitter;  // uniform in [0, 1)
+        int wake_fd = -1;                // eventfd that a pass's end writes to
+    };
+    explicit SyncSchedule(Options options);
+    ~SyncSchedule();
+
+    // The configuration in force; ends the pauses of mailboxes whose options changed.
+    void take_settings(std::shared_ptr<const Settings> settings,
+                       const std::optional<transport::Plugin>& plugin);
+    // The unit's side of `mailbox` changed.
+    void unit_changed(const std::string& mailbox);
+    // A person wants a pass now: pauses end. False when the mailbox is not synchronised.
+    bool ask(const std::string& mailbox);
+
+    // Readable when wake() has something to do.
+    int fd() const { return epoll_.get(); }
+    void wake();
+    // Starts every pass that is due and may run; false when none was started.
+    bool start();
+    // Steady time of the next pass that waits for its time; max() when none does.
+    std::int64_t next_due() const { return next_due_; }
+
+    // What passes that ended found out.
+    struct Ended {
+        std::string mailbox;
+        SyncResult result;
+        bool asked = false;  // a person waits for it
+    };
+    std::vector<Ended> take_ended();
+    std::size_t running() const;
+
+    // How a mailbox stands, for its status.
+    struct View {
+        std::string problem, hold;
+        bool idle = false, condstore = false, qresync = false;
+        TimeMs last_sync = 0;  // the last complete pass; 0: none since the start
+    };
+    View view(const std::string& mailbox) const;
+
+  private:
+    struct Actor {
+        bool running = false;
+        bool done_once = false;
+        bool wanted = true;        // something happened: a pass as soon as it may
+        bool unit_changed = true;  // since the last pass began
+        bool asked = false;
+        bool spoke = false;           // the server did, on the parked connection
+        std::int64_t poll_at = 0;     // steady: a pass at the latest
+        std::int64_t not_before = 0;  // steady: end of its pause
+        int failures = 0;             // in a row
+        std::uint64_t last_start = 0;
+        std::shared_ptr<transport::AccountSession> session;  // its job's while running
+        int parked_fd = -1;
+        std::string busiest;  // where it is parked: the folder that most of the messages lie in
+        std::shared_ptr<const config::MailboxOptions> options;
+        std::shared_ptr<const config::MiscSetup> misc;
+        View view;
+    };
+    struct Job {
+        std::string mailbox, server;
+        int server_failures = 0;
+        bool unit_changed = false, spoke = false, asked = false;
+        std::shared_ptr<const config::MailboxOptions> options;
+        std::shared_ptr<const config::MiscSetup> misc;
+        std::optional<transport::Plugin> plugin;
+        std::shared_ptr<transport::AccountSession> session;
+        std::string busiest;
+        // Results:
+        bool passed = false;  // a pass was made; the server may only have given a sign of life
+        SyncResult result;
+        int parked_fd = -1;
+        bool park_unsupported = false;
+    };
+
+    void run(Job& job, Result<store::Store*> store) const;
+    void park(Job& job) const;
+    void submit(const std::string& mailbox, Actor& actor, const std::string& server);
+    void take(const Job& job, Actor& actor);
+    void take_pass(const SyncResult& result, Actor& actor);
+    void take_failure(const Job& job, Actor& actor, const AccountFailure& failure);
+    void pause(Actor& actor);
+    std::int64_t backoff(const Actor& actor, int failures) const;
+    void unpark(Actor& actor);
+    void drop_session(Actor& actor);
+    bool is_wanted(const Actor& actor, std::int64_t now) const;
+
+    const Options options_;
+    UniqueFd epoll_;
+    ServerGate gate_;
+    std::shared_ptr<const Settings> settings_;
+    std::optional<transport::Plugin> plugin_;
+    std::map<std::string, Actor> actors_;
+    std::map<int, std::string> parked_;  // by descriptor
+    std::int64_t next_due_ = 0;
+    std::uint64_t starts_ = 0;
+
+    std::mutex mutex_;
+    std::vector<Job> ended_;  // guarded by mutex_
+    StoreThreads threads_;    // last: its threads use everything above
+};
+
+}  // namespace vm::agent
+
+#endif
