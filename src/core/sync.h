@@ -65,6 +65,7 @@ struct SyncPolicy {
     bool rejoined = false;
     bool on_hold = false;   // until a person releases it
     bool released = false;  // a person let held deletions go: no guard in this pass
+    bool released_keep = false;  // a person keeps the messages: unlink those without a mail
 };
 
 // The account as this pass sees it.
