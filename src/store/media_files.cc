@@ -71,6 +71,10 @@ Result<> IncomingMedia::publish() {
     return fsync_directory(directory_);
 }
 
+void remove_media(const Paths& paths, const std::string& name) {
+    ::unlink((paths.media() / name).c_str());
+}
+
 void sweep_temporaries(const Paths& paths, TimeMs now) {
     const auto sweep = [&](const fs::path& directory, const char* suffix) {
         std::error_code ignored;

@@ -43,6 +43,10 @@ class IncomingMedia {
     std::int64_t size_ = 0;
 };
 
+// Removes the file `name` (relative to var/media) of a message that is gone. What cannot be removed
+// is a file that no message names.
+void remove_media(const Paths& paths, const std::string& name);
+
 // Removes the temporary files that are older than a day, for their process is gone: *.tmp in
 // var/media, everything in var/spool.
 void sweep_temporaries(const Paths& paths, TimeMs now);

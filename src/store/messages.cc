@@ -1,6 +1,7 @@
 // The phone's side: messages come, are heard, moved, deleted and restored.
 #include "base/ids.h"
 #include "base/text.h"
+#include "store/changes.h"
 #include "store/database.h"
 #include "store/media_files.h"
 #include "store/queries.h"
@@ -75,6 +76,7 @@ Result<std::string> SqlStore::add(const NewMessage& incoming) {
         insert_history(sql_, message.id, message.created, "added", "", to_string(message.state));
         insert_history(sql_, message.id, message.created, "delivery", "", to_string(delivery.state),
                        delivery.last_reply);
+        note_change(sql_, message.mailbox, ChangedBy::kPhone);
         transaction.commit();
         media.keep();
         return message.id;
@@ -118,12 +120,24 @@ Result<> SqlStore::mark(const std::string& id, MessageState state) {
         return fail(ErrorKind::kUsage, "mark message", id, "deleting is an operation of its own");
     return guarded("mark message", id, [&]() -> Result<> {
         Transaction transaction(sql_);
-        VM_ASSIGN(const MessageRecord record, read_record(sql_, id));
+        VM_ASSIGN(MessageRecord record, read_record(sql_, id));
         VM_TRY(check_not_deleted(record));
         if (record.message.state == state) return {};
-        const std::string to = to_string(state);
-        sql_ << "UPDATE messages SET state = :state WHERE id = :id", soci::use(to), soci::use(id);
-        insert_history(sql_, id, clock_.now(), "state", to_string(record.message.state), to);
+        change_state(sql_, record, state, {clock_.now(), ""});
+        note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
+        transaction.commit();
+        return {};
+    });
+}
+
+Result<> SqlStore::set_urgent(const std::string& id, bool urgent) {
+    return guarded("mark message", id, [&]() -> Result<> {
+        Transaction transaction(sql_);
+        VM_ASSIGN(MessageRecord record, read_record(sql_, id));
+        VM_TRY(check_not_deleted(record));
+        if (record.message.urgent == urgent) return {};
+        change_urgent(sql_, record, urgent, {clock_.now(), ""});
+        note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
         transaction.commit();
         return {};
     });
@@ -133,12 +147,11 @@ Result<> SqlStore::move(const std::string& id, const std::string& folder) {
     VM_TRY(check_folder(folder));
     return guarded("move message", id, [&]() -> Result<> {
         Transaction transaction(sql_);
-        VM_ASSIGN(const MessageRecord record, read_record(sql_, id));
+        VM_ASSIGN(MessageRecord record, read_record(sql_, id));
         VM_TRY(check_not_deleted(record));
         if (record.message.folder == folder) return {};
-        sql_ << "UPDATE messages SET folder = :folder WHERE id = :id", soci::use(folder),
-            soci::use(id);
-        insert_history(sql_, id, clock_.now(), "folder", record.message.folder, folder);
+        change_folder(sql_, record, folder, {clock_.now(), ""});
+        note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
         transaction.commit();
         return {};
     });
@@ -147,13 +160,10 @@ Result<> SqlStore::move(const std::string& id, const std::string& folder) {
 Result<> SqlStore::remove(const std::string& id) {
     return guarded("delete message", id, [&]() -> Result<> {
         Transaction transaction(sql_);
-        VM_ASSIGN(const MessageRecord record, read_record(sql_, id));
+        VM_ASSIGN(MessageRecord record, read_record(sql_, id));
         if (record.message.state == MessageState::kDeleted) return {};
-        const long long now = clock_.now();
-        sql_ << "UPDATE messages SET state_before = state, state = 'deleted', deleted_at = :now"
-                " WHERE id = :id",
-            soci::use(now), soci::use(id);
-        insert_history(sql_, id, now, "state", to_string(record.message.state), "deleted");
+        change_to_deleted(sql_, record, {clock_.now(), ""});
+        note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
         transaction.commit();
         return {};
     });
@@ -164,15 +174,8 @@ Result<> SqlStore::restore(const std::string& id) {
         Transaction transaction(sql_);
         VM_ASSIGN(MessageRecord record, read_record(sql_, id));
         if (record.message.state != MessageState::kDeleted) return {};
-        sql_ << "UPDATE messages SET state = state_before, state_before = NULL, deleted_at = NULL"
-                " WHERE id = :id",
-            soci::use(id);
-        const TimeMs now = clock_.now();
-        // Nobody tried to send it while it was deleted: that time does not count as delivery time.
-        record.delivery.queued_at = now;
-        update_delivery(sql_, id, record.delivery);
-        VM_ASSIGN(const MessageRecord restored, read_record(sql_, id));
-        insert_history(sql_, id, now, "state", "deleted", to_string(restored.message.state));
+        VM_TRY(change_to_restored(sql_, record, {clock_.now(), ""}));
+        note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
         transaction.commit();
         return {};
     });

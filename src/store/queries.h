@@ -11,7 +11,7 @@ inline constexpr const char* kRecords =
     " d.state, d.attempts, d.queued_at, d.next_attempt, d.last_reply, d.rfc_message_id,"
     " l.folder, l.uidvalidity, l.uid"
     " FROM messages m JOIN deliveries d ON d.message_id = m.id"
-    " LEFT JOIN links l ON l.message_id = m.id ";
+    " LEFT JOIN links l ON l.message_id = m.id AND l.gone = 0 ";
 
 inline constexpr const char* kWhereId = "WHERE m.id = :id";
 
@@ -53,11 +53,48 @@ inline constexpr const char* kHistory =
 inline constexpr const char* kCounts =
     "SELECT m.state, d.state, COUNT(*), COUNT(l.message_id)"
     " FROM messages m JOIN deliveries d ON d.message_id = m.id"
-    " LEFT JOIN links l ON l.message_id = m.id"
+    " LEFT JOIN links l ON l.message_id = m.id AND l.gone = 0"
     " WHERE m.mailbox = :mailbox AND m.state <> 'deleted' GROUP BY m.state, d.state";
 
+inline constexpr const char* kAgreed =
+    "SELECT l.message_id, l.folder, l.uidvalidity, l.uid, l.seen, l.flagged, l.unit_folder, l.gone"
+    " FROM messages m JOIN links l ON l.message_id = m.id WHERE m.mailbox = :mailbox";
+
+inline constexpr const char* kCopies =
+    "SELECT c.message_id, c.folder, c.uidvalidity, c.uid, c.seen, c.flagged, c.deleted"
+    " FROM messages m JOIN mail_copies c ON c.message_id = m.id WHERE m.mailbox = :mailbox"
+    " ORDER BY m.received, m.id, c.folder, c.uidvalidity, c.uid";
+
+inline constexpr const char* kSyncState =
+    "SELECT account, is_on, hold, released, released_keep, releases, last_pass, last_every"
+    " FROM sync_states WHERE mailbox = :mailbox";
+
+inline constexpr const char* kSyncFolders =
+    "SELECT folder, uidvalidity, uid_next, modseq FROM sync_folders WHERE mailbox = :mailbox"
+    " ORDER BY folder";
+
+inline constexpr const char* kReported =
+    "SELECT COUNT(*) FROM history WHERE message_id = :id AND what = 'copy' AND new_value = :place";
+
+// A link says that there is a mail yet; a message that is being sent may become one.
+inline constexpr const char* kPurgeable =
+    "SELECT m.id, m.media FROM messages m JOIN deliveries d ON d.message_id = m.id"
+    " LEFT JOIN links l ON l.message_id = m.id AND l.gone = 0"
+    " WHERE m.mailbox = :mailbox AND m.state = 'deleted' AND m.deleted_at < :before"
+    " AND d.state <> 'sending' AND l.message_id IS NULL";
+
+inline constexpr const char* kLastChange = "SELECT COALESCE(MAX(sequence), 0) FROM mailbox_changes";
+
+inline constexpr const char* kChangesSince =
+    "SELECT mailbox, sequence, phone_sequence FROM mailbox_changes WHERE sequence > :sequence"
+    " ORDER BY sequence, mailbox";
+
+inline constexpr const char* kWaitingTold =
+    "SELECT new_messages, old_messages FROM waiting_told WHERE mailbox = :mailbox";
+
 inline constexpr const char* kStatus =
-    "SELECT state, reason FROM mailbox_status WHERE mailbox = :mailbox";
+    "SELECT state, reason, idle, condstore, qresync, last_sync, changed FROM mailbox_status"
+    " WHERE mailbox = :mailbox";
 
 }  // namespace vm::store
 

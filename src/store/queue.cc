@@ -1,6 +1,7 @@
 // Deliveries: what waits, and every transition. The state machine is core/delivery.h's; here it is
 // made durable, one transition a transaction with its history row.
 #include "base/text.h"
+#include "store/changes.h"
 #include "store/database.h"
 #include "store/media_files.h"
 #include "store/queries.h"
@@ -11,6 +12,12 @@ namespace vm::store {
 
 namespace {
 
+// The others need more than words: record_intent(), retry() and commit_sync() write them.
+bool is_outcome(DeliveryEvent event) {
+    return event != DeliveryEvent::kIntent && event != DeliveryEvent::kRequeue &&
+           event != DeliveryEvent::kResend;
+}
+
 tl::unexpected<Error> refused(const MessageRecord& record, const char* operation,
                               std::string reason, std::string hint = {}) {
     return fail(ErrorKind::kMessage, operation, record.message.id, std::move(reason),
@@ -18,13 +25,6 @@ tl::unexpected<Error> refused(const MessageRecord& record, const char* operation
 }
 
 }  // namespace
-
-void SqlStore::change_delivery(const MessageRecord& from, const Delivery& to,
-                               const std::string& reply) {
-    update_delivery(sql_, from.message.id, to);
-    insert_history(sql_, from.message.id, clock_.now(), "delivery", to_string(from.delivery.state),
-                   to_string(to.state), reply);
-}
 
 Result<std::vector<MessageRecord>> SqlStore::queue() {
     return guarded("read the queue", "", [&] { return read_records(sql_, kWhereQueue, {}); });
@@ -60,6 +60,7 @@ Result<> SqlStore::retry(const std::string& id) {
         delivery.next_attempt = now;
         if (delivery.state == DeliveryState::kQueued) {
             update_delivery(sql_, id, delivery);
+            note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
             transaction.commit();
             return {};
         }
@@ -74,7 +75,8 @@ Result<> SqlStore::retry(const std::string& id) {
             delivery.attempts = 0;
         if (delivery.state == DeliveryState::kOff) delivery.last_reply.clear();
         delivery.state = *next;
-        change_delivery(record, delivery, "retry was asked for");
+        change_delivery(sql_, record, delivery, now, "retry was asked for");
+        note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
         transaction.commit();
         return {};
     });
@@ -93,14 +95,15 @@ Result<MessageRecord> SqlStore::write_intent(const std::string& id, const std::s
     delivery.state = *next;
     ++delivery.attempts;
     if (delivery.message_id.empty()) delivery.message_id = message_id;
-    change_delivery(record, delivery, "attempt " + std::to_string(delivery.attempts));
+    change_delivery(sql_, record, delivery, clock_.now(),
+                    "attempt " + std::to_string(delivery.attempts));
     record.delivery = std::move(delivery);
     return record;
 }
 
 Result<> SqlStore::write_outcome(const Outcome& outcome) {
     constexpr const char* kOutcome = "end delivery of";
-    if (outcome.event == DeliveryEvent::kIntent || outcome.event == DeliveryEvent::kRequeue)
+    if (!is_outcome(outcome.event))
         return fail(ErrorKind::kUsage, kOutcome, outcome.id,
                     std::string(to_string(outcome.event)) + " is not an outcome");
     VM_ASSIGN(const MessageRecord record, read_record(sql_, outcome.id));
@@ -114,7 +117,7 @@ Result<> SqlStore::write_outcome(const Outcome& outcome) {
     delivery.state = *next;
     delivery.next_attempt = outcome.next_attempt;
     delivery.last_reply = sanitize_line(outcome.reply);
-    change_delivery(record, delivery, outcome.reply);
+    change_delivery(sql_, record, delivery, clock_.now(), outcome.reply);
     return {};
 }
 
@@ -171,7 +174,7 @@ Result<int> SqlStore::recover(const std::function<bool(const std::string&)>& min
             delivery.state = *next_state(delivery.state, DeliveryEvent::kRestart);
             delivery.next_attempt = next_attempt;
             delivery.last_reply = reason;
-            change_delivery(record, delivery, reason);
+            change_delivery(sql_, record, delivery, clock_.now(), reason);
         }
         transaction.commit();
         return static_cast<int>(left.size());

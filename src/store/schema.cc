@@ -38,12 +38,49 @@ void version_1(soci::session& sql) {
            "changed BIGINT NOT NULL)";
 }
 
+// Synchronisation. A row of links is what unit and account last agreed on; `gone`: that the mail
+// was deleted there. Links of version 1 have agreed on nothing but the place, so that in what
+// differs the unit wins.
+void version_2(soci::session& sql) {
+    sql << "ALTER TABLE links ADD COLUMN seen INTEGER NOT NULL DEFAULT 0";
+    sql << "ALTER TABLE links ADD COLUMN flagged INTEGER NOT NULL DEFAULT 0";
+    sql << "ALTER TABLE links ADD COLUMN unit_folder TEXT NOT NULL DEFAULT 'INBOX'";
+    sql << "ALTER TABLE links ADD COLUMN gone INTEGER NOT NULL DEFAULT 0";
+    // Copies in the account as last seen.
+    sql << "CREATE TABLE mail_copies ("
+           "message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,"
+           "folder TEXT NOT NULL, uidvalidity BIGINT NOT NULL, uid BIGINT NOT NULL,"
+           "seen INTEGER NOT NULL, flagged INTEGER NOT NULL, deleted INTEGER NOT NULL,"
+           "PRIMARY KEY (message_id, folder, uidvalidity, uid))";
+    // releases counts them: a pass sees by it that one came after it had begun.
+    sql << "CREATE TABLE sync_states ("
+           "mailbox TEXT PRIMARY KEY, account TEXT NOT NULL, is_on INTEGER NOT NULL,"
+           "hold TEXT NOT NULL, released INTEGER NOT NULL, released_keep INTEGER NOT NULL,"
+           "releases BIGINT NOT NULL, last_pass BIGINT NOT NULL, last_every BIGINT NOT NULL)";
+    // A mod-sequence has 63 bits (RFC 7162).
+    sql << "CREATE TABLE sync_folders ("
+           "mailbox TEXT NOT NULL, folder TEXT NOT NULL, uidvalidity BIGINT NOT NULL,"
+           "uid_next BIGINT NOT NULL, modseq BIGINT NOT NULL, PRIMARY KEY (mailbox, folder))";
+    sql << "CREATE TABLE mailbox_changes ("
+           "mailbox TEXT PRIMARY KEY, sequence BIGINT NOT NULL, phone_sequence BIGINT NOT NULL)";
+    sql << "CREATE INDEX mailbox_changes_by_sequence ON mailbox_changes (sequence, mailbox)";
+    // What lies there already is news to who asks for the first time.
+    sql << "INSERT INTO mailbox_changes (mailbox, sequence, phone_sequence)"
+           " SELECT DISTINCT mailbox, 1, 1 FROM messages";
+    sql << "CREATE TABLE waiting_told ("
+           "mailbox TEXT PRIMARY KEY, new_messages BIGINT NOT NULL, old_messages BIGINT NOT NULL)";
+    sql << "ALTER TABLE mailbox_status ADD COLUMN idle INTEGER NOT NULL DEFAULT 0";
+    sql << "ALTER TABLE mailbox_status ADD COLUMN condstore INTEGER NOT NULL DEFAULT 0";
+    sql << "ALTER TABLE mailbox_status ADD COLUMN qresync INTEGER NOT NULL DEFAULT 0";
+    sql << "ALTER TABLE mailbox_status ADD COLUMN last_sync BIGINT NOT NULL DEFAULT 0";
+}
+
 constexpr const char* kMigrate = "bring the store up to date";
 
 }  // namespace
 
 const std::vector<Migration>& migrations() {
-    static const std::vector<Migration> list{version_1};
+    static const std::vector<Migration> list{version_1, version_2};
     return list;
 }
 

@@ -1,4 +1,4 @@
-// The Store on a SOCI session; one .cc an idea: messages, queue, status.
+// The Store on a SOCI session; one .cc an idea: messages, queue, sync, status.
 #ifndef VM_STORE_SQL_STORE_H
 #define VM_STORE_SQL_STORE_H
 
@@ -22,6 +22,7 @@ class SqlStore : public Store {
     Result<std::vector<MessageRecord>> list(const ListQuery& query) override;
     Result<std::vector<HistoryEntry>> history(const std::string& id) override;
     Result<> mark(const std::string& id, MessageState state) override;
+    Result<> set_urgent(const std::string& id, bool urgent) override;
     Result<> move(const std::string& id, const std::string& folder) override;
     Result<> remove(const std::string& id) override;
     Result<> restore(const std::string& id) override;
@@ -39,6 +40,15 @@ class SqlStore : public Store {
     Result<int> recover(const std::function<bool(const std::string& mailbox)>& mine,
                         TimeMs next_attempt) override;
 
+    Result<SyncState> sync_state(const std::string& mailbox) override;
+    Result<std::vector<SyncMessage>> sync_messages(const std::string& mailbox) override;
+    Result<> commit_sync(const std::string& mailbox, const SyncCommit& commit) override;
+    Result<> release(const std::string& mailbox, bool keep) override;
+    Result<int> purge(const std::string& mailbox, TimeMs before) override;
+    Result<std::vector<MailboxChange>> changes_since(std::int64_t sequence) override;
+    Result<std::optional<Waiting>> waiting_told(const std::string& mailbox) override;
+    Result<> set_waiting_told(const std::string& mailbox, const Waiting& waiting) override;
+
     Result<> set_status(const MailboxStatus& status) override;
     Result<std::vector<MailboxStatus>> statuses() override;
     Result<std::vector<std::string>> unfinished() override;
@@ -48,8 +58,6 @@ class SqlStore : public Store {
   private:
     // Parts of a transaction. An error means that nothing was written.
 
-    // Writes `to`, the delivery of the message of `from` after a transition.
-    void change_delivery(const MessageRecord& from, const Delivery& to, const std::string& reply);
     Result<MessageRecord> write_intent(const std::string& id, const std::string& message_id);
     Result<> write_outcome(const Outcome& outcome);
 

@@ -7,19 +7,51 @@
 
 namespace vm::store {
 
+namespace {
+
+// Often enough for people, and not a write a pass.
+constexpr std::int64_t kLastSyncStepMs = 60 * 1000;
+
+struct StatusRow {
+    std::string state, reason;
+    int idle = 0, condstore = 0, qresync = 0;
+    long long last_sync = 0, changed = 0;
+};
+
+StatusRow to_row(const MailboxStatus& s) {
+    return {s.state, sanitize_line(s.reason), s.idle, s.condstore, s.qresync, s.last_sync, 0};
+}
+
+bool same_words(const StatusRow& a, const StatusRow& b) {
+    return a.state == b.state && a.reason == b.reason;
+}
+
+bool is_worth_writing(const StatusRow& old, const StatusRow& now) {
+    return !same_words(old, now) || old.idle != now.idle || old.condstore != now.condstore ||
+           old.qresync != now.qresync || now.last_sync - old.last_sync > kLastSyncStepMs;
+}
+
+}  // namespace
+
 Result<> SqlStore::set_status(const MailboxStatus& status) {
     return guarded("set status of mailbox", status.mailbox, [&]() -> Result<> {
-        const std::string reason = sanitize_line(status.reason);
-        std::string old_state, old_reason;
-        sql_ << kStatus, soci::into(old_state), soci::into(old_reason), soci::use(status.mailbox);
-        if (old_state == status.state && old_reason == reason) return {};
-        const long long now = clock_.now();
+        StatusRow old, row = to_row(status);
+        sql_ << kStatus, soci::into(old.state), soci::into(old.reason), soci::into(old.idle),
+            soci::into(old.condstore), soci::into(old.qresync), soci::into(old.last_sync),
+            soci::into(old.changed), soci::use(status.mailbox);
+        if (!is_worth_writing(old, row)) return {};
+        row.changed = same_words(old, row) ? old.changed : clock_.now();
         Transaction transaction(sql_);
-        sql_ << "INSERT INTO mailbox_status (mailbox, state, reason, changed)"
-                " VALUES (:mailbox, :state, :reason, :changed)"
+        sql_ << "INSERT INTO mailbox_status"
+                " (mailbox, state, reason, idle, condstore, qresync, last_sync, changed)"
+                " VALUES (:mailbox, :state, :reason, :idle, :condstore, :qresync, :sync, :changed)"
                 " ON CONFLICT (mailbox) DO UPDATE SET state = excluded.state,"
-                " reason = excluded.reason, changed = excluded.changed",
-            soci::use(status.mailbox), soci::use(status.state), soci::use(reason), soci::use(now);
+                " reason = excluded.reason, idle = excluded.idle, condstore = excluded.condstore,"
+                " qresync = excluded.qresync, last_sync = excluded.last_sync,"
+                " changed = excluded.changed",
+            soci::use(status.mailbox), soci::use(row.state), soci::use(row.reason),
+            soci::use(row.idle), soci::use(row.condstore), soci::use(row.qresync),
+            soci::use(row.last_sync), soci::use(row.changed);
         transaction.commit();
         return {};
     });
@@ -27,20 +59,59 @@ Result<> SqlStore::set_status(const MailboxStatus& status) {
 
 Result<std::vector<MailboxStatus>> SqlStore::statuses() {
     return guarded("read status", "", [&]() -> Result<std::vector<MailboxStatus>> {
-        MailboxStatus status;
-        long long changed = 0;
+        std::string mailbox;
+        StatusRow row;
         soci::statement statement =
-            (sql_.prepare << "SELECT mailbox, state, reason, changed FROM mailbox_status"
-                             " ORDER BY mailbox",
-             soci::into(status.mailbox), soci::into(status.state), soci::into(status.reason),
-             soci::into(changed));
+            (sql_.prepare << "SELECT mailbox, state, reason, idle, condstore, qresync, last_sync,"
+                             " changed FROM mailbox_status ORDER BY mailbox",
+             soci::into(mailbox), soci::into(row.state), soci::into(row.reason),
+             soci::into(row.idle), soci::into(row.condstore), soci::into(row.qresync),
+             soci::into(row.last_sync), soci::into(row.changed));
         statement.execute();
         std::vector<MailboxStatus> out;
-        while (statement.fetch()) {
-            status.changed = changed;
-            out.push_back(status);
-        }
+        while (statement.fetch())
+            out.push_back({mailbox, row.state, row.reason, row.idle != 0, row.condstore != 0,
+                           row.qresync != 0, row.last_sync, row.changed});
         return out;
+    });
+}
+
+Result<std::vector<MailboxChange>> SqlStore::changes_since(std::int64_t sequence) {
+    return guarded("read changes", "", [&]() -> Result<std::vector<MailboxChange>> {
+        const long long after = sequence;
+        std::string mailbox;
+        long long last = 0, by_phone = 0;
+        soci::statement statement = (sql_.prepare << kChangesSince, soci::into(mailbox),
+                                     soci::into(last), soci::into(by_phone), soci::use(after));
+        statement.execute();
+        std::vector<MailboxChange> out;
+        while (statement.fetch()) out.push_back({mailbox, last, by_phone});
+        return out;
+    });
+}
+
+Result<std::optional<Store::Waiting>> SqlStore::waiting_told(const std::string& mailbox) {
+    return guarded("read what was told of mailbox", mailbox,
+                   [&]() -> Result<std::optional<Waiting>> {
+                       long long new_messages = 0, old_messages = 0;
+                       sql_ << kWaitingTold, soci::into(new_messages), soci::into(old_messages),
+                           soci::use(mailbox);
+                       if (!sql_.got_data()) return std::optional<Waiting>();
+                       return std::optional(Waiting{new_messages, old_messages});
+                   });
+}
+
+Result<> SqlStore::set_waiting_told(const std::string& mailbox, const Waiting& waiting) {
+    return guarded("write what was told of mailbox", mailbox, [&]() -> Result<> {
+        const long long new_messages = waiting.new_messages, old_messages = waiting.old_messages;
+        Transaction transaction(sql_);
+        sql_ << "INSERT INTO waiting_told (mailbox, new_messages, old_messages)"
+                " VALUES (:mailbox, :new, :old)"
+                " ON CONFLICT (mailbox) DO UPDATE SET new_messages = excluded.new_messages,"
+                " old_messages = excluded.old_messages",
+            soci::use(mailbox), soci::use(new_messages), soci::use(old_messages);
+        transaction.commit();
+        return {};
     });
 }
 

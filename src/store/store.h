@@ -40,57 +40,71 @@ struct NewMessage {
     std::function<Result<>(const std::filesystem::path& copy, Message& message)> inspect;
 };
 
-// What the agent keeps of one mailbox's account between two passes.
+// What the agent keeps of one mailbox's account between two passes. A pass takes what sync_state()
+// gave it, changes it and hands it to commit_sync().
 struct SyncState {
     // Whose account it is and which folders of it, as the agent words it: another text means that
     // places and folder states below speak of something else.
     std::string account;
-    bool on = true;                    // false: Email Integration was off since the last pass
-    std::string hold;                  // why the mailbox is on hold, "" when it is not
-    bool released = false;             // a person let held deletions go; until a pass has done so
+    bool on = true;    // false: Email Integration was off since the last pass
+    std::string hold;  // why the mailbox is on hold, "" when it is not
+    // What a person released the mailbox to, until a pass has done so; at most one of them.
+    bool released = false;       // held deletions go
+    bool released_keep = false;  // messages whose mail is not found are unlinked and stay
+    // How often it was released before this was read; commit_sync() compares it, nobody sets it.
+    std::int64_t releases = 0;
     TimeMs last_pass = 0;              // the last that was complete
     TimeMs last_every = 0;             // the last that looked at every linked message
     std::vector<FolderState> folders;  // as of the last look
 };
 
 // What a pass learned or decided, to be committed at once. Everything about a message that is not
-// the mailbox's is left out silently.
+// the mailbox's is left out silently, and so is what happened already (a report of the same copy,
+// a link to the same place): a pass that is done again after a crash leaves no second trace.
 struct SyncChange {
     SyncActionKind kind;  // none of those in the account
-    std::string id;
-    // What the decision was taken on: kSet…, kDeleteLocal and kRestoreLocal are left out when the
-    // phone has changed that meanwhile; the next pass decides anew.
+    std::string id;       // "" with kHold
+    // What the decision was taken on, the message as it was before the commit: kSet… and
+    // kDeleteLocal are left out when the phone has changed that meanwhile, kRestoreLocal when the
+    // message is not deleted (any more); the next pass decides anew.
     MessageState seen_state = MessageState::kNew;
     bool seen_urgent = false;
     std::string seen_folder;
     // The new values, as far as the kind has them.
-    MailCopy copy;                            // kLink, kAgree: agreed are its place and its flags
-    std::string agreed_folder;                // kLink, kAgree: the unit's folder
+    MailCopy copy;  // kLink, kAgree: agreed are its place and its flags
+    // kLink, kAgree: the unit's folder. When it is no name for one, the folder the message lies in
+    // is what is agreed: the unit does not follow there, and does not fetch the mail back either.
+    std::string agreed_folder;
     MessageState state = MessageState::kNew;  // kSetState
     bool urgent = false;                      // kSetUrgent
     std::string folder;                       // kSetFolder
-    std::string reason;                       // for the history
+    std::string reason;                       // for the history; kHold: not ""
 };
 struct SyncCommit {
     // Copies as they are now, by message; all that were known of it before are replaced.
     std::vector<std::pair<std::string, std::vector<MailCopy>>> copies;
     std::vector<SyncChange> changes;  // in this order
     std::vector<std::string> found;   // uncertain deliveries that lie in the account: event kFound
-    std::vector<std::string> push_again;  // restored, and gone from the account: event kResend
+    // Restored, and gone from the account: event kResend, unlinked, from attempt 0 on.
+    std::vector<std::string> push_again;
+    // Of a release that came after the state was read, nothing is overwritten: `hold` and what it
+    // was released to stay as the release left them, and a kHold is left out. Otherwise a kHold
+    // beats `state->hold`. Without a state, a kHold is left out when a release waits for a pass.
     std::optional<SyncState> state;
 };
 
-// One mailbox whose messages changed.
+// One mailbox whose messages changed. A delivery that goes on is no such change, nor is a link.
 struct MailboxChange {
     std::string mailbox;
-    std::int64_t sequence = 0;        // of its last change, whoever made it
-    std::int64_t phone_sequence = 0;  // of its last change by the phone's side (add, mark, urgent,
-                                      // move, remove, restore)
+    std::int64_t sequence = 0;  // of its last change, whoever made it
+    // Of its last change by the phone's side: add, mark, set_urgent, move, remove, restore, and
+    // what a person asks for: retry, release. 0: there was none.
+    std::int64_t phone_sequence = 0;
 };
 
 struct HistoryEntry {
     TimeMs time = 0;
-    std::string what;   // "added", "delivery", "state", "folder", …
+    std::string what;   // "added", "delivery", "state", "folder", "urgent", "link", "copy"
     std::string from;   // old value, "" when none
     std::string to;     // new value
     std::string reply;  // the server's words or the reason
@@ -183,7 +197,7 @@ class Store {
     };
     struct Outcome {
         std::string id;
-        DeliveryEvent event;  // any but kIntent and kRequeue
+        DeliveryEvent event;  // any but kIntent, kRequeue and kResend
         std::string reply;
         TimeMs next_attempt = 0;  // matters for deferred and uncertain
     };
@@ -206,14 +220,15 @@ class Store {
     virtual Result<SyncState> sync_state(const std::string& mailbox) = 0;
     // All messages of the mailbox, deleted ones too, with what is known of their mail.
     virtual Result<std::vector<SyncMessage>> sync_messages(const std::string& mailbox) = 0;
-    // One transaction. A folder that is no name for one of the unit's is not taken over
-    // (kSetFolder).
+    // One transaction: copies, changes, found, push_again, state. A folder that is no name for one
+    // of the unit's is not taken over (kSetFolder). kUsage: a change of a kind that is done in the
+    // account, or a hold without a reason.
     virtual Result<> commit_sync(const std::string& mailbox, const SyncCommit& commit) = 0;
     // Puts `mailbox` off hold; held deletions go with the next pass or, with `keep`, the messages
     // whose mail is not found any more are unlinked and stay. kNoInput when it is not on hold.
     virtual Result<> release(const std::string& mailbox, bool keep) = 0;
     // Removes messages of `mailbox` that were deleted before `before`, with their media; those
-    // whose mail is still to be deleted stay. Returns how many.
+    // whose mail is still to be deleted stay, and one that is being sent. Returns how many.
     virtual Result<int> purge(const std::string& mailbox, TimeMs before) = 0;
     // Mailboxes whose messages changed after `sequence`, by their sequence.
     virtual Result<std::vector<MailboxChange>> changes_since(std::int64_t sequence) = 0;

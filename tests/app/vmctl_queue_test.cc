@@ -163,12 +163,12 @@ class VmctlQueueTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(status(rig)["agent"]["running"] == true);
         ::close(lock);
 
-        CPPUNIT_ASSERT(rig.store()->set_status({"101", "error", "no route to host", 0}));
+        CPPUNIT_ASSERT(rig.store()->set_status({"101", "error", "no route to host"}));
         CPPUNIT_ASSERT(of_mailbox(rig, "101")["reason"] == "no route to host");
         // "off" is what the options say, not what they said when the agent last looked.
-        CPPUNIT_ASSERT(rig.store()->set_status({"101", "off", "Email Integration is No", 0}));
+        CPPUNIT_ASSERT(rig.store()->set_status({"101", "off", "Email Integration is No"}));
         CPPUNIT_ASSERT(of_mailbox(rig, "101")["state"] == "ok");
-        CPPUNIT_ASSERT(rig.store()->set_status({"102", "ok", "", 0}));
+        CPPUNIT_ASSERT(rig.store()->set_status({"102", "ok", ""}));
         CPPUNIT_ASSERT(of_mailbox(rig, "102")["state"] == "off");
     }
 

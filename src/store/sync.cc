@@ -1,0 +1,97 @@
+// Synchronisation: what is known of a mailbox's account, what a pass learned of it, and messages
+// that are deleted for good.
+#include "store/database.h"
+#include "store/media_files.h"
+#include "store/queries.h"
+#include "store/records.h"
+#include "store/sql_store.h"
+#include "store/sync_rows.h"
+#include "store/sync_writer.h"
+
+namespace vm::store {
+
+Result<SyncState> SqlStore::sync_state(const std::string& mailbox) {
+    return guarded("read the account's state of mailbox", mailbox, [&]() -> Result<SyncState> {
+        SyncState state = read_sync_state(sql_, mailbox).value_or(SyncState{});
+        state.folders = read_folders(sql_, mailbox);
+        return state;
+    });
+}
+
+// Three queries are enough for any number of messages. They need no transaction: what the second
+// and the third read is written by passes only, and a mailbox has one at a time.
+Result<std::vector<SyncMessage>> SqlStore::sync_messages(const std::string& mailbox) {
+    return guarded("read messages of mailbox", mailbox, [&]() -> Result<std::vector<SyncMessage>> {
+        VM_ASSIGN(std::vector<MessageRecord> records,
+                  read_records(sql_, kWhereMailbox,
+                               {{"mailbox", mailbox}, {"folder", ""}, {"deleted", "yes"}}));
+        auto agreed = read_agreed(sql_, mailbox);
+        auto copies = read_copies(sql_, mailbox);
+        std::vector<SyncMessage> out;
+        out.reserve(records.size());
+        for (MessageRecord& record : records) {
+            SyncMessage message{std::move(record), std::nullopt, {}};
+            const std::string& id = message.record.message.id;
+            if (const auto it = agreed.find(id); it != agreed.end())
+                message.agreed = std::move(it->second);
+            if (const auto it = copies.find(id); it != copies.end())
+                message.copies = std::move(it->second);
+            out.push_back(std::move(message));
+        }
+        return out;
+    });
+}
+
+Result<> SqlStore::commit_sync(const std::string& mailbox, const SyncCommit& commit) {
+    return guarded("commit synchronisation of mailbox", mailbox, [&]() -> Result<> {
+        Transaction transaction(sql_);
+        VM_TRY(SyncWriter(sql_, mailbox, clock_.now()).write(commit));
+        transaction.commit();
+        return {};
+    });
+}
+
+Result<> SqlStore::release(const std::string& mailbox, bool keep) {
+    constexpr const char* kRelease = "release mailbox";
+    return guarded(kRelease, mailbox, [&]() -> Result<> {
+        Transaction transaction(sql_);
+        std::optional<SyncState> state = read_sync_state(sql_, mailbox);
+        if (!state || state->hold.empty())
+            return fail(ErrorKind::kNoInput, kRelease, mailbox, "it is not on hold",
+                        "vmctl status shows the mailboxes that are");
+        state->hold.clear();
+        state->released = !keep;
+        state->released_keep = keep;
+        ++state->releases;
+        write_sync_state(sql_, mailbox, *state);
+        note_change(sql_, mailbox, ChangedBy::kPhone);
+        transaction.commit();
+        return {};
+    });
+}
+
+Result<int> SqlStore::purge(const std::string& mailbox, TimeMs before) {
+    return guarded("purge mailbox", mailbox, [&]() -> Result<int> {
+        Transaction transaction(sql_);
+        std::vector<std::pair<std::string, std::string>> old;
+        {
+            const long long limit = before;
+            std::string id, media;
+            soci::statement statement =
+                (sql_.prepare << kPurgeable, soci::into(id), soci::into(media),
+                 soci::use(mailbox, "mailbox"), soci::use(limit, "before"));
+            statement.execute();
+            while (statement.fetch()) old.emplace_back(id, media);
+        }
+        if (old.empty()) return 0;
+        for (const auto& [id, media] : old)
+            sql_ << "DELETE FROM messages WHERE id = :id", soci::use(id);
+        note_change(sql_, mailbox, ChangedBy::kSync);
+        transaction.commit();
+        // Not before: a message must never be without its media.
+        for (const auto& [id, media] : old) remove_media(paths_, media);
+        return static_cast<int>(old.size());
+    });
+}
+
+}  // namespace vm::store

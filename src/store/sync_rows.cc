@@ -1,0 +1,167 @@
+#include "store/sync_rows.h"
+
+#include "base/text.h"
+#include "store/queries.h"
+
+#include <algorithm>
+
+namespace vm::store {
+
+namespace {
+
+// One row that names a message and a place, as SOCI fills it in.
+struct PlaceRow {
+    std::string id, folder;
+    long long uidvalidity = 0, uid = 0;
+    int seen = 0, flagged = 0;
+
+    Link place() const {
+        return {folder, static_cast<std::uint32_t>(uidvalidity), static_cast<std::uint32_t>(uid)};
+    }
+};
+
+void insert_copy(soci::session& sql, const std::string& mailbox, const std::string& id,
+                 const MailCopy& copy) {
+    const long long uidvalidity = copy.place.uidvalidity, uid = copy.place.uid;
+    const int seen = copy.flags.seen, flagged = copy.flags.flagged, deleted = copy.flags.deleted;
+    sql << "INSERT INTO mail_copies"
+           " (message_id, folder, uidvalidity, uid, seen, flagged, deleted)"
+           " SELECT m.id, :folder, :uidvalidity, :uid, :seen, :flagged, :deleted FROM messages m"
+           " WHERE m.id = :id AND m.mailbox = :mailbox"
+           " ON CONFLICT (message_id, folder, uidvalidity, uid) DO UPDATE SET seen = excluded.seen,"
+           " flagged = excluded.flagged, deleted = excluded.deleted",
+        soci::use(copy.place.folder, "folder"), soci::use(uidvalidity, "uidvalidity"),
+        soci::use(uid, "uid"), soci::use(seen, "seen"), soci::use(flagged, "flagged"),
+        soci::use(deleted, "deleted"), soci::use(id, "id"), soci::use(mailbox, "mailbox");
+}
+
+void write_folder(soci::session& sql, const std::string& mailbox, const FolderState& folder) {
+    const long long uidvalidity = folder.uidvalidity, uid_next = folder.uid_next;
+    const long long modseq = static_cast<long long>(folder.modseq);
+    sql << "INSERT INTO sync_folders (mailbox, folder, uidvalidity, uid_next, modseq)"
+           " VALUES (:mailbox, :folder, :uidvalidity, :next, :modseq)"
+           " ON CONFLICT (mailbox, folder) DO UPDATE SET uidvalidity = excluded.uidvalidity,"
+           " uid_next = excluded.uid_next, modseq = excluded.modseq",
+        soci::use(mailbox), soci::use(folder.name), soci::use(uidvalidity), soci::use(uid_next),
+        soci::use(modseq);
+}
+
+}  // namespace
+
+std::unordered_map<std::string, Agreed> read_agreed(soci::session& sql,
+                                                    const std::string& mailbox) {
+    PlaceRow row;
+    std::string unit_folder;
+    int gone = 0;
+    soci::statement statement =
+        (sql.prepare << kAgreed, soci::into(row.id), soci::into(row.folder),
+         soci::into(row.uidvalidity), soci::into(row.uid), soci::into(row.seen),
+         soci::into(row.flagged), soci::into(unit_folder), soci::into(gone), soci::use(mailbox));
+    statement.execute();
+    std::unordered_map<std::string, Agreed> out;
+    while (statement.fetch())
+        out[row.id] = {row.place(), row.seen != 0, row.flagged != 0, unit_folder, gone != 0};
+    return out;
+}
+
+std::unordered_map<std::string, std::vector<MailCopy>> read_copies(soci::session& sql,
+                                                                   const std::string& mailbox) {
+    PlaceRow row;
+    int deleted = 0;
+    soci::statement statement =
+        (sql.prepare << kCopies, soci::into(row.id), soci::into(row.folder),
+         soci::into(row.uidvalidity), soci::into(row.uid), soci::into(row.seen),
+         soci::into(row.flagged), soci::into(deleted), soci::use(mailbox));
+    statement.execute();
+    std::unordered_map<std::string, std::vector<MailCopy>> out;
+    while (statement.fetch())
+        out[row.id].push_back({row.place(), {row.seen != 0, row.flagged != 0, deleted != 0}});
+    return out;
+}
+
+void write_agreed(soci::session& sql, const std::string& id, const Agreed& agreed) {
+    const long long uidvalidity = agreed.link.uidvalidity, uid = agreed.link.uid;
+    const int seen = agreed.seen, flagged = agreed.flagged, gone = agreed.gone;
+    sql << "INSERT INTO links"
+           " (message_id, folder, uidvalidity, uid, seen, flagged, unit_folder, gone)"
+           " VALUES (:id, :folder, :uidvalidity, :uid, :seen, :flagged, :unit_folder, :gone)"
+           " ON CONFLICT (message_id) DO UPDATE SET folder = excluded.folder,"
+           " uidvalidity = excluded.uidvalidity, uid = excluded.uid, seen = excluded.seen,"
+           " flagged = excluded.flagged, unit_folder = excluded.unit_folder, gone = excluded.gone",
+        soci::use(id), soci::use(agreed.link.folder), soci::use(uidvalidity), soci::use(uid),
+        soci::use(seen), soci::use(flagged), soci::use(agreed.unit_folder), soci::use(gone);
+}
+
+void write_copies(soci::session& sql, const std::string& mailbox,
+                  const std::vector<std::pair<std::string, std::vector<MailCopy>>>& copies) {
+    for (const auto& [id, of_message] : copies) {
+        sql << "DELETE FROM mail_copies WHERE message_id IN"
+               " (SELECT id FROM messages WHERE id = :id AND mailbox = :mailbox)",
+            soci::use(id), soci::use(mailbox);
+        for (const MailCopy& copy : of_message) insert_copy(sql, mailbox, id, copy);
+    }
+}
+
+std::optional<SyncState> read_sync_state(soci::session& sql, const std::string& mailbox) {
+    SyncState state;
+    int on = 0, released = 0, keep = 0;
+    long long releases = 0, last_pass = 0, last_every = 0;
+    sql << kSyncState, soci::into(state.account), soci::into(on), soci::into(state.hold),
+        soci::into(released), soci::into(keep), soci::into(releases), soci::into(last_pass),
+        soci::into(last_every), soci::use(mailbox);
+    if (!sql.got_data()) return std::nullopt;
+    state.on = on != 0;
+    state.released = released != 0;
+    state.released_keep = keep != 0;
+    state.releases = releases;
+    state.last_pass = last_pass;
+    state.last_every = last_every;
+    return state;
+}
+
+void write_sync_state(soci::session& sql, const std::string& mailbox, const SyncState& state) {
+    const std::string hold = sanitize_line(state.hold);
+    const int on = state.on, released = state.released, keep = state.released_keep;
+    const long long releases = state.releases;
+    const long long last_pass = state.last_pass, last_every = state.last_every;
+    sql << "INSERT INTO sync_states (mailbox, account, is_on, hold, released, released_keep,"
+           " releases, last_pass, last_every)"
+           " VALUES (:mailbox, :account, :is_on, :hold, :released, :keep, :releases, :pass, :every)"
+           " ON CONFLICT (mailbox) DO UPDATE SET account = excluded.account,"
+           " is_on = excluded.is_on, hold = excluded.hold, released = excluded.released,"
+           " released_keep = excluded.released_keep, releases = excluded.releases,"
+           " last_pass = excluded.last_pass, last_every = excluded.last_every",
+        soci::use(mailbox), soci::use(state.account), soci::use(on), soci::use(hold),
+        soci::use(released), soci::use(keep), soci::use(releases), soci::use(last_pass),
+        soci::use(last_every);
+}
+
+std::vector<FolderState> read_folders(soci::session& sql, const std::string& mailbox) {
+    std::string name;
+    long long uidvalidity = 0, uid_next = 0, modseq = 0;
+    soci::statement statement =
+        (sql.prepare << kSyncFolders, soci::into(name), soci::into(uidvalidity),
+         soci::into(uid_next), soci::into(modseq), soci::use(mailbox));
+    statement.execute();
+    std::vector<FolderState> out;
+    while (statement.fetch())
+        out.push_back({name, static_cast<std::uint32_t>(uidvalidity),
+                       static_cast<std::uint32_t>(uid_next), static_cast<std::uint64_t>(modseq)});
+    return out;
+}
+
+void write_folders(soci::session& sql, const std::string& mailbox,
+                   const std::vector<FolderState>& folders) {
+    const std::vector<FolderState> known = read_folders(sql, mailbox);
+    for (const FolderState& old : known) {
+        const auto is_it = [&](const FolderState& folder) { return folder.name == old.name; };
+        if (std::any_of(folders.begin(), folders.end(), is_it)) continue;
+        sql << "DELETE FROM sync_folders WHERE mailbox = :mailbox AND folder = :folder",
+            soci::use(mailbox), soci::use(old.name);
+    }
+    for (const FolderState& folder : folders)
+        if (std::find(known.begin(), known.end(), folder) == known.end())
+            write_folder(sql, mailbox, folder);
+}
+
+}  // namespace vm::store

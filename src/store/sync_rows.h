@@ -1,0 +1,40 @@
+// What is known of accounts, as rows of the database: the agreed state and the copies of a
+// mailbox's messages, its SyncState. All throw soci_error.
+#ifndef VM_STORE_SYNC_ROWS_H
+#define VM_STORE_SYNC_ROWS_H
+
+#include "store/store.h"
+
+#include <soci/soci.h>
+
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace vm::store {
+
+// By message.
+std::unordered_map<std::string, Agreed> read_agreed(soci::session& sql, const std::string& mailbox);
+std::unordered_map<std::string, std::vector<MailCopy>> read_copies(soci::session& sql,
+                                                                   const std::string& mailbox);
+
+// Writes all of `agreed` over what was agreed about message `id`.
+void write_agreed(soci::session& sql, const std::string& id, const Agreed& agreed);
+
+// Replaces the copies of the messages that are named, as far as those are the mailbox's.
+void write_copies(soci::session& sql, const std::string& mailbox,
+                  const std::vector<std::pair<std::string, std::vector<MailCopy>>>& copies);
+
+// Without the folders; nullopt: no pass yet.
+std::optional<SyncState> read_sync_state(soci::session& sql, const std::string& mailbox);
+void write_sync_state(soci::session& sql, const std::string& mailbox, const SyncState& state);
+
+std::vector<FolderState> read_folders(soci::session& sql, const std::string& mailbox);
+// Touches only the rows that are different.
+void write_folders(soci::session& sql, const std::string& mailbox,
+                   const std::vector<FolderState>& folders);
+
+}  // namespace vm::store
+
+#endif
