@@ -43,11 +43,11 @@ struct SyncContext {
 struct SyncResult {
     bool complete = false;  // everything was looked at and is settled
     int changed_here = 0, changed_there = 0;
-    bool push_again = false;                // a message was put into the queue, or out of it
-    std::string hold;                       // why the mailbox is on hold
-    std::vector<std::string> notes;         // what the account refused, a line each
-    std::string busiest;                    // the folder that most of the messages lie in
-    transport::AccountStats features;       // as of the last call that connected
+    bool push_again = false;         // a message was put into the queue, or out of it
+    std::string hold;                // why the mailbox is on hold
+    std::vector<std::string> notes;  // what the account refused, a line each
+    // The folder that most of the messages lie in, when it was looked up.
+    std::optional<std::string> busiest;
     std::optional<AccountFailure> failure;  // the pass could not be ended
     std::optional<Error> store_error;
 };

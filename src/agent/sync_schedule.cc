@@ -45,12 +45,13 @@ void SyncSchedule::take_settings(std::shared_ptr<const Settings> settings,
         plugin.has_value() == plugin_.has_value() && (!plugin || plugin->path() == plugin_->path());
     settings_ = std::move(settings);
     plugin_ = plugin;
-    const bool can_sync = plugin_ && plugin_->can_sync();
+    const auto is_wanted_now = [&](const Settings::Mailbox& mailbox) {
+        return plugin_ && plugin_->can_sync() && mailbox.options && mailbox.seat &&
+               settings_->misc->use_email_integration &&
+               is_synchronised(*mailbox.options, *settings_->misc);
+    };
     for (const auto& [number, mailbox] : settings_->mailboxes) {
-        const bool wanted = can_sync && mailbox.options && mailbox.seat &&
-                            settings_->misc->use_email_integration &&
-                            is_synchronised(*mailbox.options, *settings_->misc);
-        if (!wanted) continue;
+        if (!is_wanted_now(mailbox)) continue;
         Actor& actor = actors_[number];
         if (same_plugin && actor.options == mailbox.options && actor.misc == settings_->misc)
             continue;
@@ -63,15 +64,19 @@ void SyncSchedule::take_settings(std::shared_ptr<const Settings> settings,
         actor.view.problem.clear();
         if (!actor.running) drop_session(actor);
     }
-    std::erase_if(actors_, [&](auto& entry) {
-        const auto found = settings_->mailboxes.find(entry.first);
-        const bool wanted = can_sync && found != settings_->mailboxes.end() &&
-                            found->second.options == entry.second.options && found->second.seat &&
-                            settings_->misc == entry.second.misc;
-        if (wanted || entry.second.running) return false;
-        drop_session(entry.second);
-        return true;
-    });
+    for (auto entry = actors_.begin(); entry != actors_.end();) {
+        Actor& actor = entry->second;
+        const auto found = settings_->mailboxes.find(entry->first);
+        if (found != settings_->mailboxes.end() && is_wanted_now(found->second)) {
+            ++entry;
+        } else if (actor.running) {
+            actor.options.reset();  // it goes when its pass has ended
+            ++entry;
+        } else {
+            drop_session(actor);
+            entry = actors_.erase(entry);
+        }
+    }
 }
 
 void SyncSchedule::unit_changed(const std::string& mailbox) {
@@ -82,7 +87,7 @@ void SyncSchedule::unit_changed(const std::string& mailbox) {
 
 bool SyncSchedule::ask(const std::string& mailbox) {
     const auto actor = actors_.find(mailbox);
-    if (actor == actors_.end()) return false;
+    if (actor == actors_.end() || !actor->second.options) return false;
     gate_.end_pause(account_gate_key(*actor->second.options, *actor->second.misc));
     actor->second.not_before = 0;
     actor->second.unit_changed = actor->second.wanted = actor->second.asked = true;
@@ -234,7 +239,6 @@ void SyncSchedule::park(Job& job) const {
     }
     job.park_unsupported = !parked->supported;
     if (parked->supported && !parked->changed) job.parked_fd = parked->fd;
-    job.result.features = job.session->stats();
 }
 
 // ---- its end ------------------------------------------------------------------------------------
@@ -264,6 +268,7 @@ void SyncSchedule::take(const Job& job, Actor& actor) {
         gate_.finished(job.server, ServerSeen::kNothing);
         drop_session(actor);
         actor.wanted = actor.unit_changed = true;
+        if (!actor.options) actors_.erase(job.mailbox);
         return;
     }
     if (result.failure) {

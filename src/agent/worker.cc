@@ -1,5 +1,6 @@
 #include "agent/worker.h"
 
+#include "agent/control.h"
 #include "agent/mailbox_run.h"
 #include "agent/message_waiting.h"
 #include "agent/plugin_slot.h"

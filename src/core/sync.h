@@ -69,7 +69,6 @@ struct SyncPolicy {
     bool keep_missing = false;
     bool on_hold = false;   // until a person releases it: nothing is deleted on either side
     bool released = false;  // a person let held deletions go: no guard in this pass
-    bool released_keep = false;  // a person keeps the messages: unlink those without a mail
 };
 
 // The account as this pass sees it.

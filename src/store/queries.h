@@ -93,8 +93,8 @@ inline constexpr const char* kWaitingTold =
     "SELECT new_messages, old_messages FROM waiting_told WHERE mailbox = :mailbox";
 
 inline constexpr const char* kStatus =
-    "SELECT state, reason, idle, condstore, qresync, last_sync, changed FROM mailbox_status"
-    " WHERE mailbox = :mailbox";
+    "SELECT state, reason, idle, condstore, qresync, last_sync, answered, changed"
+    " FROM mailbox_status WHERE mailbox = :mailbox";
 
 }  // namespace vm::store
 

@@ -73,6 +73,7 @@ void version_2(soci::session& sql) {
     sql << "ALTER TABLE mailbox_status ADD COLUMN condstore INTEGER NOT NULL DEFAULT 0";
     sql << "ALTER TABLE mailbox_status ADD COLUMN qresync INTEGER NOT NULL DEFAULT 0";
     sql << "ALTER TABLE mailbox_status ADD COLUMN last_sync BIGINT NOT NULL DEFAULT 0";
+    sql << "ALTER TABLE mailbox_status ADD COLUMN answered BIGINT NOT NULL DEFAULT 0";
 }
 
 constexpr const char* kMigrate = "bring the store up to date";

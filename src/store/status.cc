@@ -5,6 +5,8 @@
 #include "store/records.h"
 #include "store/sql_store.h"
 
+#include <algorithm>
+
 namespace vm::store {
 
 namespace {
@@ -15,11 +17,13 @@ constexpr std::int64_t kLastSyncStepMs = 60 * 1000;
 struct StatusRow {
     std::string state, reason;
     int idle = 0, condstore = 0, qresync = 0;
-    long long last_sync = 0, changed = 0;
+    long long last_sync = 0, answered = 0, changed = 0;
 };
 
 StatusRow to_row(const MailboxStatus& s) {
-    return {s.state, sanitize_line(s.reason), s.idle, s.condstore, s.qresync, s.last_sync, 0};
+    return {
+        s.state, sanitize_line(s.reason), s.idle, s.condstore, s.qresync, s.last_sync, s.answered,
+        0};
 }
 
 bool same_words(const StatusRow& a, const StatusRow& b) {
@@ -28,7 +32,8 @@ bool same_words(const StatusRow& a, const StatusRow& b) {
 
 bool is_worth_writing(const StatusRow& old, const StatusRow& now) {
     return !same_words(old, now) || old.idle != now.idle || old.condstore != now.condstore ||
-           old.qresync != now.qresync || now.last_sync - old.last_sync > kLastSyncStepMs;
+           old.qresync != now.qresync || now.answered > old.answered ||
+           now.last_sync - old.last_sync > kLastSyncStepMs;
 }
 
 }  // namespace
@@ -38,20 +43,24 @@ Result<> SqlStore::set_status(const MailboxStatus& status) {
         StatusRow old, row = to_row(status);
         sql_ << kStatus, soci::into(old.state), soci::into(old.reason), soci::into(old.idle),
             soci::into(old.condstore), soci::into(old.qresync), soci::into(old.last_sync),
-            soci::into(old.changed), soci::use(status.mailbox);
+            soci::into(old.answered), soci::into(old.changed), soci::use(status.mailbox);
         if (!is_worth_writing(old, row)) return {};
+        // No pass since this agent's start says nothing about those before.
+        row.answered = std::max(row.answered, old.answered);
+        row.last_sync = std::max(row.last_sync, old.last_sync);
         row.changed = same_words(old, row) ? old.changed : clock_.now();
         Transaction transaction(sql_);
         sql_ << "INSERT INTO mailbox_status"
-                " (mailbox, state, reason, idle, condstore, qresync, last_sync, changed)"
-                " VALUES (:mailbox, :state, :reason, :idle, :condstore, :qresync, :sync, :changed)"
+                " (mailbox, state, reason, idle, condstore, qresync, last_sync, answered, changed)"
+                " VALUES (:mailbox, :state, :reason, :idle, :condstore, :qresync, :sync, :answered,"
+                " :changed)"
                 " ON CONFLICT (mailbox) DO UPDATE SET state = excluded.state,"
                 " reason = excluded.reason, idle = excluded.idle, condstore = excluded.condstore,"
                 " qresync = excluded.qresync, last_sync = excluded.last_sync,"
-                " changed = excluded.changed",
+                " answered = excluded.answered, changed = excluded.changed",
             soci::use(status.mailbox), soci::use(row.state), soci::use(row.reason),
             soci::use(row.idle), soci::use(row.condstore), soci::use(row.qresync),
-            soci::use(row.last_sync), soci::use(row.changed);
+            soci::use(row.last_sync), soci::use(row.answered), soci::use(row.changed);
         transaction.commit();
         return {};
     });
@@ -63,15 +72,15 @@ Result<std::vector<MailboxStatus>> SqlStore::statuses() {
         StatusRow row;
         soci::statement statement =
             (sql_.prepare << "SELECT mailbox, state, reason, idle, condstore, qresync, last_sync,"
-                             " changed FROM mailbox_status ORDER BY mailbox",
+                             " answered, changed FROM mailbox_status ORDER BY mailbox",
              soci::into(mailbox), soci::into(row.state), soci::into(row.reason),
              soci::into(row.idle), soci::into(row.condstore), soci::into(row.qresync),
-             soci::into(row.last_sync), soci::into(row.changed));
+             soci::into(row.last_sync), soci::into(row.answered), soci::into(row.changed));
         statement.execute();
         std::vector<MailboxStatus> out;
         while (statement.fetch())
             out.push_back({mailbox, row.state, row.reason, row.idle != 0, row.condstore != 0,
-                           row.qresync != 0, row.last_sync, row.changed});
+                           row.qresync != 0, row.last_sync, row.answered, row.changed});
         return out;
     });
 }

@@ -124,6 +124,8 @@ struct MailboxStatus {
     // What its connection to the account uses, and when a pass was last complete (0: never).
     bool idle = false, condstore = false, qresync = false;
     TimeMs last_sync = 0;
+    // When the last pass that a person had asked for ended, or was found impossible.
+    TimeMs answered = 0;
     TimeMs changed = 0;
 };
 
@@ -243,7 +245,8 @@ class Store {
     // Status.
 
     // Writes only when something but last_sync and changed is another one, or last_sync is more
-    // than a minute later; sets `changed` itself when state or reason became another one.
+    // than a minute later; neither last_sync nor `answered` goes back; sets `changed` itself when
+    // state or reason became another one.
     virtual Result<> set_status(const MailboxStatus& status) = 0;
     virtual Result<std::vector<MailboxStatus>> statuses() = 0;
     // Mailboxes that have messages in queue(), in the order of their names.
