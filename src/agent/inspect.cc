@@ -2,6 +2,7 @@
 
 #include "agent/mailbox_run.h"
 #include "agent/session_options.h"
+#include "agent/sync_run.h"
 #include "core/decide.h"
 #include "store/store.h"
 
@@ -18,14 +19,16 @@ namespace {
 // first.
 class Problems {
   public:
+    explicit Problems(std::string program = "vmemaild") : program_(std::move(program)) {}
     void add(const Error& error, const std::string& about = {}) {
-        std::fprintf(stderr, "vmemaild: %s%s\n", about.empty() ? "" : (about + ": ").c_str(),
-                     error.text().c_str());
+        std::fprintf(stderr, "%s: %s%s\n", program_.c_str(),
+                     about.empty() ? "" : (about + ": ").c_str(), error.text().c_str());
         if (status_ == 0 || error.kind == ErrorKind::kConfig) status_ = exit_status(error.kind);
     }
     int status() const { return status_; }
 
   private:
+    std::string program_;
     int status_ = 0;
 };
 
@@ -165,7 +168,52 @@ int print_plan(const Paths& paths, const std::optional<std::string>& only_mailbo
             any = true;
         }
     }
-    if (!any) fmt::print("nothing to do\n");
+    if (!any) fmt::print("nothing to push\n");
+    const int sync = print_sync_plan(paths, only_mailbox, "vmemaild");
+    return problems.status() != 0 ? problems.status() : sync;
+}
+
+int print_sync_plan(const Paths& paths, const std::optional<std::string>& only_mailbox,
+                    const std::string& program) {
+    Problems problems(program);
+    const auto misc = config::load_misc(paths);
+    if (!misc) {
+        problems.add(misc.error());
+        return problems.status();
+    }
+    const auto plugin = transport::Plugin::load(misc->email_dll_path);
+    const auto numbers = config::list_mailboxes(paths);
+    auto store = store::Store::open(paths);
+    if (!plugin || !numbers || !store) {
+        problems.add(!plugin ? plugin.error() : !numbers ? numbers.error() : store.error());
+        return problems.status();
+    }
+    for (const std::string& number : *numbers) {
+        if (only_mailbox && *only_mailbox != number) continue;
+        const auto mailbox = config::load_mailbox(paths, number);
+        if (!mailbox) {
+            problems.add(mailbox.error(), number);
+            continue;
+        }
+        if (const std::string why = why_not_synchronised(*mailbox, *misc); !why.empty()) {
+            if (only_mailbox) problems.add({ErrorKind::kConfig, "sync", number, why, ""});
+            continue;
+        }
+        auto account =
+            transport::AccountSession::open(*plugin, session_options(*mailbox, *misc, {}));
+        Result<std::vector<std::string>> plan;
+        if (account)
+            plan = plan_sync(
+                {system_clock(), **store, *mailbox, *misc, *account, true, [] { return false; }});
+        else
+            plan = fail(account.error());
+        if (!plan) {
+            problems.add(plan.error(), number);
+            continue;
+        }
+        for (const std::string& line : *plan) fmt::print("{}: {}\n", number, line);
+        if (plan->empty()) fmt::print("{}: nothing to do\n", number);
+    }
     return problems.status();
 }
 

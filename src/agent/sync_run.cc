@@ -597,9 +597,14 @@ Result<std::vector<std::string>> Pass::plan() {
 
 }  // namespace
 
-bool is_synchronised(const config::MailboxOptions& mailbox, const config::MiscSetup& misc) {
-    return mailbox.integration && mailbox.sync_mode != config::SyncMode::kNone &&
-           has_account(mailbox, misc);
+std::string why_not_synchronised(const config::MailboxOptions& mailbox,
+                                 const config::MiscSetup& misc) {
+    if (!mailbox.integration) return "Email Integration is No";
+    if (config::transport_kind(misc) == config::TransportKind::kPop3)
+        return "g_szEmailDllPath names the POP3 plugin, which does not synchronise";
+    if (mailbox.sync_mode == config::SyncMode::kNone) return "Email Integration Sync Mode is None";
+    if (!has_account(mailbox, misc)) return "Imap4 Server is not set";
+    return "";
 }
 
 SyncResult sync_mailbox(const SyncContext& context) {

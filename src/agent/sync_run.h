@@ -52,8 +52,9 @@ struct SyncResult {
     std::optional<Error> store_error;
 };
 
-// Whether this mailbox's account is to be kept in step with the unit.
-bool is_synchronised(const config::MailboxOptions& mailbox, const config::MiscSetup& misc);
+// Why this mailbox's account is not kept in step with the unit; "" when it is to be.
+std::string why_not_synchronised(const config::MailboxOptions& mailbox,
+                                 const config::MiscSetup& misc);
 
 SyncResult sync_mailbox(const SyncContext& context);
 

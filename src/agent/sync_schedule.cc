@@ -48,7 +48,7 @@ void SyncSchedule::take_settings(std::shared_ptr<const Settings> settings,
     const auto is_wanted_now = [&](const Settings::Mailbox& mailbox) {
         return plugin_ && plugin_->can_sync() && mailbox.options && mailbox.seat &&
                settings_->misc->use_email_integration &&
-               is_synchronised(*mailbox.options, *settings_->misc);
+               why_not_synchronised(*mailbox.options, *settings_->misc).empty();
     };
     for (const auto& [number, mailbox] : settings_->mailboxes) {
         if (!is_wanted_now(mailbox)) continue;

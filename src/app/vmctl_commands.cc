@@ -74,7 +74,9 @@ int run_vmctl(int argc, char** argv) {
     queue->require_subcommand(1);
     add_queue_commands(*queue, context);
 
+    add_sync_commands(program, context);
     add_status_command(program, context);
+    add_watch_command(program, context);
 
     std::vector<std::string> arguments = split_empty_values(program, argc, argv);
     std::vector<char*> pointers;
@@ -88,7 +90,7 @@ int run_vmctl(int argc, char** argv) {
     if (!std::cout)
         return report(program, {ErrorKind::kUnavailable, "write", "standard output",
                                 "it takes no more data", context.done});
-    return 0;
+    return context.status;
 }
 
 }  // namespace vm::app

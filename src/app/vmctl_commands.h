@@ -20,6 +20,8 @@ struct VmctlContext {
     std::function<Result<>(const Paths&)> action;
     // --json of that subcommand.
     bool json = false;
+    // What to exit with when the action succeeded as a call.
+    int status = 0;
     // What has been done by then, for the error when standard output does not take the result.
     std::string done = "what was asked for has been done";
 
@@ -36,6 +38,8 @@ void add_message_commands(CLI::App& message, VmctlContext& context);
 void add_message_export(CLI::App& message, VmctlContext& context);
 void add_queue_commands(CLI::App& queue, VmctlContext& context);
 void add_status_command(CLI::App& program, VmctlContext& context);
+void add_sync_commands(CLI::App& program, VmctlContext& context);
+void add_watch_command(CLI::App& program, VmctlContext& context);
 
 // The program: parses, acts, prints. Returns the exit status.
 int run_vmctl(int argc, char** argv);

@@ -1,4 +1,4 @@
-// vmctl message list, show, history, mark, move, delete, restore.
+// vmctl message list, show, history, mark, urgent, move, delete, restore.
 #include "agent/control.h"
 #include "app/vmctl_commands.h"
 #include "app/vmctl_output.h"
@@ -154,6 +154,21 @@ void add_message_commands(CLI::App& message, VmctlContext& context) {
     states->add_flag_callback(
         "--new", [] {}, "It is new again");  // one of them: not --read
     states->require_option(1);
+
+    const auto urgent = std::make_shared<bool>(false);
+    sub = takes_id(context.command(message, "urgent", "Make a message urgent, or no longer",
+                                   "vmctl message urgent 01KAM8Q3V5X6Y7Z8A9B0C1D2E3 --set",
+                                   [&context, id, urgent](const Paths& paths) {
+                                       return change_message(
+                                           paths, *id, context.json, [&](Store& store) {
+                                               return store.set_urgent(*id, *urgent);
+                                           });
+                                   }));
+    CLI::Option_group* urgency = sub->add_option_group("Urgency", "One of");
+    urgency->add_flag("--set", *urgent, "It is urgent");
+    urgency->add_flag_callback(
+        "--clear", [] {}, "It is not");  // one of them: not --set
+    urgency->require_option(1);
 
     const auto folder = std::make_shared<std::string>();
     sub = takes_id(context.command(message, "move", "Move a message to a folder of the unit",

@@ -68,7 +68,8 @@ Result<> retry(const Paths& paths, std::vector<std::string> ids, bool json) {
         else
             first_error = done.error();
     }
-    for (const std::string& mailbox : mailboxes) agent::poke(paths, mailbox, agent::Request::kRetry);
+    for (const std::string& mailbox : mailboxes)
+        agent::poke(paths, mailbox, agent::Request::kRetry);
     const std::size_t count = retried.size();
     if (json)
         print_json(std::cout, {{"retried", std::move(retried)}});

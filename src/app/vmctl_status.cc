@@ -17,6 +17,8 @@ namespace {
 
 struct State {
     std::string state, reason;
+    bool idle = false, condstore = false, qresync = false;
+    TimeMs last_sync = 0;
 };
 
 // What holds for all mailboxes.
@@ -33,7 +35,8 @@ Result<Unit> look_at_unit(const Paths& paths, store::Store& store) {
     unit.agent_running = agent::agent_running(paths);
     VM_ASSIGN(const std::vector<store::MailboxStatus> statuses, store.statuses());
     for (const store::MailboxStatus& status : statuses)
-        unit.known[status.mailbox] = {status.state, status.reason};
+        unit.known[status.mailbox] = {status.state,     status.reason,  status.idle,
+                                      status.condstore, status.qresync, status.last_sync};
     const auto misc = config::load_misc(paths);
     if (!misc) {
         unit.problem = misc.error().text();
@@ -64,7 +67,10 @@ State state_of(const Paths& paths, const Unit& unit, const std::string& mailbox)
     const auto known = unit.known.find(mailbox);
     // What the agent said before Email Integration was set to Yes is of no use now.
     if (known == unit.known.end() || known->second.state == "off") return {"ok", ""};
-    return known->second;
+    State state = known->second;
+    // Nobody waits for the server now.
+    state.idle = state.idle && unit.agent_running;
+    return state;
 }
 
 Json mailbox_json(const std::string& mailbox, const State& state,
@@ -81,10 +87,10 @@ Json mailbox_json(const std::string& mailbox, const State& state,
             {"failed", counts.failed},
             {"uncertain", counts.uncertain},
             {"linked", counts.linked},
-            {"idle", false},
-            {"condstore", false},
-            {"qresync", false},
-            {"last_sync", nullptr}};
+            {"idle", state.idle},
+            {"condstore", state.condstore},
+            {"qresync", state.qresync},
+            {"last_sync", state.last_sync > 0 ? Json(format_rfc3339(state.last_sync)) : Json()}};
 }
 
 Result<> status(const Paths& paths, bool json) {
@@ -98,7 +104,7 @@ Result<> status(const Paths& paths, bool json) {
             mailboxes.push_back(mailbox);
     Json all = Json::array();
     Table table({"MAILBOX", "STATE", "NEW", "OLD", "QUEUED", "SENDING", "SENT", "DEFERRED",
-                 "FAILED", "UNCERTAIN", "LINKED", "REASON"});
+                 "FAILED", "UNCERTAIN", "LINKED", "IDLE", "LAST SYNC", "REASON"});
     for (const std::string& mailbox : mailboxes) {
         VM_ASSIGN(const store::MailboxCounts c, store->counts(mailbox));
         const State state = state_of(paths, unit, mailbox);
@@ -107,6 +113,8 @@ Result<> status(const Paths& paths, bool json) {
         for (const std::int64_t n : {c.new_messages, c.old_messages, c.queued, c.sending, c.sent,
                                      c.deferred, c.failed, c.uncertain, c.linked})
             row.push_back(std::to_string(n));
+        row.push_back(state.idle ? "yes" : "no");
+        row.push_back(state.last_sync > 0 ? short_time(state.last_sync) : "-");
         row.push_back(state.reason);
         table.add(std::move(row));
     }

@@ -1,0 +1,174 @@
+// vmctl sync, release.
+#include "agent/control.h"
+#include "agent/inspect.h"
+#include "agent/master.h"
+#include "agent/sync_run.h"
+#include "app/vmctl_commands.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "store/store.h"
+
+#include <algorithm>
+#include <iostream>
+#include <memory>
+#include <poll.h>
+#include <set>
+
+namespace vm::app {
+
+namespace {
+
+// An agent that has not answered by then is busy with something that takes its time.
+constexpr std::int64_t kPatienceMs = 600'000;
+
+struct SyncOptions {
+    std::string mailbox;
+    bool dry_run = false, backfill = false;
+};
+
+std::optional<std::string> only(const SyncOptions& options) {
+    if (options.mailbox.empty()) return std::nullopt;
+    return options.mailbox;
+}
+
+Result<> check_mailbox(const Paths& paths, const std::string& number) {
+    if (!is_mailbox_number(number))
+        return fail(ErrorKind::kUsage, "mailbox", number, "a mailbox number is 1 to 8 digits");
+    VM_ASSIGN(const std::vector<std::string> numbers, config::list_mailboxes(paths));
+    if (std::find(numbers.begin(), numbers.end(), number) == numbers.end())
+        return fail(ErrorKind::kNoInput, "mailbox", number, "there is no such mailbox",
+                    "vmconfig mailbox list shows those there are");
+    return {};
+}
+
+// The mailboxes to look at: the one that was named, or all that are synchronised.
+Result<std::set<std::string>> mailboxes_of(const Paths& paths, const SyncOptions& options) {
+    VM_ASSIGN(const config::MiscSetup misc, config::load_misc(paths));
+    if (!misc.use_email_integration)
+        return fail(ErrorKind::kConfig, "sync", "the unit", "g_bUseEmailIntegration is False");
+    std::set<std::string> out;
+    if (!options.mailbox.empty()) {
+        VM_ASSIGN(const config::MailboxOptions mailbox,
+                  config::load_mailbox(paths, options.mailbox));
+        const std::string why = agent::why_not_synchronised(mailbox, misc);
+        if (!why.empty()) return fail(ErrorKind::kConfig, "sync", options.mailbox, why);
+        out.insert(options.mailbox);
+        return out;
+    }
+    VM_ASSIGN(const std::vector<std::string> numbers, config::list_mailboxes(paths));
+    for (const std::string& number : numbers) {
+        const auto mailbox = config::load_mailbox(paths, number);
+        if (!mailbox)
+            warn(mailbox.error().text());
+        else if (agent::why_not_synchronised(*mailbox, misc).empty())
+            out.insert(number);
+    }
+    return out;
+}
+
+// Puts what was never sent, because Email Integration was off, into the queue.
+Result<> backfill(const Paths& paths, store::Store& store, const std::set<std::string>& mailboxes) {
+    int count = 0;
+    for (const std::string& mailbox : mailboxes) {
+        VM_ASSIGN(const std::vector<MessageRecord> records,
+                  store.list({mailbox, std::nullopt, false}));
+        for (const MessageRecord& record : records)
+            if (record.delivery.state == DeliveryState::kOff &&
+                store.retry(record.message.id).has_value())
+                ++count;
+        agent::poke(paths, mailbox);
+    }
+    std::cout << count << (count == 1 ? " message is" : " messages are") << " in the queue now.\n";
+    return {};
+}
+
+// Asks the running agent and waits for its answers, which it leaves in the mailboxes' status.
+Result<> ask_agent(const Paths& paths, store::Store& store, std::set<std::string> waiting,
+                   VmctlContext& context) {
+    const TimeMs asked = system_clock().now();
+    const std::int64_t give_up = system_clock().steady_ms() + kPatienceMs;
+    for (const std::string& mailbox : waiting) agent::poke(paths, mailbox, agent::Request::kSync);
+    for (int i = 0; !waiting.empty(); ++i) {
+        ::poll(nullptr, 0, std::min(5 + i, 50));
+        VM_ASSIGN(const std::vector<store::MailboxStatus> statuses, store.statuses());
+        for (const store::MailboxStatus& status : statuses) {
+            if (status.answered < asked || waiting.erase(status.mailbox) == 0) continue;
+            if (status.state == "ok") {
+                std::cout << status.mailbox << ": in step\n";
+                continue;
+            }
+            warn(status.mailbox + ": " + status.state + ": " + status.reason);
+            context.status = exit_status(ErrorKind::kRetryLater);
+        }
+        if (waiting.empty()) break;
+        if (i % 20 == 19 && !agent::agent_running(paths))
+            return fail(ErrorKind::kUnavailable, "sync", *waiting.begin(), "the agent has stopped",
+                        "run it again");
+        if (system_clock().steady_ms() > give_up)
+            return fail(ErrorKind::kRetryLater, "sync", *waiting.begin(),
+                        "the agent has not come to it in 10 minutes; it goes on",
+                        "vmctl status shows how it stands");
+    }
+    return {};
+}
+
+Result<> sync(const Paths& paths, const SyncOptions& options, VmctlContext& context) {
+    if (!options.mailbox.empty()) VM_TRY(check_mailbox(paths, options.mailbox));
+    if (options.dry_run) {
+        VM_ASSIGN(context.status, agent::run_in_child([&] {
+                      return agent::print_sync_plan(paths, only(options), "vmctl");
+                  }));
+        return {};
+    }
+    VM_ASSIGN(const std::set<std::string> mailboxes, mailboxes_of(paths, options));
+    {
+        VM_ASSIGN(const std::unique_ptr<store::Store> store, store::Store::open(paths));
+        if (options.backfill) VM_TRY(backfill(paths, *store, mailboxes));
+        if (mailboxes.empty()) {
+            std::cout << "No mailbox is synchronised.\n";
+            return {};
+        }
+        if (agent::agent_running(paths)) return ask_agent(paths, *store, mailboxes, context);
+    }
+    std::cout.flush();
+    agent::MasterOptions master{paths, true, true, only(options), false, {}};
+    VM_ASSIGN(context.status, agent::run_master(master));
+    return {};
+}
+
+Result<> release(const Paths& paths, const std::string& mailbox, bool keep) {
+    VM_TRY(check_mailbox(paths, mailbox));
+    VM_ASSIGN(const std::unique_ptr<store::Store> store, store::Store::open(paths));
+    VM_TRY(store->release(mailbox, keep));
+    agent::poke(paths, mailbox);
+    std::cout << mailbox << ": released; "
+              << (keep ? "messages whose mail is gone are kept\n"
+                       : "messages whose mail is gone are deleted\n");
+    return {};
+}
+
+}  // namespace
+
+void add_sync_commands(CLI::App& program, VmctlContext& context) {
+    const auto options = std::make_shared<SyncOptions>();
+    CLI::App* sub = context.command(
+        program, "sync", "Look at the accounts now, and wait until they are in step with the phone",
+        "vmctl sync 101 --dry-run",
+        [&context, options](const Paths& paths) { return sync(paths, *options, context); });
+    sub->add_option("NNN", options->mailbox, "Mailbox (default: all that are synchronised)");
+    auto* dry_run = sub->add_flag("--dry-run", options->dry_run,
+                                  "Print what would be done, and change nothing");
+    sub->add_flag("--backfill", options->backfill,
+                  "First queue what was never sent because Email Integration was off")
+        ->excludes(dry_run);
+
+    const auto mailbox = std::make_shared<std::string>();
+    const auto keep = std::make_shared<bool>(false);
+    sub = context.command(
+        program, "release", "Take a mailbox off hold: let held deletions go", "vmctl release 101",
+        [mailbox, keep](const Paths& paths) { return release(paths, *mailbox, *keep); });
+    sub->add_option("NNN", *mailbox, "Mailbox")->required();
+    sub->add_flag("--keep", *keep, "Keep the messages whose mail is gone");
+}
+
+}  // namespace vm::app
