@@ -33,11 +33,38 @@ const MailCopy* copy_at(const SyncMessage& message, const Link& place) {
     return nullptr;
 }
 
-// A copy that is not flagged \Deleted, but for the one at `besides`.
-const MailCopy* live_copy(const SyncMessage& message, const Link* besides = nullptr) {
+// A copy that is not flagged \Deleted.
+const MailCopy* live_copy(const SyncMessage& message) {
     for (const MailCopy& copy : message.copies)
-        if (!copy.flags.deleted && (besides == nullptr || copy.place != *besides)) return &copy;
+        if (!copy.flags.deleted) return &copy;
     return nullptr;
+}
+
+// Where a message's mail went that was linked to `from`: it has another number in the same folder,
+// or was found just now. Not a second copy that was known before, which did not take its place.
+const MailCopy* moved_copy(const SyncMessage& message, const Link& from) {
+    const MailCopy* found = nullptr;
+    for (const MailCopy& copy : message.copies) {
+        if (copy.flags.deleted) continue;
+        if (copy.place.folder == from.folder && copy.place.uidvalidity != from.uidvalidity)
+            return &copy;
+        if (copy.fresh && found == nullptr) found = &copy;
+    }
+    return found;
+}
+
+// The live copy that is the message's mail. When the linked one is gone, a second copy may stand in
+// for it; to be deleted with it, it may not.
+const MailCopy* its_mail(const SyncMessage& message) {
+    if (!message.agreed) {
+        const MailCopy* found = moved_copy(message, Link{});
+        return found != nullptr ? found : live_copy(message);
+    }
+    const Link& link = message.agreed->link;
+    const MailCopy* copy = copy_at(message, link);
+    if (copy != nullptr && !copy->flags.deleted) return copy;
+    copy = moved_copy(message, link);
+    return copy != nullptr || is_deleted(message) ? copy : live_copy(message);
 }
 
 // What to do about one attribute that exists on both sides.
@@ -120,7 +147,7 @@ void Decider::classify(const SyncMessage& message) {
         gone_.push_back(&message);
         return;
     }
-    const bool alive = live_copy(message) != nullptr;
+    const bool alive = its_mail(message) != nullptr;
     if (!message.agreed) {
         if (!message.copies.empty()) present_.push_back(&message);
         return;
@@ -145,7 +172,7 @@ void Decider::judge_missing() {
     for (const Missing& missing : missing_)
         if (!is_deleted(*missing.message)) ++(missing.lost_place ? lost : vanished);
     for (const SyncMessage* message : present_)
-        if (message->agreed && !is_deleted(*message) && live_copy(*message) == nullptr) ++vanished;
+        if (message->agreed && !is_deleted(*message) && its_mail(*message) == nullptr) ++vanished;
 
     const bool free = policy_.released || policy_.keep_missing || hold_;
     const std::size_t missing = lost + vanished;
@@ -172,6 +199,10 @@ void Decider::judge_missing() {
 
 void Decider::settle_missing(const Missing& missing) {
     const SyncMessage& message = *missing.message;
+    if (is_deleted(message) && live_copy(message) != nullptr) {
+        act(Kind::kAgreeGone, message, "its mail is gone; a second copy is left alone");
+        return;
+    }
     if (policy_.keep_missing || (missing.lost_place && !policy_.released)) {
         act(Kind::kUnlink, message,
             missing.lost_place
@@ -191,17 +222,12 @@ void Decider::present(const SyncMessage& message) {
         // As it was pushed: what is different on either side is that side's change.
         base.unit_folder = kInboxFolder;
     }
-    const MailCopy* at_link = message.agreed ? copy_at(message, base.link) : nullptr;
-    const MailCopy* copy = at_link != nullptr && !at_link->flags.deleted ? at_link : nullptr;
-    if (copy == nullptr) copy = live_copy(message);
-    if (copy != nullptr) {
+    if (const MailCopy* copy = its_mail(message)) {
         report_others(message, *copy);
         if (is_deleted(message)) {
             // Also one that is linked only now: the phone was faster than the mail.
-            if (!message.agreed) {
-                base.link = copy->place;
-                link(message, base, "");
-            }
+            base.link = copy->place;
+            link(message, base, "");
             if (!hold_) act(Kind::kRemoveMail, message).copy = *copy;
             return;
         }
