@@ -236,7 +236,7 @@ void Decider::present(const SyncMessage& message) {
     }
     // Every copy carries \Deleted; one elsewhere may have taken its place, which only a complete
     // listing can tell.
-    if (!scope_.complete || (hold_ && !is_deleted(message))) return;
+    if (!scope_.complete || hold_) return;
     if (!message.agreed) {
         // Marked before it was ever seen here; one that was seen so and kept stays.
         if (policy_.keep_missing || !message.copies.front().fresh) return;
