@@ -318,9 +318,10 @@ void Decider::after_deletion(const SyncMessage& message) {
     const MailCopy* at_link = copy_at(message, place);
     const MailCopy* back = at_link != nullptr && !at_link->flags.deleted ? at_link : nullptr;
     const bool deleted = is_deleted(message);
-    for (const MailCopy& copy : message.copies)
-        // A second copy that was known before did not come back.
-        if (back == nullptr && !copy.flags.deleted && (copy.fresh || !deleted)) back = &copy;
+    // A second copy that was known before did not come back; it may stand in for a restored one,
+    // when it is known to be there still.
+    if (back == nullptr) back = moved_copy(message, Link{}, false);
+    if (back == nullptr && !deleted && scope_.complete) back = live_copy(message);
     Agreed after = *message.agreed;
     after.gone = false;
     if (back != nullptr) {
