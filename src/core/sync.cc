@@ -33,11 +33,50 @@ const MailCopy* copy_at(const SyncMessage& message, const Link& place) {
     return nullptr;
 }
 
-// A copy that is not flagged \Deleted, but for the one at `besides`.
-const MailCopy* live_copy(const SyncMessage& message, const Link* besides = nullptr) {
+// A copy that is not flagged \Deleted.
+const MailCopy* live_copy(const SyncMessage& message) {
     for (const MailCopy& copy : message.copies)
-        if (!copy.flags.deleted && (besides == nullptr || copy.place != *besides)) return &copy;
+        if (!copy.flags.deleted) return &copy;
     return nullptr;
+}
+
+// Where a message's mail went that was linked to `from`: it has another number in the same folder,
+// or was found just now. Not a second copy that was known before, which did not take its place.
+const MailCopy* moved_copy(const SyncMessage& message, const Link& from, bool deleted) {
+    const MailCopy* found = nullptr;
+    for (const MailCopy& copy : message.copies) {
+        if (copy.flags.deleted != deleted) continue;
+        if (copy.place.folder == from.folder && copy.place.uidvalidity != from.uidvalidity)
+            return &copy;
+        if (copy.fresh && found == nullptr) found = &copy;
+    }
+    return found;
+}
+
+// The live copy that is the message's mail. When the linked one is gone, a second copy may stand in
+// for it; to be deleted with it, it may not.
+const MailCopy* its_mail(const SyncMessage& message) {
+    if (!message.agreed) {
+        const MailCopy* found = moved_copy(message, Link{}, false);
+        return found != nullptr ? found : live_copy(message);
+    }
+    const Link& link = message.agreed->link;
+    const MailCopy* copy = copy_at(message, link);
+    if (copy != nullptr && !copy->flags.deleted) return copy;
+    copy = moved_copy(message, link, false);
+    return copy != nullptr || is_deleted(message) ? copy : live_copy(message);
+}
+
+// The copy flagged \Deleted that is the message's mail, when it has no live one.
+const MailCopy* marked_mail(const SyncMessage& message) {
+    if (message.agreed) {
+        const MailCopy* copy = copy_at(message, message.agreed->link);
+        return copy != nullptr ? copy : moved_copy(message, message.agreed->link, true);
+    }
+    // One that was seen so before, and kept, stays.
+    const bool seen_before = std::any_of(message.copies.begin(), message.copies.end(),
+                                         [](const MailCopy& copy) { return !copy.fresh; });
+    return seen_before || message.copies.empty() ? nullptr : &message.copies.front();
 }
 
 // What to do about one attribute that exists on both sides.
@@ -120,15 +159,11 @@ void Decider::classify(const SyncMessage& message) {
         gone_.push_back(&message);
         return;
     }
-    const bool alive = live_copy(message) != nullptr;
-    if (!message.agreed) {
-        if (!message.copies.empty()) present_.push_back(&message);
-        return;
-    }
-    if (alive || copy_at(message, message.agreed->link) != nullptr) {
+    if (its_mail(message) != nullptr || marked_mail(message) != nullptr) {
         present_.push_back(&message);
         return;
     }
+    if (!message.agreed) return;
     const auto folder = scope_.folders.find(message.agreed->link.folder);
     const bool lost =
         folder == scope_.folders.end() || folder->second != message.agreed->link.uidvalidity;
@@ -144,8 +179,11 @@ void Decider::judge_missing() {
         if (message.agreed && !message.agreed->gone && !is_deleted(message)) ++linked;
     for (const Missing& missing : missing_)
         if (!is_deleted(*missing.message)) ++(missing.lost_place ? lost : vanished);
-    for (const SyncMessage* message : present_)
-        if (message->agreed && !is_deleted(*message) && live_copy(*message) == nullptr) ++vanished;
+    for (const SyncMessage* message : present_) {
+        if (is_deleted(*message) || its_mail(*message) != nullptr) continue;
+        ++vanished;
+        if (!message->agreed) ++linked;  // by this pass
+    }
 
     const bool free = policy_.released || policy_.keep_missing || hold_;
     const std::size_t missing = lost + vanished;
@@ -172,6 +210,10 @@ void Decider::judge_missing() {
 
 void Decider::settle_missing(const Missing& missing) {
     const SyncMessage& message = *missing.message;
+    if (is_deleted(message) && live_copy(message) != nullptr) {
+        act(Kind::kAgreeGone, message, "its mail is gone; a second copy is left alone");
+        return;
+    }
     if (policy_.keep_missing || (missing.lost_place && !policy_.released)) {
         act(Kind::kUnlink, message,
             missing.lost_place
@@ -191,36 +233,30 @@ void Decider::present(const SyncMessage& message) {
         // As it was pushed: what is different on either side is that side's change.
         base.unit_folder = kInboxFolder;
     }
-    const MailCopy* at_link = message.agreed ? copy_at(message, base.link) : nullptr;
-    const MailCopy* copy = at_link != nullptr && !at_link->flags.deleted ? at_link : nullptr;
-    if (copy == nullptr) copy = live_copy(message);
-    if (copy != nullptr) {
+    if (const MailCopy* copy = its_mail(message)) {
         report_others(message, *copy);
         if (is_deleted(message)) {
             // Also one that is linked only now: the phone was faster than the mail.
-            if (!message.agreed) {
-                base.link = copy->place;
-                link(message, base, "");
-            }
+            base.link = copy->place;
+            link(message, base, "");
             if (!hold_) act(Kind::kRemoveMail, message).copy = *copy;
             return;
         }
         merge_live(message, base, *copy);
         return;
     }
-    // Every copy carries \Deleted; one elsewhere may have taken its place, which only a complete
-    // listing can tell.
-    if (!scope_.complete || (hold_ && !is_deleted(message))) return;
-    if (!message.agreed) {
-        // Marked before it was ever seen here; one that was seen so and kept stays.
-        if (policy_.keep_missing || !message.copies.front().fresh) return;
-        base.link = message.copies.front().place;
+    const bool keep = policy_.keep_missing && !is_deleted(message);
+    // Linked at once: another pass would not know it for the message's any more.
+    if (!keep) {
+        base.link = marked_mail(message)->place;
         link(message, base, "");
     }
-    if (policy_.keep_missing && !is_deleted(message))
-        act(Kind::kUnlink, message, "its mail is marked as deleted; kept");
-    else
+    // One elsewhere may have taken its place, which only a complete listing can tell.
+    if (!scope_.complete || hold_) return;
+    if (!keep)
         delete_local(message, "its mail is marked as deleted in the account");
+    else if (message.agreed)
+        act(Kind::kUnlink, message, "its mail is marked as deleted; kept");
 }
 
 void Decider::report_others(const SyncMessage& message, const MailCopy& linked) {
@@ -282,9 +318,10 @@ void Decider::after_deletion(const SyncMessage& message) {
     const MailCopy* at_link = copy_at(message, place);
     const MailCopy* back = at_link != nullptr && !at_link->flags.deleted ? at_link : nullptr;
     const bool deleted = is_deleted(message);
-    for (const MailCopy& copy : message.copies)
-        // A second copy that was known before did not come back.
-        if (back == nullptr && !copy.flags.deleted && (copy.fresh || !deleted)) back = &copy;
+    // A second copy that was known before did not come back; it may stand in for a restored one,
+    // when it is known to be there still.
+    if (back == nullptr) back = moved_copy(message, Link{}, false);
+    if (back == nullptr && !deleted && scope_.complete) back = live_copy(message);
     Agreed after = *message.agreed;
     after.gone = false;
     if (back != nullptr) {

@@ -47,7 +47,9 @@ struct Agreed {
 struct MailCopy {
     Link place;
     MailFlags flags;
-    bool fresh = false;  // found by this pass
+    // Found by this pass. Not one in a folder that has another UIDVALIDITY now and had a copy of it
+    // before: that is the same one.
+    bool fresh = false;
 };
 
 // One of the unit's messages with all that is known of it.
