@@ -21,8 +21,9 @@
 //   uncertain | give_up     -> failed
 //   failed    | requeue     -> queued
 //   sent      | resend      -> queued       restored on the phone, and gone from the account
-//   queued    | found       -> sent         (also deferred, failed) seen in the account: an earlier
-//                                           attempt had arrived after all
+//   queued    | found       -> sent         seen in the account: an earlier attempt had arrived
+//   deferred  | found       -> sent         after all
+//   failed    | found       -> sent
 //
 // Every other pair is refused. tests/core enumerates all of them.
 #ifndef VM_CORE_DELIVERY_H

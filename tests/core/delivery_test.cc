@@ -18,8 +18,9 @@ using E = DeliveryEvent;
 
 const std::vector<S> kStates{S::kOff,      S::kQueued, S::kSending,  S::kSent,
                              S::kDeferred, S::kFailed, S::kUncertain};
-const std::vector<E> kEvents{E::kIntent,  E::kAccepted, E::kDeferral, E::kFailure,   E::kReplyLost,
-                             E::kRestart, E::kFound,    E::kRequeue,  E::kSwitchOff, E::kGiveUp};
+const std::vector<E> kEvents{E::kIntent,    E::kAccepted, E::kDeferral, E::kFailure,
+                             E::kReplyLost, E::kRestart,  E::kFound,    E::kRequeue,
+                             E::kSwitchOff, E::kGiveUp,   E::kResend};
 
 // The transitions as the comment of core/delivery.h tells them.
 std::map<std::pair<std::string, std::string>, std::string> documented() {
@@ -41,7 +42,8 @@ class DeliveryTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(DeliveryTest);
     CPPUNIT_TEST(every_pair_does_what_the_header_says);
     CPPUNIT_TEST(only_a_sending_delivery_has_an_outcome);
-    CPPUNIT_TEST(sent_is_the_end);
+    CPPUNIT_TEST(only_a_restored_message_is_sent_after_it_was_sent);
+    CPPUNIT_TEST(what_is_seen_in_the_account_was_sent);
     CPPUNIT_TEST(nothing_unsure_becomes_unsent);
     CPPUNIT_TEST(names_come_back);
     CPPUNIT_TEST(what_may_have_arrived_stays_uncertain);
@@ -76,8 +78,23 @@ class DeliveryTest : public CppUnit::TestFixture {
                 CPPUNIT_ASSERT_EQUAL(state == S::kSending, next_state(state, event).has_value());
     }
 
-    void sent_is_the_end() {
-        for (const E event : kEvents) CPPUNIT_ASSERT(!next_state(S::kSent, event));
+    void only_a_restored_message_is_sent_after_it_was_sent() {
+        for (const E event : kEvents)
+            CPPUNIT_ASSERT_EQUAL(event == E::kResend, next_state(S::kSent, event).has_value());
+        for (const S state : kStates)
+            CPPUNIT_ASSERT_EQUAL(state == S::kSent, next_state(state, E::kResend).has_value());
+        CPPUNIT_ASSERT(next_state(S::kSent, E::kResend) == S::kQueued);
+    }
+
+    // Whatever was thought of it, and unless an attempt is under way or nobody wants it sent.
+    void what_is_seen_in_the_account_was_sent() {
+        for (const S state : kStates) {
+            const auto next = next_state(state, E::kFound);
+            const bool open = state == S::kQueued || state == S::kDeferred || state == S::kFailed ||
+                              state == S::kUncertain;
+            CPPUNIT_ASSERT_EQUAL(open, next.has_value());
+            CPPUNIT_ASSERT(!next || *next == S::kSent);
+        }
     }
 
     // Nothing but an answer leads out of "uncertain" into a state that is sent again as if it never

@@ -238,6 +238,7 @@ class MessagesTest : public CppUnit::TestFixture {
         for (int i = 0; i < 2; ++i) good(store->mark(id, MessageState::kRead));
         for (int i = 0; i < 2; ++i) good(store->move(id, "Saved"));
         for (int i = 0; i < 2; ++i) good(store->mark(id, MessageState::kNew));
+        for (int i = 0; i < 2; ++i) good(store->set_urgent(id, true));
         for (int i = 0; i < 2; ++i) good(store->remove(id));
         for (int i = 0; i < 2; ++i) good(store->restore(id));
         CPPUNIT_ASSERT(kind_of(store->mark(id, MessageState::kDeleted)) == ErrorKind::kUsage);
@@ -248,8 +249,8 @@ class MessagesTest : public CppUnit::TestFixture {
                     std::to_string(entry.time) + " ";
         CPPUNIT_ASSERT_EQUAL(
             std::string("added:>new@7000 delivery:>queued@7000 state:new>read@7001 "
-                        "folder:INBOX>Saved@7001 state:read>new@7001 state:new>deleted@7001 "
-                        "state:deleted>new@7001 "),
+                        "folder:INBOX>Saved@7001 state:read>new@7001 urgent:no>yes@7001 "
+                        "state:new>deleted@7001 state:deleted>new@7001 "),
             told);
     }
 
@@ -266,6 +267,7 @@ class MessagesTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(fs::exists(store->media_path(deleted)));
         CPPUNIT_ASSERT(kind_of(store->mark(id, MessageState::kNew)) == ErrorKind::kMessage);
         CPPUNIT_ASSERT(kind_of(store->move(id, "Saved")) == ErrorKind::kMessage);
+        CPPUNIT_ASSERT(kind_of(store->set_urgent(id, true)) == ErrorKind::kMessage);
         CPPUNIT_ASSERT(kind_of(store->retry(id)) == ErrorKind::kMessage);
         CPPUNIT_ASSERT(good(store->due()).empty() && good(store->pending("101")).empty());
 
@@ -304,6 +306,7 @@ class MessagesTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT(kind_of(store->history(id)) == ErrorKind::kNoInput);
             CPPUNIT_ASSERT(kind_of(store->mark(id, MessageState::kRead)) == ErrorKind::kNoInput);
             CPPUNIT_ASSERT(kind_of(store->move(id, "x")) == ErrorKind::kNoInput);
+            CPPUNIT_ASSERT(kind_of(store->set_urgent(id, true)) == ErrorKind::kNoInput);
             CPPUNIT_ASSERT(kind_of(store->remove(id)) == ErrorKind::kNoInput);
             CPPUNIT_ASSERT(kind_of(store->restore(id)) == ErrorKind::kNoInput);
             CPPUNIT_ASSERT(kind_of(store->retry(id)) == ErrorKind::kNoInput);

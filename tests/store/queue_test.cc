@@ -32,6 +32,7 @@ class QueueTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(processes_share_out_the_intents);
     CPPUNIT_TEST(history_keeps_the_words_of_the_server);
     CPPUNIT_TEST(status_is_written_when_it_changes);
+    CPPUNIT_TEST(the_last_pass_is_written_once_a_minute);
     CPPUNIT_TEST(counts_what_is_not_deleted);
     CPPUNIT_TEST(names_the_mailboxes_with_unfinished_deliveries);
     CPPUNIT_TEST(the_change_mark_moves_with_the_commits_of_others);
@@ -121,7 +122,7 @@ class QueueTest : public CppUnit::TestFixture {
             }
         }
         const std::string id = message_in(*store, root, D::kQueued);
-        for (const E event : {E::kIntent, E::kRequeue})
+        for (const E event : {E::kIntent, E::kRequeue, E::kResend})
             CPPUNIT_ASSERT(kind_of(store->record_outcome({id, event, "", 0})) == ErrorKind::kUsage);
     }
 
@@ -368,6 +369,38 @@ class QueueTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(kStart + 1, all[1].changed);
     }
 
+    void the_last_pass_is_written_once_a_minute() {
+        const Root root;
+        ManualClock clock(kStart);
+        const auto store = root.open(clock), reader = root.open();
+        MailboxStatus status{"101", "ok", ""};
+        status.last_sync = 5000;
+        good(store->set_status(status));
+        clock.advance(1);
+        const std::int64_t mark = good(reader->change_mark());
+        for (const TimeMs later : {5000, 5001, 65000, 4000}) {
+            status.last_sync = later;
+            status.changed = later;  // the store's business
+            good(store->set_status(status));
+            CPPUNIT_ASSERT_EQUAL(mark, good(reader->change_mark()));
+            CPPUNIT_ASSERT_EQUAL(TimeMs{5000}, good(reader->statuses()).front().last_sync);
+        }
+        status.last_sync = 65001;
+        good(store->set_status(status));
+        CPPUNIT_ASSERT_EQUAL(TimeMs{65001}, good(reader->statuses()).front().last_sync);
+        for (bool MailboxStatus::*const flag :
+             {&MailboxStatus::idle, &MailboxStatus::condstore, &MailboxStatus::qresync}) {
+            status.*flag = true;
+            good(store->set_status(status));
+            CPPUNIT_ASSERT(good(reader->statuses()).front().*flag);
+        }
+        // None of this is another state.
+        CPPUNIT_ASSERT_EQUAL(kStart, good(reader->statuses()).front().changed);
+        status.reason = "slow";
+        good(store->set_status(status));
+        CPPUNIT_ASSERT_EQUAL(kStart + 1, good(reader->statuses()).front().changed);
+    }
+
     void counts_what_is_not_deleted() {
         const Root root;
         const auto store = root.open();
@@ -379,8 +412,11 @@ class QueueTest : public CppUnit::TestFixture {
         good(store->add(root.message("102")));
         good(store->mark(ids[0], MessageState::kRead));
         good(store->remove(ids[2]));
-        *good(open_database(root.paths)) << "INSERT INTO links VALUES (:id, 'INBOX', 1, 1)",
-            soci::use(ids[3]);
+        const auto sql = good(open_database(root.paths));
+        for (const int gone : {0, 1})
+            *sql << "INSERT INTO links (message_id, folder, uidvalidity, uid, gone)"
+                    " VALUES (:id, 'INBOX', 1, 1, :gone)",
+                soci::use(ids[gone == 0 ? 3 : 4]), soci::use(gone);
 
         const MailboxCounts counts = good(store->counts("101"));
         CPPUNIT_ASSERT_EQUAL(std::int64_t{6}, counts.new_messages);

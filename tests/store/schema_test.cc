@@ -31,6 +31,12 @@ void dying_step(soci::session& sql) {
     sql << "ALTER TABLE messages ADD COLUMN colour TEXT";
     ::kill(::getpid(), SIGKILL);
 }
+void dying_version_2(soci::session& sql) {
+    migrations()[1](sql);
+    ::kill(::getpid(), SIGKILL);
+}
+
+const int kLatest = static_cast<int>(migrations().size());
 
 std::vector<Migration> with(Migration step) {
     std::vector<Migration> list = migrations();
@@ -63,6 +69,7 @@ class SchemaTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SchemaTest);
     CPPUNIT_TEST(a_fresh_store_and_an_old_one_end_alike);
     CPPUNIT_TEST(an_old_store_keeps_its_messages);
+    CPPUNIT_TEST(an_old_store_can_be_synchronised);
     CPPUNIT_TEST(a_failing_migration_leaves_the_old_version);
     CPPUNIT_TEST(a_process_killed_while_migrating_leaves_the_old_version);
     CPPUNIT_TEST(a_newer_store_is_refused);
@@ -93,19 +100,43 @@ class SchemaTest : public CppUnit::TestFixture {
             *sql << "SELECT colour FROM messages", soci::into(colour);
             CPPUNIT_ASSERT_EQUAL(std::string("blue"), colour);
             *sql << "ALTER TABLE messages DROP COLUMN colour";
-            *sql << "UPDATE schema_version SET version = 1";
+            *sql << "UPDATE schema_version SET version = :latest", soci::use(kLatest);
         }
-        const MessageRecord record = good(root.open()->get(kFixtureId));
+        const auto store = root.open();
+        const MessageRecord record = good(store->get(kFixtureId));
         CPPUNIT_ASSERT_EQUAL(std::string("Zoë"), record.message.caller_name);
         CPPUNIT_ASSERT(record.delivery.state == DeliveryState::kDeferred);
         CPPUNIT_ASSERT(record.link.has_value());
         CPPUNIT_ASSERT_EQUAL(4294967295U, record.link->uidvalidity);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, good(root.open()->history(kFixtureId)).size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, good(store->history(kFixtureId)).size());
+    }
+
+    void an_old_store_can_be_synchronised() {
+        const Root root;
+        write_version_1(root);
+        const auto store = root.open();
+        const auto messages = good(store->sync_messages("101"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, messages.size());
+        CPPUNIT_ASSERT(messages[0].copies.empty());
+        const Agreed& agreed = messages[0].agreed.value();
+        CPPUNIT_ASSERT_EQUAL(17U, agreed.link.uid);
+        CPPUNIT_ASSERT_EQUAL(std::string("INBOX"), agreed.unit_folder);
+        CPPUNIT_ASSERT(!agreed.seen && !agreed.flagged && !agreed.gone);
+        // Its messages are news, and what was known of its mailbox is kept.
+        const auto changes = good(store->changes_since(0));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, changes.size());
+        CPPUNIT_ASSERT_EQUAL(std::string("101"), changes[0].mailbox);
+        const auto status = good(store->statuses()).at(0);
+        CPPUNIT_ASSERT_EQUAL(std::string("error"), status.state);
+        CPPUNIT_ASSERT(!status.idle && status.last_sync == 0);
+        CPPUNIT_ASSERT(!good(store->waiting_told("101")));
+        CPPUNIT_ASSERT(good(store->sync_state("101")).on);
     }
 
     void a_failing_migration_leaves_the_old_version() {
         const Root root;
         write_version_1(root);
+        root.open();
         const auto sql = good(open_database(root.paths));
         const std::string before = schema_of(*sql);
         const auto failed = migrate(*sql, with(failing_step), "vm.db");
@@ -114,25 +145,33 @@ class SchemaTest : public CppUnit::TestFixture {
             std::string("bring the store up to date: vm.db: no such table: no_such_table"),
             failed.error().text());
         CPPUNIT_ASSERT_EQUAL(before, schema_of(*sql));
-        CPPUNIT_ASSERT_EQUAL(1, good(schema_version(*sql, "vm.db")));
+        CPPUNIT_ASSERT_EQUAL(kLatest, good(schema_version(*sql, "vm.db")));
     }
 
     void a_process_killed_while_migrating_leaves_the_old_version() {
         const Root root;
         write_version_1(root);
+        const std::string before = schema_of(*good(open_database(root.paths)));
+        die_while_migrating(root, {migrations()[0], dying_version_2});
+        const auto sql = good(open_database(root.paths));
+        CPPUNIT_ASSERT_EQUAL(1, good(schema_version(*sql, "vm.db")));
+        CPPUNIT_ASSERT_EQUAL(before, schema_of(*sql));
+        die_while_migrating(root, with(dying_step));
+        CPPUNIT_ASSERT_EQUAL(kLatest, good(schema_version(*sql, "vm.db")));
+        good(migrate(*sql, with(good_step), "vm.db"));
+        CPPUNIT_ASSERT_EQUAL(kLatest + 1, good(schema_version(*sql, "vm.db")));
+    }
+
+    static void die_while_migrating(const Root& root, const std::vector<Migration>& list) {
         const pid_t child = ::fork();
         if (child == 0) {
             const auto sql = open_database(root.paths);
-            if (sql) (void)migrate(**sql, with(dying_step), "vm.db");
+            if (sql) (void)migrate(**sql, list, "vm.db");
             ::_exit(0);
         }
         int status = 0;
         CPPUNIT_ASSERT_EQUAL(child, ::waitpid(child, &status, 0));
         CPPUNIT_ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-        const auto sql = good(open_database(root.paths));
-        CPPUNIT_ASSERT_EQUAL(1, good(schema_version(*sql, "vm.db")));
-        good(migrate(*sql, with(good_step), "vm.db"));
-        CPPUNIT_ASSERT_EQUAL(2, good(schema_version(*sql, "vm.db")));
     }
 
     void a_newer_store_is_refused() {
@@ -224,12 +263,17 @@ class SchemaTest : public CppUnit::TestFixture {
              {records + kWhereId, records + kWhereMailbox, records + kWhereQueue,
               records + kWherePending, std::string(kDue), std::string(kUnfinished),
               std::string(kSending), std::string(kHistory), std::string(kCounts),
-              std::string(kStatus)}) {
+              std::string(kStatus), std::string(kAgreed), std::string(kCopies),
+              std::string(kSyncState), std::string(kSyncFolders), std::string(kReported),
+              std::string(kPurgeable), std::string(kLastChange), std::string(kChangesSince),
+              std::string(kWaitingTold)}) {
             const std::string plan = plan_of(*sql, query);
             CPPUNIT_ASSERT_MESSAGE(query + "\n" + plan, plan.find("SEARCH") != std::string::npos &&
                                                             plan.find("SCAN") == std::string::npos);
         }
-        CPPUNIT_ASSERT(plan_of(*sql, records + kWhereMailbox).find("B-TREE") == std::string::npos);
+        for (const std::string& query : {records + kWhereMailbox, std::string(kHistory),
+                                         std::string(kSyncFolders), std::string(kChangesSince)})
+            CPPUNIT_ASSERT_MESSAGE(query, plan_of(*sql, query).find("B-TREE") == std::string::npos);
         // The check can fail.
         CPPUNIT_ASSERT(plan_of(*sql, records + kWhereAny).find("SCAN") != std::string::npos);
     }
