@@ -74,8 +74,10 @@ $(B)/bin/%: $(B)/obj/src/app/%_main.o $(APP_SHARED) $(LIBS_ALL)
 $(B)/lib/lib%.so: plugins/export.map
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CXX) -shared $(ALL_LDFLAGS) $(if $(SANITIZE),,-Wl,-z,defs) \
-	    -Wl,--version-script=plugins/export.map -o $@ $(filter %.o,$^) -l:libcurl.so.4 -lssl -lcrypto
+	    -Wl,--version-script=plugins/export.map -o $@ $(filter %.o,$^) -l:libcurl.so.4 -lssl -lcrypto $(PLUGIN_LIBS)
 $(foreach p,$(PLUGINS),$(eval $(B)/lib/lib$(p).so: $(call objs,plugins/$(p)) $(call objs,plugins/common)))
+
+$(B)/lib/libsmtpimap4.so: PLUGIN_LIBS = -letpan
 
 # Plugins that misbehave on purpose, for the tests.
 TEST_PLUGINS := $(patsubst tests/plugins/fixtures/%.cc,$(B)/test/lib%.so,$(wildcard tests/plugins/fixtures/*.cc))
@@ -88,9 +90,9 @@ $(B)/test/%_test: $(B)/obj/tests/main.o $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lrapidcheck -lcppunit $(TEST_LIBS) $(EXTERNAL)
 $(foreach t,$(TESTS),$(eval $(B)/test/$(t)_test: $(call objs,tests/$(t))))
-# The plugins' inside is tested by linking it: the connection, SMTP.
-$(B)/test/plugins_test: $(call objs,plugins/common)
-$(B)/test/plugins_test: TEST_LIBS = -l:libcurl.so.4 -lssl -lcrypto
+# The plugins' inside is tested by linking it: the connection, SMTP, IMAP.
+$(B)/test/plugins_test: $(call objs,plugins/common) $(filter-out %/plugin.o,$(call objs,plugins/smtpimap4))
+$(B)/test/plugins_test: TEST_LIBS = -l:libcurl.so.4 -letpan -lssl -lcrypto
 $(B)/test/app_test: $(APP_SHARED)
 
 TEST_PROGRAMS := $(foreach t,$(TESTS),$(if $(wildcard tests/$(t)/*.cc),$(B)/test/$(t)_test))

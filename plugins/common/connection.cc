@@ -84,7 +84,10 @@ Connection::Io Connection::read_line(std::string& line, Deadline deadline, Patie
 }
 
 Connection::Input Connection::input() {
-    if (!buffer_.empty()) return Input::kSome;
+    return buffer_.empty() ? poll() : Input::kSome;
+}
+
+Connection::Input Connection::poll() {
     switch (receive()) {
         case Wire::Status::kOk:
             return Input::kSome;

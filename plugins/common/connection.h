@@ -31,6 +31,8 @@ class Wire {
     virtual Status receive(char* buffer, std::size_t capacity, std::size_t& count) = 0;
     // Waits until there may be something to receive, or room to send if that is wanted.
     virtual void wait(bool for_room, std::chrono::milliseconds limit) = 0;
+    // The socket, for those who wait for input elsewhere; -1: there is none.
+    virtual int descriptor() const { return -1; }
     // The time that deadlines are held against.
     virtual Deadline now() const { return SteadyClock::now(); }
 };
@@ -74,8 +76,16 @@ class Connection {
     // Whether the server has said something that nobody asked for yet. Does not wait.
     Input input();
 
-  private:
+    // For protocols with other units than lines: what was received and not yet read, the part of it
+    // that was read, and more of it - awaited, or as much as there is (kNone: nothing came).
+    std::string_view received() const { return buffer_; }
+    void consume(std::size_t count) { buffer_.erase(0, count); }
     Io fill(Deadline deadline, Patience patience);
+    Input poll();
+
+    int descriptor() const { return wire_->descriptor(); }
+
+  private:
     Io pause(bool for_room, Deadline deadline, Patience patience);
     Wire::Status receive();
 

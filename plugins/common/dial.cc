@@ -44,6 +44,7 @@ class CurlWire : public Wire {
         pollfd entry{socket_, static_cast<short>(for_room ? POLLIN | POLLOUT : POLLIN), 0};
         ::poll(&entry, 1, static_cast<int>(limit.count()));
     }
+    int descriptor() const override { return socket_; }
 
   private:
     static Status status(CURLcode code, std::size_t count) {
@@ -85,7 +86,10 @@ std::size_t on_line(char* data, std::size_t size, std::size_t n, void* context) 
     attempt.counters.received += line.size();
     while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
     // The base64 of SASL is no one's business.
-    attempt.host.trace("S: ", line.starts_with("334 ") ? std::string_view("334 [hidden]") : line);
+    std::string_view shown = line;
+    if (line.starts_with("334 ")) shown = "334 [hidden]";
+    if (line.starts_with("+ ")) shown = "+ [hidden]";  // IMAP and POP3
+    attempt.host.trace("S: ", shown);
     return attempt.handshake.on_line(line) ? size * n : 0;
 }
 

@@ -1,7 +1,7 @@
 #include "common/push_session.h"
 
 #include "common/dial.h"
-#include "common/smtp_session.h"
+#include "common/session.h"
 #include "common/text.h"
 
 #include <curl/curl.h>
@@ -13,10 +13,6 @@
 #include <exception>
 #include <optional>
 #include <string>
-
-struct vm_session {
-    vm::plug::SmtpSession smtp;
-};
 
 namespace vm::plug {
 
@@ -48,55 +44,85 @@ bool valid_domain(std::string_view domain) {
     return valid_host(address);
 }
 
-// Why the options cannot work at all; "" when they can.
-std::string senseless(const vm_options& options) {
-    const vm_endpoint& smtp = options.smtp;
-    if (options.struct_size < sizeof(vm_options) || smtp.struct_size < sizeof(vm_endpoint))
-        return "the host's vm_options is smaller than this plugin's";
-    const std::string host = text_of(smtp.host);
+// Why the endpoint cannot work at all; "" when it can.
+std::string senseless(const vm_endpoint& server) {
+    const std::string host = text_of(server.host);
     if (!host.empty() && !valid_host(host)) return "no host name or address: " + host;
-    if (smtp.tls > VM_TLS_STARTTLS) return "unknown use of TLS: " + std::to_string(smtp.tls);
-    if (smtp.auth > VM_AUTH_XOAUTH2) return "unknown authentication: " + std::to_string(smtp.auth);
-    const std::string domain = text_of(options.domain);
-    if (!domain.empty() && !valid_domain(domain)) return "no domain name: " + domain;
-    if (smtp.auth == VM_AUTH_NONE) return "";
-    if (text_of(smtp.user).empty()) return "authentication without an account";
-    if (text_of(smtp.password).empty()) return "authentication without a password";
-    if (has_control(smtp.user)) return "control characters in the account";
-    const bool token = smtp.auth == VM_AUTH_XOAUTH2;
-    const std::string_view password = smtp.password;
+    if (server.tls > VM_TLS_STARTTLS) return "unknown use of TLS: " + std::to_string(server.tls);
+    if (server.auth > VM_AUTH_XOAUTH2)
+        return "unknown authentication: " + std::to_string(server.auth);
+    if (server.auth == VM_AUTH_NONE) return "";
+    if (text_of(server.user).empty()) return "authentication without an account";
+    if (text_of(server.password).empty()) return "authentication without a password";
+    if (has_control(server.user)) return "control characters in the account";
+    const bool token = server.auth == VM_AUTH_XOAUTH2;
+    const std::string_view password = server.password;
     if (token ? has_control(password) : password.find_first_of("\r\n") != std::string_view::npos)
         return "control characters in the password";
     return "";
 }
 
-SmtpOptions smtp_options(const vm_options& options) {
-    const vm_endpoint& smtp = options.smtp;
-    SmtpOptions out;
-    out.host = text_of(smtp.host);
-    out.port = smtp.port != 0 ? smtp.port : default_port(smtp.tls);
-    out.tls = static_cast<vm_tls>(smtp.tls);
-    out.auth = static_cast<vm_auth>(smtp.auth);
+// An account is logged in to in any case.
+vm_endpoint account_endpoint(const vm_options& options) {
+    vm_endpoint out = options.account;
+    if (out.auth == VM_AUTH_NONE) out.auth = VM_AUTH_AUTO;
+    return out;
+}
+
+// Why the options cannot work at all; "" when they can.
+std::string senseless(const vm_options& options, bool with_account) {
+    if (options.struct_size < sizeof(vm_options) ||
+        options.smtp.struct_size < sizeof(vm_endpoint) ||
+        options.account.struct_size < sizeof(vm_endpoint))
+        return "the host's vm_options is smaller than this plugin's";
+    const std::string domain = text_of(options.domain);
+    if (!domain.empty() && !valid_domain(domain)) return "no domain name: " + domain;
+    const std::string reason = senseless(options.smtp);
+    if (!reason.empty() || !with_account || text_of(options.account.host).empty()) return reason;
+    return senseless(account_endpoint(options));
+}
+
+void set(std::chrono::milliseconds& timeout, std::uint32_t ms) {
+    if (ms != 0) timeout = std::chrono::milliseconds(ms);
+}
+
+// The part of the options that both halves have; the port is the caller's.
+void set_server(ServerOptions& out, const vm_endpoint& server, const vm_options& options) {
+    out.host = text_of(server.host);
+    out.port = server.port;
+    out.tls = static_cast<vm_tls>(server.tls);
+    out.auth = static_cast<vm_auth>(server.auth);
     if (out.auth != VM_AUTH_NONE) {
-        out.user = text_of(smtp.user);
-        out.password = text_of(smtp.password);
+        out.user = text_of(server.user);
+        out.password = text_of(server.password);
     }
-    out.domain = text_of(options.domain);
-    if (out.domain.empty()) out.domain = address_literal();
     out.ca_file = text_of(options.ca_file);
     out.verify = options.verify != 0;
     out.allow_cleartext_password = options.allow_cleartext_password != 0;
-    const auto set = [](std::chrono::milliseconds& timeout, std::uint32_t ms) {
-        if (ms != 0) timeout = std::chrono::milliseconds(ms);
-    };
     set(out.connect_timeout, options.connect_timeout_ms);
     set(out.reply_timeout, options.reply_timeout_ms);
+}
+
+SmtpOptions smtp_options(const vm_options& options) {
+    SmtpOptions out;
+    set_server(out, options.smtp, options);
+    if (out.port == 0) out.port = default_port(options.smtp.tls);
+    out.domain = text_of(options.domain);
+    if (out.domain.empty()) out.domain = address_literal();
     set(out.dot_timeout, options.dot_timeout_ms);
     return out;
 }
 
+AccountOptions account_options(const vm_options& options, const AccountPlugin& plugin) {
+    AccountOptions out;
+    set_server(out, account_endpoint(options), options);
+    if (out.port == 0) out.port = out.tls == VM_TLS_IMPLICIT ? plugin.tls_port : plugin.port;
+    out.search_text = options.imap_search_text != 0;
+    return out;
+}
+
 // Everything the account's credentials look like on the wire.
-Redactor redactor_for(const SmtpOptions& options) {
+Redactor redactor_for(const ServerOptions& options) {
     Redactor out;
     if (options.password.empty()) return out;
     const std::string nul(1, '\0');
@@ -111,14 +137,6 @@ Redactor redactor_for(const SmtpOptions& options) {
     wipe(plain);
     wipe(bearer);
     return out;
-}
-
-// Hands `answer` to the host: as much of it as the host's struct, which may be older, has room for.
-template <class Struct>
-void answer_with(Struct* out, Struct answer) {
-    const std::uint32_t size = out->struct_size;
-    answer.struct_size = size;
-    std::memcpy(out, &answer, std::min<std::size_t>(size, sizeof answer));
 }
 
 void fill(vm_push_report& report, const Ending& ending) {
@@ -140,15 +158,24 @@ bool use_host(const vm_host* host) noexcept {
     return ready;
 }
 
-vm_session* open_session(const vm_options* options, char* error, size_t error_size) noexcept {
+vm_session* open_session(const vm_options* options, const AccountPlugin& plugin, char* error,
+                         size_t error_size) noexcept {
     std::string reason;
     try {
-        reason = senseless(*options);
+        reason = senseless(*options, plugin.make != nullptr);
         if (reason.empty()) {
             SmtpOptions smtp = smtp_options(*options);
-            Redactor redactor = redactor_for(smtp);
+            Redactor smtp_secrets = redactor_for(smtp);
+            std::unique_ptr<Account> account;
+            if (plugin.make != nullptr) {
+                AccountOptions server = account_options(*options, plugin);
+                Redactor secrets = redactor_for(server);
+                account = plugin.make(std::move(server),
+                                      Host(g_host, options->context, std::move(secrets)));
+            }
             return new vm_session{
-                {std::move(smtp), Host(g_host, options->context, std::move(redactor))}};
+                {std::move(smtp), Host(g_host, options->context, std::move(smtp_secrets))},
+                std::move(account)};
         }
         reason = one_line(reason);
     } catch (const std::exception& problem) {
@@ -177,15 +204,6 @@ void push_message(vm_session* session, const vm_message* message, vm_push_report
     answer.round_trips = session->smtp.counters().round_trips;
     answer.connected = session->smtp.connected() ? 1 : 0;
     answer_with(report, answer);
-}
-
-int answer_not_supported(vm_find_result* result, const char* library) noexcept {
-    vm_find_result answer{};
-    static constexpr std::string_view kWords = "not supported by this version of ";
-    copy_text(answer.error, sizeof answer.error, kWords);
-    copy_text(answer.error + kWords.size(), sizeof answer.error - kWords.size(), library);
-    answer_with(result, answer);
-    return VM_NOT_SUPPORTED;
 }
 
 }  // namespace vm::plug

@@ -1,13 +1,10 @@
 // From nothing to an SMTP connection that is ready for MAIL: what RFC 5321 section 3.1 and 3.2,
-// RFC 3207 (STARTTLS) and RFC 4954 (AUTH) ask for, and what this project adds:
-// - authentication that was asked for happens or connecting fails; never a mail without it;
-// - a credential goes over a connection whose certificate was checked, or the options allow it;
-// - the step and cause of a failure are exact.
+// RFC 3207 (STARTTLS) and RFC 4954 (AUTH) ask for, and the promises of login.h: never a mail
+// without the authentication that was asked for.
 #ifndef VM_PLUGINS_COMMON_SMTP_CONNECT_H
 #define VM_PLUGINS_COMMON_SMTP_CONNECT_H
 
-#include "common/connection.h"
-#include "common/ending.h"
+#include "common/login.h"
 
 #include <tl/expected.hpp>
 
@@ -19,19 +16,8 @@
 
 namespace vm::plug {
 
-struct SmtpOptions {
-    std::string host;
-    std::uint16_t port = 0;  // not 0
-    vm_tls tls = VM_TLS_OPPORTUNISTIC;
-    vm_auth auth = VM_AUTH_NONE;
-    std::string user;
-    std::string password;  // cleared by the owner
-    std::string domain;    // for EHLO
-    std::string ca_file;
-    bool verify = true;
-    bool allow_cleartext_password = false;
-    std::chrono::milliseconds connect_timeout{60'000};
-    std::chrono::milliseconds reply_timeout{300'000};
+struct SmtpOptions : ServerOptions {
+    std::string domain;  // for EHLO
     std::chrono::milliseconds dot_timeout{600'000};
 };
 

@@ -3,27 +3,27 @@
 #ifndef VM_PLUGINS_COMMON_SMTP_HANDSHAKE_H
 #define VM_PLUGINS_COMMON_SMTP_HANDSHAKE_H
 
-#include "common/dial.h"
-#include "common/ending.h"
 #include "common/smtp_connect.h"
 
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace vm::plug {
 
-class SmtpHandshake : public Handshake {
+class SmtpHandshake : public LoginHandshake {
   public:
     std::string on_command(std::string_view command) override;
     bool on_line(std::string_view line) override;
 
     const Capabilities& capabilities() const { return capabilities_; }
-    bool auth_tried() const { return auth_tried_; }
-    bool authenticated() const { return authenticated_; }
 
-    // What ended the attempt, given what libcurl made of it.
-    Ending ending(const DialError& error) const;
+    void restart() override { *this = SmtpHandshake{}; }
+    bool auth_tried() const override { return auth_tried_; }
+    bool authenticated() const override { return authenticated_; }
+    std::vector<std::string> offered() const override { return capabilities_.auth; }
+    Ending ending(const DialError& error) const override;
 
   private:
     Ending dialogue_ending(vm_step step, const DialError& error) const;

@@ -1,10 +1,11 @@
 // libsmtppop3.so: pushes by SMTP; the POP3 side of the account is not there yet and says so.
+#include "common/account_session.h"
 #include "common/push_session.h"
 
 namespace {
 
-int account(vm_session*, const char*, vm_find_result* result) noexcept {
-    return vm::plug::answer_not_supported(result, "libsmtppop3.so");
+vm_session* open_session(const vm_options* options, char* error, size_t error_size) noexcept {
+    return vm::plug::open_session(options, {}, error, error_size);
 }
 
 constexpr vm_transport kTransport = {
@@ -13,11 +14,11 @@ constexpr vm_transport kTransport = {
     "smtppop3",
     "SMTP push (libcurl, OpenSSL); POP3 account: not supported yet",
     0,
-    vm::plug::open_session,
+    open_session,
     vm::plug::close_session,
     vm::plug::push_message,
-    account,
-    account,
+    vm::plug::find_message,
+    vm::plug::erase_message,
     nullptr,
     nullptr,
     nullptr,

@@ -1,0 +1,279 @@
+#include "smtpimap4/apply.h"
+
+#include "smtpimap4/identity.h"
+#include "smtpimap4/mover.h"
+#include "smtpimap4/uid_check.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace vm::plug::imap {
+
+namespace {
+
+using Step = Dialogue::Step;
+
+// A pipeline's commands are sent before anything is read: few enough for the server to take them all
+// while it already answers.
+constexpr std::size_t kChangesAtOnce = 100;
+
+std::string flag_names(std::uint32_t flags) {
+    std::string out;
+    const auto add = [&](std::uint32_t flag, const char* name) {
+        if ((flags & flag) != 0) out += (out.empty() ? "" : " ") + std::string(name);
+    };
+    add(VM_FLAG_SEEN, "\\Seen");
+    add(VM_FLAG_FLAGGED, "\\Flagged");
+    add(VM_FLAG_DELETED, "\\Deleted");
+    return "(" + out + ")";
+}
+
+std::string words_of(const Condition& answer) {
+    return (answer.status == Status::kBad ? "BAD " : "NO ") + answer.text;
+}
+
+std::string text_of(const char* text) {
+    return text == nullptr ? "" : text;
+}
+
+// At most kChangesAtOnce changes, of the selected folder.
+class Batch {
+  public:
+    Batch(Link& link, const std::string& name, const vm_change* changes, std::size_t from,
+          std::size_t to, bool by_text, const ChangeSink& sink)
+        : link_(link),
+          name_(name),
+          changes_(changes),
+          from_(from),
+          to_(to),
+          by_text_(by_text),
+          sink_(sink) {}
+
+    // Flags, and a look at what is to be moved or removed, in one round trip; then the rest.
+    void run() {
+        std::vector<Step> steps;
+        store_flags(steps);
+        const std::size_t verify = steps.size();
+        ask_identities(steps);
+        if (steps.empty()) return;
+        const auto done = link_.dialogue().run(steps);
+        for (std::size_t i = verify; i < done.size(); ++i)
+            require(done[i], "UID FETCH in " + link_.to_host(name_));
+        tell_flags(done);
+        move_and_remove();
+    }
+
+  private:
+    // ---- results ---------------------------------------------------------------------------------
+    void tell(std::size_t index, vm_change_outcome outcome, const std::string& text = {}) {
+        vm_change_result result{};
+        result.outcome = static_cast<std::uint8_t>(outcome);
+        copy_text(result.text, sizeof result.text, text);
+        tell(index, result);
+    }
+    void tell(std::size_t index, vm_change_result result) {
+        result.struct_size = sizeof result;
+        sink_(index, result);
+    }
+
+    // ---- flags -----------------------------------------------------------------------------------
+    struct Store {
+        std::vector<std::size_t> indices;
+        std::vector<std::uint32_t> uids;  // ascending
+        std::size_t first_step = 0, steps = 0;
+    };
+
+    void store_flags(std::vector<Step>& steps) {
+        std::map<std::pair<std::uint32_t, std::uint32_t>, Store> groups;
+        for (std::size_t i = from_; i < to_; ++i) {
+            if (changes_[i].kind != VM_CHANGE_FLAGS) continue;
+            Store& store = groups[{changes_[i].add, changes_[i].remove}];
+            store.indices.push_back(i);
+            store.uids.push_back(changes_[i].uid);
+        }
+        for (auto& [flags, store] : groups) {
+            std::sort(store.uids.begin(), store.uids.end());
+            store.first_step = steps.size();
+            if (flags.first != 0) steps.push_back(store_step(store, "+FLAGS ", flags.first));
+            if (flags.second != 0) steps.push_back(store_step(store, "-FLAGS ", flags.second));
+            store.steps = steps.size() - store.first_step;
+            stores_.push_back(store);
+        }
+    }
+
+    // Not .SILENT: the flags that come back prove that the message is there.
+    Step store_step(const Store& store, const char* how, std::uint32_t flags) {
+        return {"UID STORE " + uid_set(store.uids) + " " + how + flag_names(flags),
+                [this, mine = Mover::about(store.uids)](const Response& response) {
+                    const auto* fetch = std::get_if<FetchData>(&response);
+                    if (fetch != nullptr && fetch->flags) answered_.insert(fetch->uid);
+                    return mine(response);
+                }};
+    }
+
+    void tell_flags(const std::vector<Condition>& done) {
+        std::vector<std::uint32_t> silent;
+        for (const Store& store : stores_)
+            for (const std::uint32_t uid : store.uids)
+                if (answered_.count(uid) == 0) silent.push_back(uid);
+        std::sort(silent.begin(), silent.end());
+        silent.erase(std::unique(silent.begin(), silent.end()), silent.end());
+        UidCheck check;
+        if (!silent.empty()) {
+            std::vector<Step> steps;
+            check.add(silent, steps);
+            check.require_answers(link_.dialogue().run(steps), link_.to_host(name_));
+        }
+        for (const Store& store : stores_)
+            for (const std::size_t index : store.indices) tell_flag(store, index, done, check);
+    }
+
+    void tell_flag(const Store& store, std::size_t index, const std::vector<Condition>& done,
+                   const UidCheck& check) {
+        const std::uint32_t uid = changes_[index].uid;
+        if (answered_.count(uid) == 0 && store.steps != 0 && !check.there(uid))
+            return tell(index, VM_CHANGE_MISSING);
+        for (std::size_t i = 0; i < store.steps; ++i)
+            if (const Condition& answer = done[store.first_step + i];
+                answer.status != Status::kOk)
+                return tell(index, VM_CHANGE_REFUSED, words_of(answer));
+        tell(index, VM_CHANGE_DONE);
+    }
+
+    // ---- moving and removing -----------------------------------------------------------------------
+    void ask_identities(std::vector<Step>& steps) {
+        std::set<std::uint32_t> uids;
+        for (std::size_t i = from_; i < to_; ++i)
+            if (changes_[i].kind != VM_CHANGE_FLAGS) uids.insert(changes_[i].uid);
+        if (uids.empty()) return;
+        steps.push_back({"UID FETCH " + uid_set({uids.begin(), uids.end()}) + " " +
+                             identity_items(by_text_),
+                         [this, uids](const Response& response) {
+                             const auto* fetch = std::get_if<FetchData>(&response);
+                             if (fetch == nullptr || uids.count(fetch->uid) == 0) return false;
+                             if (fetch->section("HEADER.FIELDS") != nullptr)
+                                 identities_[fetch->uid] = identify(*fetch, by_text_);
+                             return true;
+                         }});
+    }
+
+    // By its id; where the mail has none any more, by its Message-ID.
+    bool is_it(const Identity& identity, const vm_change& change) const {
+        const std::string id = text_of(change.id), message_id = text_of(change.message_id);
+        if (!identity.id.empty()) return identity.id == id;
+        return !identity.has_id_field && !message_id.empty() && identity.message_id == message_id;
+    }
+
+    void move_and_remove() {
+        std::map<std::string, std::vector<std::size_t>> moves;  // by target
+        std::vector<std::size_t> removals;
+        find_missing();
+        for (std::size_t i = from_; i < to_; ++i) {
+            const vm_change& change = changes_[i];
+            if (change.kind == VM_CHANGE_FLAGS) continue;
+            const auto identity = identities_.find(change.uid);
+            if (identity == identities_.end())
+                tell(i, VM_CHANGE_MISSING);
+            else if (!is_it(identity->second, change))
+                tell(i, VM_CHANGE_OTHER);
+            else if (change.kind == VM_CHANGE_EXPUNGE && link_.can("UIDPLUS"))
+                removals.push_back(i);
+            else
+                moves[target_of(change)].push_back(i);
+        }
+        for (const auto& [target, indices] : moves) move(target, indices);
+        if (!removals.empty()) remove(removals);
+    }
+
+    // A message is missing only when the server, asked for it alone, does not have it.
+    void find_missing() {
+        std::set<std::uint32_t> silent;
+        for (std::size_t i = from_; i < to_; ++i)
+            if (changes_[i].kind != VM_CHANGE_FLAGS && identities_.count(changes_[i].uid) == 0)
+                silent.insert(changes_[i].uid);
+        if (silent.empty()) return;
+        UidCheck check;
+        std::vector<Step> steps;
+        check.add({silent.begin(), silent.end()}, steps);
+        check.require_answers(link_.dialogue().run(steps), link_.to_host(name_));
+        for (const std::uint32_t uid : silent)
+            if (check.there(uid))
+                give_up(VM_CAUSE_PROTOCOL, "UID FETCH in " + link_.to_host(name_) +
+                                               ": no answer for UID " + std::to_string(uid) +
+                                               ", which is there");
+    }
+
+    std::string target_of(const vm_change& change) {
+        return change.kind == VM_CHANGE_MOVE ? link_.to_server(text_of(change.to))
+                                             : link_.make_trash();
+    }
+
+    std::vector<std::uint32_t> uids_of(const std::vector<std::size_t>& indices) const {
+        std::set<std::uint32_t> uids;
+        for (const std::size_t index : indices) uids.insert(changes_[index].uid);
+        return {uids.begin(), uids.end()};
+    }
+
+    void move(const std::string& target, const std::vector<std::size_t>& indices) {
+        const std::string shown = link_.to_host(target);
+        const bool stays = same_mailbox(target, name_);
+        Moved moved;
+        moved.answer.status = Status::kOk;
+        if (!stays) moved = Mover(link_).move(uids_of(indices), target);
+        for (const std::size_t index : indices) {
+            const std::uint32_t uid = changes_[index].uid;
+            if (moved.answer.status != Status::kOk) {
+                tell(index, VM_CHANGE_REFUSED, words_of(moved.answer));
+            } else if (moved.left_out(uid)) {
+                tell(index, VM_CHANGE_MISSING);
+            } else {
+                vm_change_result result{};
+                result.uidvalidity =
+                    stays ? link_.selection()->state.uidvalidity : moved.uidvalidity;
+                result.uid = stays ? uid : moved.uid_of(uid);
+                copy_text(result.folder, sizeof result.folder, shown);
+                tell(index, result);
+            }
+        }
+    }
+
+    void remove(const std::vector<std::size_t>& indices) {
+        const Condition answer = Mover(link_).expunge(uids_of(indices));
+        for (const std::size_t index : indices) {
+            if (answer.status == Status::kOk)
+                tell(index, VM_CHANGE_DONE);
+            else
+                tell(index, VM_CHANGE_REFUSED, words_of(answer));
+        }
+    }
+
+    Link& link_;
+    const std::string& name_;
+    const vm_change* changes_;
+    const std::size_t from_, to_;
+    const bool by_text_;
+    const ChangeSink& sink_;
+
+    std::vector<Store> stores_;
+    std::set<std::uint32_t> answered_;
+    std::map<std::uint32_t, Identity> identities_;
+};
+
+}  // namespace
+
+void apply_changes(Link& link, const std::string& folder, std::uint32_t uidvalidity,
+                   const vm_change* changes, std::size_t count, bool by_text,
+                   const ChangeSink& sink) {
+    const std::string name = link.to_server(folder);
+    if (!link.selected(name)) link.select(name);
+    if (const std::uint32_t now = link.selection()->state.uidvalidity; now != uidvalidity)
+        give_up(VM_CAUSE_REPLY, "SELECT " + folder + ": UIDVALIDITY is " + std::to_string(now) +
+                                    ", not " + std::to_string(uidvalidity) +
+                                    "; the messages are not those that were meant");
+    for (std::size_t from = 0; from < count; from += kChangesAtOnce)
+        Batch(link, name, changes, from, std::min(count, from + kChangesAtOnce), by_text, sink)
+            .run();
+}
+
+}  // namespace vm::plug::imap

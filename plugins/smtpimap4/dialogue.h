@@ -1,0 +1,100 @@
+// Commands out, responses in, on one authenticated connection: pipelines, IDLE, deadlines and
+// budgets. It knows the grammar of the dialogue and nothing of folders or messages.
+//
+// A dialogue that cannot go on is thrown as Ended; so is a command's NO where the caller requires
+// OK. Owned by one session, one thread at a time.
+#ifndef VM_PLUGINS_SMTPIMAP4_DIALOGUE_H
+#define VM_PLUGINS_SMTPIMAP4_DIALOGUE_H
+
+#include "common/connection.h"
+#include "common/ending.h"
+#include "smtpimap4/framer.h"
+#include "smtpimap4/parser.h"
+
+#include <exception>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace vm::plug::imap {
+
+class Ended : public std::exception {
+  public:
+    Ended(Ending ending, bool usable) : ending_(std::move(ending)), usable_(usable) {}
+    const char* what() const noexcept override { return ending_.text.c_str(); }
+    const Ending& ending() const { return ending_; }
+    bool usable() const { return usable_; }  // the connection is
+
+  private:
+    Ending ending_;
+    bool usable_;
+};
+
+// The server's answer is OK, or Ended with its words; `what` names operation and object.
+void require(const Condition& answer, const std::string& what);
+// A fact of the server that makes going on senseless; the connection is in order.
+[[noreturn]] void give_up(vm_cause cause, std::string text);
+
+class Dialogue {
+  public:
+    // Gets the untagged responses that come while its command, or one before it, is in hand. True:
+    // it is an answer to this command, and no other gets it. What none takes is news.
+    using Answer = std::function<bool(const Response&)>;
+    struct Step {
+        std::string command;  // without tag and line end
+        Answer answer;        // may be empty
+    };
+
+    // `host` and `counters` outlive it; `news` gets what no command asked for.
+    Dialogue(std::unique_ptr<Wire> wire, const Host& host, Counters& counters,
+             std::chrono::milliseconds reply_timeout, std::function<void(const Response&)> news);
+
+    // Sends all commands at once and waits for all tagged answers, which it returns in order. Ends
+    // IDLE before, at no cost of its own. Throws Ended.
+    std::vector<Condition> run(const std::vector<Step>& steps);
+    Condition run(std::string command, Answer answer = {});
+
+    // Runs the steps and begins IDLE (RFC 2177) in one round trip; the answers to the steps, then
+    // that to IDLE: OK when the server waits, else what it said.
+    std::vector<Condition> idle(const std::vector<Step>& steps);
+    // Takes what the server said meanwhile, without waiting. Throws Ended when it is gone.
+    void poll();
+
+    // Whether the server has completed a command since start() - the begin of an ABI function.
+    bool answered() const { return answered_; }
+    void start() { answered_ = false; }
+
+    void set_reply_timeout(std::chrono::milliseconds timeout) { reply_timeout_ = timeout; }
+    int descriptor() const { return connection_.descriptor(); }
+    // LOGOUT, without waiting for more than a moment.
+    void log_out();
+
+  private:
+    void send(const std::vector<Step>& steps, bool then_idle);
+    std::vector<Condition> await(const std::vector<Step>& steps, bool then_idle);
+    std::size_t complete(const Condition& condition);
+    Response next(Deadline deadline);
+    Response take_line();
+    void check(Connection::Io io, const char* what);
+    void hand_out(const Response& response, const std::vector<Step>& steps);
+
+    Connection connection_;
+    const Host& host_;
+    std::chrono::milliseconds reply_timeout_;
+    std::function<void(const Response&)> news_;
+    Framer framer_;
+    Parser parser_;
+    unsigned tag_ = 0;
+    struct Pending {
+        std::string tag;
+        std::size_t step;
+    };
+    std::vector<Pending> pending_;  // commands without their tagged answer, in order
+    bool idling_ = false;           // IDLE is the only one of them, and the server waits
+    bool answered_ = false;
+    std::size_t budget_ = 0;  // bytes the server may still say before the next tagged answer
+};
+
+}  // namespace vm::plug::imap
+
+#endif

@@ -1,0 +1,20 @@
+// folders() of vm_transport.h on a connection: every folder of the scope with its state now.
+#ifndef VM_PLUGINS_SMTPIMAP4_FOLDERS_H
+#define VM_PLUGINS_SMTPIMAP4_FOLDERS_H
+
+#include "smtpimap4/link.h"
+
+#include <map>
+#include <string>
+
+namespace vm::plug::imap {
+
+// What the host was told of folders, by the server's names; outlives connections.
+using Told = std::map<std::string, FolderState>;
+
+// Throws Ended; then nothing that `sink` got counts.
+void give_folders(Link& link, const vm_scope& scope, Told& told, const FolderSink& sink);
+
+}  // namespace vm::plug::imap
+
+#endif

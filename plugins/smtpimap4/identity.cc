@@ -1,0 +1,151 @@
+#include "smtpimap4/identity.h"
+
+#include "common/text.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace vm::plug::imap {
+
+namespace {
+
+constexpr std::size_t kIdSize = 26;
+constexpr std::string_view kToken = "[VM:";
+
+struct Field {
+    std::string name;  // upper case
+    std::string value;
+};
+
+// The fields of a header, unfolded.
+std::vector<Field> fields_of(std::string_view header) {
+    std::vector<Field> out;
+    while (!header.empty()) {
+        const auto end = std::min(header.find('\n'), header.size() - 1);
+        const std::string line = one_line(header.substr(0, end));
+        const bool folded = header.front() == ' ' || header.front() == '\t';
+        header.remove_prefix(end + 1);
+        if (folded && !out.empty()) {
+            out.back().value += " " + line;
+            continue;
+        }
+        const auto colon = line.find(':');
+        if (colon == std::string::npos) continue;
+        out.push_back({upper(one_line(line.substr(0, colon))), one_line(line.substr(colon + 1))});
+    }
+    return out;
+}
+
+// The value of the only field of this name; nothing when there is none or more than one.
+std::optional<std::string> only(const std::vector<Field>& fields, std::string_view name) {
+    std::optional<std::string> out;
+    for (const Field& field : fields) {
+        if (field.name != name) continue;
+        if (out) return std::nullopt;
+        out = one_line(field.value);
+    }
+    return out;
+}
+
+bool has(const std::vector<Field>& fields, std::string_view name) {
+    return std::any_of(fields.begin(), fields.end(),
+                       [&](const Field& field) { return field.name == name; });
+}
+
+std::string without_angles(std::string text) {
+    const auto open = text.find('<');
+    const auto close = text.find('>', open == std::string::npos ? 0 : open);
+    if (open == std::string::npos || close == std::string::npos) return text;
+    return text.substr(open + 1, close - open - 1);
+}
+
+int hex_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+// Quoted-printable decoded; what is none stays as it is.
+std::string unquoted(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '=') {
+            out += text[i];
+        } else if (i + 1 < text.size() && text[i + 1] == '\n') {
+            i += 1;
+        } else if (i + 2 < text.size() && text[i + 1] == '\r' && text[i + 2] == '\n') {
+            i += 2;
+        } else if (i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 &&
+                   hex_digit(text[i + 2]) >= 0) {
+            out += static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
+            i += 2;
+        } else {
+            out += '=';
+        }
+    }
+    return out;
+}
+
+// Base64 decoded, as much of it as is whole; "" when it is none.
+std::string unbased(std::string_view text) {
+    std::string packed;
+    for (const char c : text)
+        if (c != '\r' && c != '\n') packed += c;
+    packed.resize(packed.size() / 4 * 4);
+    return decode_base64(packed);
+}
+
+// The ids of the tokens in `text`, each once.
+std::vector<std::string> tokens_in(std::string_view text) {
+    std::vector<std::string> out;
+    for (std::size_t at = 0; (at = text.find(kToken, at)) != std::string_view::npos; ++at) {
+        const std::string_view id = text.substr(at + kToken.size(), kIdSize);
+        const std::size_t end = at + kToken.size() + kIdSize;
+        if (!plausible_id(id) || end >= text.size() || text[end] != ']') continue;
+        if (std::find(out.begin(), out.end(), id) == out.end()) out.emplace_back(id);
+    }
+    return out;
+}
+
+std::string id_in_text(std::string_view text) {
+    for (const std::string& form : {std::string(text), unquoted(text), unbased(text)}) {
+        const auto ids = tokens_in(form);
+        if (ids.size() == 1) return ids.front();
+        if (!ids.empty()) return {};  // of several nobody knows which is the mail's own
+    }
+    return {};
+}
+
+}  // namespace
+
+bool plausible_id(std::string_view id) {
+    constexpr std::string_view kCrockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    return id.size() == kIdSize && id.front() <= '7' &&
+           id.find_first_not_of(kCrockford) == std::string_view::npos;
+}
+
+Identity identify(const FetchData& message, bool by_text) {
+    Identity out;
+    const std::string* header = message.section("HEADER.FIELDS");
+    if (header == nullptr) return out;
+    const std::vector<Field> fields = fields_of(*header);
+    out.message_id = without_angles(only(fields, "MESSAGE-ID").value_or(""));
+    if (has(fields, "X-VM-MESSAGE-ID")) {
+        const auto id = only(fields, "X-VM-MESSAGE-ID");
+        if (id && plausible_id(*id)) out.id = *id;
+        out.has_id_field = true;
+        return out;
+    }
+    const std::string* text = message.section("1");
+    const bool reply = has(fields, "IN-REPLY-TO") || has(fields, "REFERENCES");
+    if (by_text && text != nullptr && !reply) out.id = id_in_text(*text);
+    return out;
+}
+
+const char* identity_items(bool by_text) {
+    return by_text ? "(UID FLAGS BODY.PEEK[HEADER.FIELDS (X-VM-MESSAGE-ID MESSAGE-ID IN-REPLY-TO "
+                     "REFERENCES)] BODY.PEEK[1]<0.8192>)"
+                   : "(UID FLAGS BODY.PEEK[HEADER.FIELDS (X-VM-MESSAGE-ID MESSAGE-ID)])";
+}
+
+}  // namespace vm::plug::imap

@@ -1,0 +1,172 @@
+#include "smtpimap4/imap_handshake.h"
+
+#include "common/text.h"
+#include "smtpimap4/parser.h"
+
+#include <algorithm>
+
+namespace vm::plug::imap {
+
+namespace {
+
+std::string word_at(std::string_view line, int index) {
+    while (index-- > 0) {
+        const auto blank = line.find(' ');
+        if (blank == std::string_view::npos) return {};
+        line.remove_prefix(blank + 1);
+    }
+    return std::string(line.substr(0, line.find(' ')));
+}
+
+const char* word_of(Status status) {
+    if (status == Status::kBye) return "BYE ";
+    return status == Status::kBad ? "BAD " : "NO ";
+}
+
+std::string words_of(const Condition& condition) {
+    return word_of(condition.status) + condition.text;
+}
+
+}  // namespace
+
+std::string ImapHandshake::on_command(std::string_view command) {
+    answer_.reset();
+    continuation_.clear();
+    const std::string line = one_line(command);
+    const std::string verb = upper(word_at(line, 1));
+    if (verb.empty()) return "[hidden]";  // SASL's answers have no tag
+    tag_ = word_at(line, 0);
+    if (verb == "CAPABILITY") {
+        step_ = VM_STEP_HELLO;
+        capabilities_.clear();  // of the clear part; what counts is said under TLS
+    } else if (verb == "STARTTLS") {
+        step_ = VM_STEP_STARTTLS;
+    } else if (verb == "LOGIN") {
+        step_ = VM_STEP_AUTH;
+        auth_tried_ = true;
+        return tag_ + " LOGIN [hidden]";
+    } else if (verb == "AUTHENTICATE") {
+        step_ = VM_STEP_AUTH;
+        auth_tried_ = true;
+        const std::string mechanism = upper(word_at(line, 2));
+        xoauth2_ = mechanism == "XOAUTH2";
+        const bool more = !word_at(line, 3).empty();
+        return tag_ + " AUTHENTICATE " + mechanism + (more ? " [hidden]" : "");
+    }
+    return line;
+}
+
+bool ImapHandshake::stop(vm_cause cause, std::string text) {
+    stopped_ = ending_of(step_, cause, std::move(text));
+    return false;
+}
+
+// A server that is logged in already has not asked who we are; and it may be anybody's, as a man in
+// the middle says PREAUTH where he wants no STARTTLS.
+bool ImapHandshake::on_greeting(std::string_view line) {
+    step_ = VM_STEP_GREETING;
+    const auto condition =
+        line.starts_with("* ") ? parse_condition(line.substr(2)) : std::nullopt;
+    if (!condition)
+        return stop(VM_CAUSE_PROTOCOL,
+                    "not a valid IMAP greeting: \"" + one_line(line.substr(0, 80)) + "\"");
+    if (condition->status == Status::kPreauth)
+        return stop(VM_CAUSE_PROTOCOL, "the server says that somebody is logged in already: " +
+                                           one_line(line));
+    if (condition->status != Status::kOk) return stop(VM_CAUSE_REPLY, words_of(*condition));
+    return true;
+}
+
+bool ImapHandshake::on_condition(const Condition& condition) {
+    answer_ = condition;
+    if (step_ != VM_STEP_AUTH || condition.status != Status::kOk) return true;
+    authenticated_ = true;
+    if (condition.code == "CAPABILITY") after_login_ = capability_names(condition.arguments);
+    return true;
+}
+
+bool ImapHandshake::on_line(std::string_view line) {
+    if (step_ == VM_STEP_CONNECT) return on_greeting(line);
+    if (line.starts_with("+")) {
+        continuation_ = line.substr(std::min<std::size_t>(line.size(), 2));
+        return true;
+    }
+    if (line.starts_with("* ")) {
+        line.remove_prefix(2);
+        if (word_at(upper(line.substr(0, 11)), 0) == "CAPABILITY") {
+            (step_ == VM_STEP_AUTH ? after_login_ : capabilities_) =
+                capability_names(line.substr(std::min<std::size_t>(line.size(), 11)));
+            return true;
+        }
+        const auto condition = parse_condition(line);
+        if (condition && condition->status == Status::kBye)
+            return stop(VM_CAUSE_REPLY, words_of(*condition));
+        return true;
+    }
+    const std::string tag = word_at(line, 0);
+    const auto condition = tag.size() < line.size() ? parse_condition(line.substr(tag.size() + 1))
+                                                    : std::nullopt;
+    if (tag != tag_ || !condition)
+        return stop(VM_CAUSE_PROTOCOL,
+                    "not a valid IMAP response: \"" + one_line(line.substr(0, 80)) + "\"");
+    return on_condition(*condition);
+}
+
+std::vector<std::string> ImapHandshake::offered() const {
+    std::vector<std::string> out;
+    bool login = !capabilities_.empty();
+    for (const std::string& name : capabilities_) {
+        if (name.starts_with("AUTH=")) out.push_back(name.substr(5));
+        if (name == "LOGINDISABLED") login = false;
+    }
+    if (login) out.emplace_back(kLoginCommand);
+    return out;
+}
+
+// What the server said made libcurl stop.
+Ending ImapHandshake::dialogue_ending(vm_step step, const DialError& error) const {
+    if (step == VM_STEP_AUTH && xoauth2_ && !continuation_.empty() && !answer_)
+        // XOAUTH2 says no in two steps: the reason as base64 JSON, and NO only when the client has
+        // answered that with an empty line. libcurl hangs up before.
+        return ending_of(step, VM_CAUSE_REPLY,
+                         "NO the server refused the token: " +
+                             one_line(decode_base64(continuation_)));
+    if (answer_ && answer_->status != Status::kOk)
+        return ending_of(step, VM_CAUSE_REPLY, words_of(*answer_));
+    if (error.kind == DialError::Kind::kNoTls)
+        return ending_of(VM_STEP_STARTTLS, VM_CAUSE_TLS,
+                         "STARTTLS is demanded, but the server does not offer it");
+    if (step == VM_STEP_STARTTLS && answer_)
+        return ending_of(step, VM_CAUSE_PROTOCOL,
+                         "the server sent data in the clear behind its answer to STARTTLS");
+    return ending_of(step, VM_CAUSE_PROTOCOL, error.text);
+}
+
+Ending ImapHandshake::ending(const DialError& error) const {
+    using Kind = DialError::Kind;
+    if (stopped_) return *stopped_;
+    const vm_step step = step_ == VM_STEP_CONNECT && error.reached ? VM_STEP_GREETING : step_;
+    switch (error.kind) {
+        case Kind::kDns:
+            return ending_of(step, VM_CAUSE_DNS, error.text);
+        case Kind::kRefused:
+            return ending_of(step, VM_CAUSE_REFUSED, error.text);
+        case Kind::kTls:
+            return ending_of(step, VM_CAUSE_TLS, error.text);
+        case Kind::kTimeout:
+            return ending_of(step, VM_CAUSE_TIMEOUT, error.text);
+        case Kind::kCancelled:
+            return ending_of(step, VM_CAUSE_CANCELLED, "stopped while connecting");
+        case Kind::kConfig:
+            return ending_of(step, VM_CAUSE_CONFIG, error.text);
+        case Kind::kNoTls:
+        case Kind::kNoLogin:
+        case Kind::kDialogue:
+            return dialogue_ending(step, error);
+        case Kind::kLost:
+            break;
+    }
+    return ending_of(step, VM_CAUSE_LOST, error.text);
+}
+
+}  // namespace vm::plug::imap

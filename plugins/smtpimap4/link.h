@@ -1,0 +1,130 @@
+// One logged-in connection to an IMAP server and what is known of it: what the server can do, how it
+// names folders, which folder is selected and whether something changed there that nobody was told.
+//
+// Everything here throws Ended (dialogue.h). Names are the server's spelling unless said otherwise.
+// Owned by one session, one thread at a time.
+#ifndef VM_PLUGINS_SMTPIMAP4_LINK_H
+#define VM_PLUGINS_SMTPIMAP4_LINK_H
+
+#include "common/account.h"
+#include "smtpimap4/dialogue.h"
+#include "smtpimap4/folder_names.h"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vm::plug::imap {
+
+struct FolderState {
+    std::uint32_t uidvalidity = 0;
+    std::uint32_t uid_next = 0;  // 0: the server does not say
+    std::uint32_t messages = 0;
+    std::uint64_t modseq = 0;  // 0: the server has none
+
+    bool operator==(const FolderState&) const = default;
+};
+
+struct Selection {
+    std::string name;
+    FolderState state;     // as of the SELECT
+    bool changed = false;  // since then, by somebody else
+};
+
+struct Listed {
+    std::string name;
+    std::optional<std::string> shown;  // the host's spelling; nothing: it has none
+    bool selectable = true;
+    std::uint32_t use = 0;     // VM_USE_...
+    std::uint32_t inside = 0;  // that of a trash or junk folder above it
+    std::optional<FolderState> state;
+};
+
+class Link {
+  public:
+    using Answer = Dialogue::Answer;
+    using Step = Dialogue::Step;
+
+    // Connects, logs in and asks the server what it can do (one round trip behind the login, two
+    // where the server does not say it with the login). Throws Ended; `counters` and `host` outlive
+    // the link.
+    static std::unique_ptr<Link> connect(const AccountOptions& options, const Host& host,
+                                         Counters& counters);
+
+    Dialogue& dialogue() { return *dialogue_; }
+    bool can(const char* capability) const;
+    bool condstore() const { return qresync_ || can("CONDSTORE"); }
+    bool qresync() const { return qresync_; }
+    std::uint32_t features() const;
+
+    // The host's name of a folder as the server's; Ended when it is none.
+    std::string to_server(std::string_view shown) const;
+    std::string to_host(const std::string& name) const;
+
+    // Selects (again), which tells the folder's state; `answer` sees the FETCH and VANISHED that
+    // QRESYNC brings. Changes told of before are what this state has in it.
+    const Selection& select(const std::string& name, const std::string& parameters = {},
+                            const Answer& answer = {});
+    // The selected folder; null: none is, or it is not known which.
+    Selection* selection() { return selection_ ? &*selection_ : nullptr; }
+    bool selected(const std::string& name) const {
+        return selection_ && same_mailbox(selection_->name, name);
+    }
+    // Something else than select() may have selected something.
+    void forget_selection() { selection_.reset(); }
+
+    // Something happened in a folder that is not selected, since folders() last looked.
+    bool elsewhere() const { return elsewhere_; }
+    void elsewhere_told() { elsewhere_ = false; }
+
+    // Every folder of the personal namespace. With `states`, of the selectable ones their state as
+    // far as the server gives it along with the list (LIST-STATUS).
+    std::vector<Listed> list(bool states);
+    // Asks for the states of these; in the same order, nothing where the server refuses.
+    std::vector<std::optional<FolderState>> states(const std::vector<std::string>& names);
+    // The same of one, with the server's answer.
+    Condition state(const std::string& name, std::optional<FolderState>& out);
+    bool exists(const std::string& name);
+    // Creates and subscribes it; that it is there already is no error.
+    void create(const std::string& name);
+    // The folder for deleted messages; nothing when there is none. Asks once.
+    std::optional<std::string> trash();
+    // The same, created when there is none.
+    std::string make_trash();
+
+    // NOTIFY (RFC 5465) is on: the connection tells of all personal folders.
+    bool notifying() const { return notifying_; }
+    bool may_notify() const { return can("NOTIFY") && !notify_refused_; }
+    void set_notifying(bool on) { (on ? notifying_ : notify_refused_) = true; }
+
+  private:
+    Link() = default;
+    void set_capabilities(std::vector<std::string> names);
+    void introduce();
+    void set_namespace(const NamespaceData& spaces);
+    void on_news(const Response& response);
+    std::string status_items() const;
+    std::vector<Step> list_steps(const std::string& result, const Answer& answer) const;
+    void mark_uses(std::vector<Listed>& folders, const std::vector<std::uint32_t>& declared) const;
+    bool foreign(const std::string& name) const;
+    bool take_state(const Response& response, const std::string& name,
+                    std::optional<FolderState>& out);
+
+    std::unique_ptr<Dialogue> dialogue_;
+    std::vector<std::string> capabilities_;
+    bool qresync_ = false;
+    FolderNames names_;
+    std::vector<std::string> foreign_;  // prefixes of other users' and shared folders
+    std::optional<Selection> selection_;
+    // Known since the last list(): the folder for deleted messages, if there is one.
+    std::optional<std::optional<std::string>> trash_;
+    bool elsewhere_ = false;
+    bool notifying_ = false;
+    bool notify_refused_ = false;
+};
+
+}  // namespace vm::plug::imap
+
+#endif

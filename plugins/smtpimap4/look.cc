@@ -1,0 +1,237 @@
+#include "smtpimap4/look.h"
+
+#include "smtpimap4/identity.h"
+#include "smtpimap4/uid_check.h"
+
+#include <algorithm>
+#include <set>
+
+namespace vm::plug::imap {
+
+namespace {
+
+using Step = Dialogue::Step;
+
+// So many new messages are fetched outright; of more the server is asked first which are ours.
+constexpr std::uint32_t kFetchedOutright = 100;
+constexpr std::size_t kFetchedAtOnce = 200;
+constexpr std::size_t kUidsPerCommand = 600;
+
+class Look {
+  public:
+    Look(Link& link, const vm_look& look, bool by_text, const vm_look_sink& sink)
+        : link_(link),
+          look_(look),
+          by_text_(by_text),
+          sink_(sink),
+          folder_(look.folder == nullptr ? "" : look.folder),
+          known_(look.uids, look.uids + look.uid_count) {}
+
+    FolderState run() {
+        select();
+        std::vector<Step> steps;
+        ask_for_known(steps);
+        const std::string range = new_uids();
+        const bool search = by_text_ || last_ - first_ >= kFetchedOutright;
+        if (!range.empty() && !search) steps.push_back(fetch_step(range));
+        if (!steps.empty()) {
+            const auto done = link_.dialogue().run(steps);
+            check_.require_answers(done, folder_);
+            for (const Condition& answer : done) require(answer, "UID FETCH in " + folder_);
+        }
+        if (!range.empty() && search) search_new(range);
+        tell_known();
+        return state_;
+    }
+
+  private:
+    // ---- the folder ------------------------------------------------------------------------------
+    // The server is asked for what changed since the mod-sequence of the last look.
+    bool by_modseq() const {
+        return look_.every == 0 && look_.modseq != 0 && look_.uidvalidity != 0 && !known_.empty();
+    }
+
+    void select() {
+        const std::string name = link_.to_server(folder_);
+        std::string parameters;
+        const bool resync = link_.qresync() && by_modseq();
+        if (resync)
+            // The range, not the UIDs: it is short, and leaves out all that came since.
+            parameters = " (QRESYNC (" + std::to_string(look_.uidvalidity) + " " +
+                         std::to_string(look_.modseq) + " " +
+                         uid_range(known_.front(), known_.back()) + "))";
+        else if (link_.can("CONDSTORE") && !link_.can("ENABLE"))
+            parameters = " (CONDSTORE)";
+        UidRanges vanished;
+        std::map<std::uint32_t, std::uint32_t> flags;
+        state_ = link_.select(name, parameters, [&](const Response& response) {
+            if (const auto* fetch = std::get_if<FetchData>(&response)) {
+                if (fetch->flags && is_known(fetch->uid)) flags[fetch->uid] = *fetch->flags;
+            } else if (const auto* gone = std::get_if<VanishedData>(&response)) {
+                vanished.add(gone->uids);
+            }
+            return true;
+        }).state;
+        if (state_.uid_next == 0) ask_for_uid_next(name);
+        same_ = look_.uidvalidity == state_.uidvalidity;
+        // A mod-sequence that went back (a restored backup) tells nothing.
+        resynced_ = resync && same_ && state_.modseq >= look_.modseq;
+        if (!resynced_) return;
+        flags_ = std::move(flags);
+        for (const std::uint32_t uid : known_)
+            if (vanished.contains(uid)) suspects_.push_back(uid);
+    }
+
+    // Servers of before RFC 3501 do not say it with SELECT.
+    void ask_for_uid_next(const std::string& name) {
+        const auto state = link_.states({name}).front();
+        if (!state || state->uid_next == 0 || state->uidvalidity != state_.uidvalidity)
+            give_up(VM_CAUSE_PROTOCOL, "SELECT " + folder_ + ": the server gives no UIDNEXT");
+        state_.uid_next = state->uid_next;
+    }
+
+    bool is_known(std::uint32_t uid) const {
+        return std::binary_search(known_.begin(), known_.end(), uid);
+    }
+
+    // ---- messages the host knows -------------------------------------------------------------------
+    void ask_for_known(std::vector<Step>& steps) {
+        if (!same_ || known_.empty()) return;
+        if (!resynced_) {
+            suspects_ = known_;
+            ask_for_flags(steps);
+        }
+        if (!suspects_.empty()) check_.add(suspects_, steps);
+    }
+
+    void ask_for_flags(std::vector<Step>& steps) {
+        const bool since = by_modseq() && state_.modseq != 0 && state_.modseq >= look_.modseq;
+        if (since && state_.modseq == look_.modseq) return;
+        const std::string condition =
+            since ? " (CHANGEDSINCE " + std::to_string(look_.modseq) + ")" : "";
+        for (const auto& piece : chunks(known_, kUidsPerCommand))
+            steps.push_back({"UID FETCH " + uid_set(piece) + " (FLAGS)" + condition,
+                             [this](const Response& response) {
+                                 const auto* fetch = std::get_if<FetchData>(&response);
+                                 if (fetch == nullptr || !fetch->flags || !is_known(fetch->uid))
+                                     return false;
+                                 flags_[fetch->uid] = *fetch->flags;
+                                 return true;
+                             }});
+    }
+
+    void tell_known() {
+        for (const std::uint32_t uid : suspects_) {
+            if (check_.there(uid)) continue;
+            flags_.erase(uid);
+            sink_.gone(sink_.context, uid);
+        }
+        for (const auto& [uid, flags] : flags_) sink_.flags(sink_.context, uid, flags);
+    }
+
+    // ---- messages new to the host ------------------------------------------------------------------
+    // Their range; "" when there are none.
+    std::string new_uids() {
+        first_ = same_ && look_.uid_next != 0 ? look_.uid_next : 1;
+        last_ = state_.uid_next - 1;
+        if (state_.messages == 0 || last_ < first_) return {};
+        return uid_range(first_, last_);
+    }
+
+    static std::string uid_range(std::uint32_t first, std::uint32_t last) {
+        const std::string out = std::to_string(first);
+        return first == last ? out : out + ":" + std::to_string(last);
+    }
+
+    // (In a round trip of its own: answers to two searches cannot be told apart.)
+    void search_new(const std::string& range) {
+        const char* key = by_text_ ? R"( TEXT "[VM:")" : R"( HEADER X-VM-Message-Id "")";
+        const Condition done =
+            link_.dialogue().run("UID SEARCH UID " + range + key, collect_hits());
+        if (done.status != Status::kOk || !searched_) {
+            // The server does not search like that: then all that are there are looked at.
+            hits_.clear();
+            searched_ = false;
+            require(link_.dialogue().run("UID SEARCH UID " + range, collect_hits()),
+                    "UID SEARCH in " + folder_);
+            if (!searched_)
+                give_up(VM_CAUSE_PROTOCOL, "UID SEARCH in " + folder_ + ": OK without a result");
+        }
+        fetch_hits();
+    }
+
+    Dialogue::Answer collect_hits() {
+        return [this](const Response& response) {
+            const auto* search = std::get_if<SearchData>(&response);
+            if (search == nullptr) return false;
+            searched_ = true;
+            for (const std::uint32_t uid : search->uids)
+                if (uid >= first_ && uid <= last_) hits_.insert(uid);
+            return true;
+        };
+    }
+
+    void fetch_hits() {
+        const std::vector<std::uint32_t> hits(hits_.begin(), hits_.end());
+        std::vector<Step> steps;
+        for (const auto& piece : chunks(hits, kFetchedAtOnce))
+            steps.push_back(fetch_step(uid_set(piece)));
+        if (steps.empty()) return;
+        for (const Condition& done : link_.dialogue().run(steps))
+            require(done, "UID FETCH in " + folder_);
+    }
+
+    Step fetch_step(const std::string& set) {
+        return {"UID FETCH " + set + " " + identity_items(by_text_),
+                [this](const Response& response) {
+                    const auto* fetch = std::get_if<FetchData>(&response);
+                    if (fetch == nullptr || fetch->section("HEADER.FIELDS") == nullptr) return false;
+                    if (fetch->uid >= first_ && fetch->uid <= last_) tell_new(*fetch);
+                    return true;
+                }};
+    }
+
+    void tell_new(const FetchData& fetch) {
+        const Identity identity = identify(fetch, by_text_);
+        const bool known = same_ && is_known(fetch.uid);
+        if (identity.id.empty() || known || !told_.insert(fetch.uid).second) return;
+        vm_found found{};
+        found.struct_size = sizeof found;
+        found.uid = fetch.uid;
+        found.flags = fetch.flags.value_or(0);
+        found.id = identity.id.c_str();
+        found.message_id = identity.message_id.c_str();
+        sink_.found(sink_.context, &found);
+    }
+
+    Link& link_;
+    const vm_look& look_;
+    const bool by_text_;
+    const vm_look_sink& sink_;
+    const std::string folder_;
+    const std::vector<std::uint32_t> known_;
+
+    FolderState state_;      // as of the SELECT
+    bool same_ = false;      // known_ means something
+    bool resynced_ = false;  // the SELECT told all that changed
+    std::map<std::uint32_t, std::uint32_t> flags_;
+    std::vector<std::uint32_t> suspects_;  // may be gone
+    UidCheck check_;
+    std::uint32_t first_ = 1, last_ = 0;  // the UIDs that are new to the host
+    bool searched_ = false;
+    std::set<std::uint32_t> hits_;
+    std::set<std::uint32_t> told_;
+};
+
+}  // namespace
+
+void look_at(Link& link, const vm_look& look, bool by_text, Told& told, const vm_look_sink& sink,
+             vm_look_result& result) {
+    const FolderState state = Look(link, look, by_text, sink).run();
+    told[link.to_server(look.folder)] = state;
+    result.uidvalidity = state.uidvalidity;
+    result.uid_next = state.uid_next;
+    result.modseq = state.modseq;
+}
+
+}  // namespace vm::plug::imap

@@ -1,0 +1,47 @@
+// Moves messages of the selected folder: MOVE (RFC 6851) where the server has it, else COPY, \Deleted
+// and UID EXPUNGE; never a bare EXPUNGE, which would take others along.
+#ifndef VM_PLUGINS_SMTPIMAP4_MOVER_H
+#define VM_PLUGINS_SMTPIMAP4_MOVER_H
+
+#include "smtpimap4/link.h"
+
+#include <string>
+#include <vector>
+
+namespace vm::plug::imap {
+
+struct Moved {
+    Condition answer;  // not OK: nothing was moved
+    // With UIDPLUS: the target's UIDVALIDITY, and where each message went.
+    std::uint32_t uidvalidity = 0;
+    UidRanges from, to;
+
+    // The new UID; 0: the server does not say.
+    std::uint32_t uid_of(std::uint32_t uid) const;
+    // The server said what it moved, and this is not among it.
+    bool left_out(std::uint32_t uid) const { return uidvalidity != 0 && !from.contains(uid); }
+};
+
+class Mover {
+  public:
+    explicit Mover(Link& link) : link_(link) {}
+
+    // To folder `target`, which is created when missing. `clear`: their \Deleted first. Throws
+    // Ended when the dialogue ends.
+    Moved move(const std::vector<std::uint32_t>& uids, const std::string& target, bool clear = false);
+    // Removes them for good; needs UIDPLUS. The server's answer.
+    Condition expunge(const std::vector<std::uint32_t>& uids);
+
+    // For commands about `uids`: takes what the server says of them, and no more.
+    static Dialogue::Answer about(const std::vector<std::uint32_t>& uids);
+
+  private:
+    Moved attempt(const std::vector<std::uint32_t>& uids, const std::string& target, bool clear);
+    Dialogue::Answer read_copyuid(const std::vector<std::uint32_t>& uids, Moved& moved);
+
+    Link& link_;
+};
+
+}  // namespace vm::plug::imap
+
+#endif
