@@ -330,14 +330,25 @@ void Decider::after_deletion(const SyncMessage& message) {
         if (deleted) act(Kind::kRestoreLocal, message, "its mail is back");
         return;
     }
-    if (deleted || !scope_.complete) return;
+    if (!scope_.complete) return;
+    const MailCopy* marked = at_link;
+    for (const MailCopy& copy : message.copies)
+        if (marked == nullptr && copy.flags.deleted) marked = &copy;
+    if (deleted) {
+        // Followed, so that it is known when \Deleted is cleared.
+        if (marked == at_link || hold_) return;
+        after.link = marked->place;
+        link(message, after, "its mail is marked as deleted in the account");
+        act(Kind::kAgreeGone, message, "its mail is marked as deleted in the account");
+        return;
+    }
     if (policy_.rejoined) {
         act(Kind::kUnlink, message, "it was restored while Email Integration was off");
         return;
     }
     SyncAction& action = act(Kind::kRecoverMail, message, "it was restored");
     action.folder = policy_.folders ? message.record.message.folder : place.folder;
-    if (at_link != nullptr) action.copy = *at_link;
+    if (marked != nullptr) action.copy = *marked;
 }
 
 }  // namespace
