@@ -54,17 +54,14 @@ const MailCopy* moved_copy(const SyncMessage& message, const Link& from, bool de
 }
 
 // The live copy that is the message's mail. When the linked one is gone, a second copy may stand in
-// for it; to be deleted with it, it may not.
-const MailCopy* its_mail(const SyncMessage& message) {
-    if (!message.agreed) {
-        const MailCopy* found = moved_copy(message, Link{}, false);
-        return found != nullptr ? found : live_copy(message);
-    }
-    const Link& link = message.agreed->link;
+// for it, when a complete listing says that it is there still; but not to be deleted with it.
+const MailCopy* its_mail(const SyncMessage& message, bool complete) {
+    const Link link = message.agreed ? message.agreed->link : Link{};
     const MailCopy* copy = copy_at(message, link);
     if (copy != nullptr && !copy->flags.deleted) return copy;
     copy = moved_copy(message, link, false);
-    return copy != nullptr || is_deleted(message) ? copy : live_copy(message);
+    if (copy != nullptr || !complete || (message.agreed && is_deleted(message))) return copy;
+    return live_copy(message);
 }
 
 // The copy flagged \Deleted that is the message's mail, when it has no live one.
@@ -159,7 +156,7 @@ void Decider::classify(const SyncMessage& message) {
         gone_.push_back(&message);
         return;
     }
-    if (its_mail(message) != nullptr || marked_mail(message) != nullptr) {
+    if (its_mail(message, scope_.complete) != nullptr || marked_mail(message) != nullptr) {
         present_.push_back(&message);
         return;
     }
@@ -180,7 +177,7 @@ void Decider::judge_missing() {
     for (const Missing& missing : missing_)
         if (!is_deleted(*missing.message)) ++(missing.lost_place ? lost : vanished);
     for (const SyncMessage* message : present_) {
-        if (is_deleted(*message) || its_mail(*message) != nullptr) continue;
+        if (is_deleted(*message) || its_mail(*message, true) != nullptr) continue;
         ++vanished;
         if (!message->agreed) ++linked;  // by this pass
     }
@@ -233,7 +230,7 @@ void Decider::present(const SyncMessage& message) {
         // As it was pushed: what is different on either side is that side's change.
         base.unit_folder = kInboxFolder;
     }
-    if (const MailCopy* copy = its_mail(message)) {
+    if (const MailCopy* copy = its_mail(message, scope_.complete)) {
         report_others(message, *copy);
         if (is_deleted(message)) {
             // Also one that is linked only now: the phone was faster than the mail.
@@ -330,14 +327,25 @@ void Decider::after_deletion(const SyncMessage& message) {
         if (deleted) act(Kind::kRestoreLocal, message, "its mail is back");
         return;
     }
-    if (deleted || !scope_.complete) return;
+    if (!scope_.complete) return;
+    const MailCopy* marked = at_link;
+    for (const MailCopy& copy : message.copies)
+        if (marked == nullptr && copy.flags.deleted) marked = &copy;
+    if (deleted) {
+        // Followed, so that it is known when \Deleted is cleared.
+        if (marked == at_link || hold_) return;
+        after.link = marked->place;
+        link(message, after, "its mail is marked as deleted in the account");
+        act(Kind::kAgreeGone, message, "its mail is marked as deleted in the account");
+        return;
+    }
     if (policy_.rejoined) {
         act(Kind::kUnlink, message, "it was restored while Email Integration was off");
         return;
     }
     SyncAction& action = act(Kind::kRecoverMail, message, "it was restored");
     action.folder = policy_.folders ? message.record.message.folder : place.folder;
-    if (at_link != nullptr) action.copy = *at_link;
+    if (marked != nullptr) action.copy = *marked;
 }
 
 }  // namespace
