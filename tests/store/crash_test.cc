@@ -16,6 +16,8 @@ class CrashTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(CrashTest);
     CPPUNIT_TEST(every_id_that_was_printed_survives);
     CPPUNIT_TEST(every_outcome_that_was_reported_survives);
+    CPPUNIT_TEST(every_pass_that_was_committed_survives_as_a_whole);
+    CPPUNIT_TEST(a_purge_takes_no_media_of_a_message_that_stays);
     CPPUNIT_TEST_SUITE_END();
 
     // Runs `work(store, out)` in a child and kills it as soon as `lines` lines came out of it: it
@@ -106,6 +108,67 @@ class CrashTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL(in_hand ? 1 : 0,
                                  good(store->recover([](const auto&) { return true; }, 0)));
         }
+    }
+
+    // Every part of a commit says which pass it is of.
+    static SyncCommit pass(const std::string& id, std::uint32_t number) {
+        SyncChange link;
+        link.kind = SyncActionKind::kLink;
+        link.id = id;
+        link.agreed_folder = kInboxFolder;
+        link.copy.place = {"INBOX", 1, number};
+        SyncCommit out;
+        out.copies = {{id, {link.copy}}};
+        out.changes = {link};
+        out.state = SyncState{};
+        out.state->last_pass = number;
+        out.state->folders = {{"INBOX", 1, number, 0}};
+        return out;
+    }
+
+    void every_pass_that_was_committed_survives_as_a_whole() {
+        const Root root;
+        const std::string id = good(root.open()->add(root.message()));
+        std::uint32_t done = 0;
+        for (int round = 1; round <= 15; ++round) {
+            const auto reported = kill_after(root, round, [&](Store& store, int out) {
+                for (std::uint32_t number = done + 1;; ++number) {
+                    if (!store.commit_sync("101", pass(id, number))) return;
+                    if (!write_all(out, std::to_string(number) + "\n", "pipe")) return;
+                }
+            });
+            const auto store = root.open();
+            const SyncState state = good(store->sync_state("101"));
+            const SyncMessage message = good(store->sync_messages("101")).at(0);
+            CPPUNIT_ASSERT(state.last_pass >= std::stoi(reported.back()));
+            done = static_cast<std::uint32_t>(state.last_pass);
+            CPPUNIT_ASSERT_EQUAL(done, state.folders.at(0).uid_next);
+            CPPUNIT_ASSERT_EQUAL(done, message.agreed.value().link.uid);
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, message.copies.size());
+            CPPUNIT_ASSERT_EQUAL(done, message.copies[0].place.uid);
+        }
+    }
+
+    void a_purge_takes_no_media_of_a_message_that_stays() {
+        const Root root;
+        constexpr TimeMs kForever = 1LL << 50;
+        for (int round = 1; round <= 15; ++round)
+            kill_after(root, round, [&](Store& store, int out) {
+                for (;;) {
+                    const auto id = store.add(root.message());
+                    if (!id || !store.remove(*id) || !store.purge("101", kForever)) return;
+                    if (!write_all(out, *id + "\n", "pipe")) return;
+                }
+            });
+        const auto store = root.open();
+        const auto all = good(store->list({"101", {}, true}));
+        for (const MessageRecord& record : all)
+            CPPUNIT_ASSERT(std::filesystem::exists(store->media_path(record.message)));
+        CPPUNIT_ASSERT(root.media_files() <= static_cast<int>(all.size()) + 15);
+        // What was left half done is done by the next one.
+        for (const MessageRecord& record : all) good(store->remove(record.message.id));
+        CPPUNIT_ASSERT_EQUAL(static_cast<int>(all.size()), good(store->purge("101", kForever)));
+        CPPUNIT_ASSERT(root.media_files() <= 15);
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(CrashTest);

@@ -29,6 +29,12 @@ enum class Op {
     kGiveUp,
     kFound,
     kRecover,
+    // As a pass says:
+    kSyncRead,
+    kSyncDelete,
+    kSyncRestore,
+    kSyncFound,
+    kSyncResend,
     kReopen,
 };
 
@@ -95,9 +101,32 @@ class Model {
                 return store_->retry(id).has_value();
             case Op::kIntent:
                 return store_->record_intent(id, id + "@x").has_value();
+            case Op::kSyncRead:
+            case Op::kSyncDelete:
+            case Op::kSyncRestore:
+            case Op::kSyncFound:
+            case Op::kSyncResend:
+                return store_->commit_sync(mailbox_, commit_of(op, id)).has_value();
             default:
                 return outcome(event_of(op));
         }
+    }
+
+    static SyncCommit commit_of(Op op, const std::string& id) {
+        SyncCommit out;
+        SyncChange change;
+        change.id = id;
+        change.state = MessageState::kRead;
+        change.kind = op == Op::kSyncRead     ? SyncActionKind::kSetState
+                      : op == Op::kSyncDelete ? SyncActionKind::kDeleteLocal
+                                              : SyncActionKind::kRestoreLocal;
+        if (op == Op::kSyncFound)
+            out.found = {id};
+        else if (op == Op::kSyncResend)
+            out.push_again = {id};
+        else
+            out.changes = {change};
+        return out;
     }
 
     // What the model says; does it.
@@ -127,6 +156,22 @@ class Model {
                     m.attempts = 0;
                 return transition(m, DeliveryEvent::kRequeue);
             }
+            // A pass has seen a new message. Whatever it finds another way it leaves as it is.
+            case Op::kSyncRead:
+                if (!m.deleted && !m.read) m.read = true, ++m.history;
+                return true;
+            case Op::kSyncDelete:
+                if (!m.deleted && !m.read) m.deleted = true, ++m.history;
+                return true;
+            case Op::kSyncRestore:
+                if (m.deleted) m.deleted = false, ++m.history;
+                return true;
+            case Op::kSyncFound:
+                transition(m, DeliveryEvent::kFound);
+                return true;
+            case Op::kSyncResend:
+                if (!m.deleted && transition(m, DeliveryEvent::kResend)) m.attempts = 0;
+                return true;
             case Op::kIntent:
                 if (m.deleted || !transition(m, DeliveryEvent::kIntent)) return false;
                 ++m.attempts;
