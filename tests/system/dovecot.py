@@ -12,7 +12,6 @@ Without SPECIAL-USE the folders for trash, junk, drafts and sent mail are not th
 """
 
 import os
-import re
 import shutil
 import time
 
@@ -187,15 +186,32 @@ class Dovecot:
             file.write_bytes(mail)
             os.chown(file, MAIL_UID, MAIL_UID)
 
+    # The next three only while it is stopped: it would notice, and holds on to what it knows.
     def forget_uids(self, user, folder="INBOX"):
-        """The folder's mails stay and get another UIDVALIDITY and other UIDs. Only while it is
-        stopped: it would notice the loss, and may hold on to what it knows."""
+        """The folder's mails stay and get another UIDVALIDITY and other UIDs."""
+        validity = int(self._uids(user, folder)[0].split()[1][1:])
+        # By itself it could give the same one again, when the clock has not moved on.
+        self._write_uids(user, folder, [f"3 V{validity + 1000} N1000 G{os.urandom(16).hex()}"])
+
+    def swap_uids(self, user, folder="INBOX"):
+        """The mails get each other's UIDs, and the UIDVALIDITY stays: what no server may do."""
+        header, *lines = self._uids(user, folder)
+        uids, names = zip(*(line.split(" ", 1) for line in lines))
+        self._write_uids(user, folder, [header, *map(" ".join, zip(uids, reversed(names)))])
+
+    def empty(self, user):
+        """No mail is left in the INBOX, and it is another one, as on a server that was set up anew."""
+        self.forget_uids(user)
+        for directory in ("cur", "new"):
+            for file in (self.folder_path(user) / directory).iterdir():
+                file.unlink()
+
+    def _uids(self, user, folder):
+        return (self.folder_path(user, folder) / "dovecot-uidlist").read_text().splitlines()
+
+    def _write_uids(self, user, folder, lines):
         path = self.folder_path(user, folder)
-        old = re.match(r"3 V(\d+)", (path / "dovecot-uidlist").read_text())
-        for file in (*path.glob("dovecot.index*"), path / "dovecot-uidlist"):
+        for file in (*path.glob("dovecot.index*"), *self.folder_path(user).glob("dovecot.list.index*")):
             file.unlink(missing_ok=True)
-        for file in self.folder_path(user).glob("dovecot.list.index*"):
-            file.unlink()
-        # Given back by itself it could be the same one again, when the clock has not moved on.
-        (path / "dovecot-uidlist").write_text(f"3 V{int(old[1]) + 1000} N1000 G{os.urandom(16).hex()}\n")
+        (path / "dovecot-uidlist").write_text("".join(f"{line}\n" for line in lines))
         os.chown(path / "dovecot-uidlist", MAIL_UID, MAIL_UID)

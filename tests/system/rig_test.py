@@ -156,6 +156,21 @@ class DovecotRigTest(Instruments, vmunit.TestCase):
             self.assertEqual({"A": set()}, mail.ids())
             self.assertEqual(5000, mail.select("Lots"))
 
+    def test_uids_that_are_swapped_and_an_account_that_is_emptied(self):
+        user, mail = self.account("A")
+        mail.append("INBOX", "another")
+        validity, uid = mail.uidvalidity("INBOX"), mail.uid("INBOX", "A")
+        with self.rig.server_stopped():
+            self.rig.server.swap_uids(user)
+        with MailClient(self.rig, user) as mail:
+            self.assertEqual(validity, mail.uidvalidity("INBOX"))
+            self.assertEqual([uid], [m.uid for m in mail.mails() if not m.id])
+        with self.rig.server_stopped():
+            self.rig.server.empty(user)
+        with MailClient(self.rig, user) as mail:
+            self.assertEqual([], mail.mails())
+            self.assertNotEqual(validity, mail.uidvalidity("INBOX"))
+
 
 class CyrusRigTest(Instruments, vmunit.TestCase):
     make = Cyrus
@@ -167,7 +182,7 @@ class CyrusRigTest(Instruments, vmunit.TestCase):
             mail.create('a "quoted" name')
 
 
-class ClassicCyrusRigTest(CyrusRigTest):
+class ClassicCyrusRigTest(Instruments, vmunit.TestCase):
     make = staticmethod(lambda: Cyrus(classic=True))
 
 
