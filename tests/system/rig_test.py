@@ -2,15 +2,16 @@
 """The instruments of the synchronisation tests: servers that can do less, another make of server, and
 the subscriber's mail programs. No program of ours runs; what fails here fails elsewhere for no fault."""
 
-import re
 import smtplib
+import socket
 import ssl
 import threading
 
 import vmunit
+from countingproxy import CountingProxy
 from cyrus import Cyrus
 from mailclient import MailClient, MailClientError
-from mailrig import MailRig
+from mailrig import MailRig, wait_until
 from mbsync import Mbsync
 
 # What the client of the unit makes use of.
@@ -170,6 +171,45 @@ class DovecotRigTest(Instruments, vmunit.TestCase):
         with MailClient(self.rig, user) as mail:
             self.assertEqual([], mail.mails())
             self.assertNotEqual(validity, mail.uidvalidity("INBOX"))
+
+
+    def test_counting(self):
+        user, mail = self.account("A")
+        self.rig.server.put(user, 500)
+        with CountingProxy(self.rig.ports["imap"]) as proxy:
+            with socket.create_connection(("127.0.0.1", proxy.port)) as client:
+                answers = client.makefile("rb")
+
+                def say(*lines):
+                    """Sends the lines at once; returns when the last of them is answered."""
+                    client.sendall("".join(f"t{n} {line}\r\n" for n, line in enumerate(lines)).encode())
+                    while not answers.readline().startswith((f"t{len(lines) - 1} ".encode(), b"+")):
+                        pass
+
+                answers.readline()
+                say('LOGIN %s "%s"' % (user, self.rig.users[user].replace("\\", "\\\\").replace('"', '\\"')))
+                say("ENABLE QRESYNC")
+                say("SELECT INBOX")
+                self.assertEqual((3, 1), (proxy.cost().round_trips, proxy.cost().connections))
+                proxy.reset()
+                say("NOOP", "UID SEARCH RETURN (COUNT) ALL")
+                self.assertEqual((1, 0), (proxy.cost().round_trips, proxy.cost().connections))
+                self.assertEqual(len("t0 NOOP\r\nt1 UID SEARCH RETURN (COUNT) ALL\r\n"), proxy.cost().sent)
+                proxy.reset()
+                say("IDLE")
+                self.assertEqual(0, proxy.cost().round_trips)
+                wait_until("parked connection", proxy.is_parked)
+                with proxy.held():
+                    mail.expunge("INBOX", "A")
+                    self.assertLess(proxy.cost().received, 30)
+                self.assertIn(b"VANISHED", answers.readline())
+                self.assertTrue(proxy.is_parked())
+                proxy.reset()
+                client.sendall(b"DONE\r\nt0 NOOP\r\n")
+                while not answers.readline().startswith(b"t0 OK NOOP"):
+                    pass
+                self.assertFalse(proxy.is_parked())
+                self.assertEqual(1, proxy.cost().round_trips, proxy.said)
 
 
 class CyrusRigTest(Instruments, vmunit.TestCase):
