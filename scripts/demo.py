@@ -3,7 +3,8 @@
 
 Starts a Postfix and a Dovecot of its own, sets up a unit with vmconfig, adds messages with vmctl as
 firmware would, lets vmemaild deliver them, fetches them with Python's own IMAP client, compares them
-with what was added and leaves them in a directory. Ends with 1 when anything is missing or differs.
+with what was added and leaves them in a directory. Then shows that phone and mailbox stay the same:
+what is read or deleted at one end is so at the other. Ends with 1 when anything is missing or differs.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests/system"))
 
+import mailclient  # noqa: E402
 import mailrig  # noqa: E402
 import media  # noqa: E402
 import vmunit  # noqa: E402
@@ -97,7 +99,7 @@ class Demo:
 
     def run(self, stay):
         users = {"ann": secrets.token_urlsafe(9), "bob": secrets.token_urlsafe(9)}
-        print("vmemail demo: a voice message and a fax reach a real mailbox")
+        print("vmemail demo: a voice message and a fax reach a real mailbox, and stay in step with the phone")
         with self.steps("Mail servers of our own: loopback, free ports, own CA"):
             rig = self.servers = mailrig.MailRig(users)
             rig.start()
@@ -107,6 +109,7 @@ class Demo:
         self.take_messages()
         self.deliver(rig)
         self.fetch(rig)
+        self.keep_in_step(rig)
         status = self.summary()
         if stay:
             self.stay(rig)
@@ -120,8 +123,18 @@ class Demo:
     def set_up(self, rig):
         with self.steps("A voice-mail unit with two mailboxes (vmconfig)") as step:
             self.unit = vmunit.Unit(build=self.build, root=self.work / "vm")
-            self.unit.mailbox("101", rig, "ann", "starttls", Time_Zone="Europe/Berlin")
-            self.unit.mailbox("102", rig, "bob", "tls", Voice_Format="mp3")
+            for number, user, security, options in (
+                ("101", "ann", "starttls", {"Time_Zone": "Europe/Berlin"}),
+                ("102", "bob", "tls", {"Voice_Format": "mp3"}),
+            ):
+                account = {
+                    "Imap4_Server": rig.host,
+                    "Imap4_Port": rig.ports["imaps"],
+                    "Imap4_SSL": "Yes",
+                    "Imap4_Account": user,
+                    "Imap4_Password": rig.users[user],
+                }
+                self.unit.mailbox(number, rig, user, security, **account, **options)
             step.note("vmconfig init")
             step.note("101  ann@example.test  STARTTLS, certificate checked")
             step.note("102  bob@example.test  TLS, certificate checked, voice as MP3")
@@ -184,6 +197,47 @@ class Demo:
                     self.show(step, user, identity, mail, raw, *wanted.pop(identity))
                 self.missed += [f"{identity} did not arrive at {user}" for identity in wanted]
 
+    def keep_in_step(self, rig):
+        """What happens at one end is seen at the other; nobody asks for it, the agent is told by IDLE."""
+        voice, fax = (identity for owner, identity, *_ in self.expected if owner == "ann")
+        bobs = next(identity for owner, identity, *_ in self.expected if owner == "bob")
+        with self.steps("Phone and mailbox stay in step (vmemaild over IMAP)") as step:
+            with (
+                self.unit.agent(),
+                mailclient.MailClient(rig, "ann") as ann,
+                mailclient.MailClient(rig, "bob") as bob,
+            ):
+                self.wait(
+                    "the agent knows its mails in the mailboxes",
+                    lambda: all(self.unit.message(identity)["link"] for _, identity, *_ in self.expected),
+                )
+                if self.missed:
+                    return
+                self.unit.ctl("message", "mark", voice, "--read")
+                self.wait("heard on the phone      -> read in the mail program", lambda: r"\Seen" in ann.ids()[voice])
+                ann.expunge("INBOX", voice)
+                self.wait(
+                    "deleted in the mail     -> gone on the phone",
+                    lambda: self.unit.message(voice)["state"] == "deleted",
+                )
+                self.unit.ctl("message", "delete", fax)
+                self.wait("deleted on the phone    -> gone from the mailbox", lambda: fax not in ann.ids())
+                bob.add_flags("INBOX", bobs, r"\Seen")
+                self.wait(
+                    "read in the mail        -> heard on the phone",
+                    lambda: self.unit.message(bobs)["state"] == "read",
+                )
+            step.note("The two deleted ones lie in the unit's Deleted folder until their retention ends.")
+
+    def wait(self, what, condition):
+        """Notes that it came true, and how soon."""
+        start = time.monotonic()
+        try:
+            mailrig.wait_until(what, condition, 60)
+            self.steps.note(f"{what:<56} {time.monotonic() - start:.1f} s")
+        except mailrig.RigError:
+            self.missed.append(f"within a minute not: {what}")
+
     def show(self, step, user, identity, mail, raw, kind, original):
         print()
         for name in ("From", "To", "Subject", "Date"):
@@ -240,20 +294,24 @@ class Demo:
             print(self.unit.trace()[-3000:])
             return 1
         files = sorted(file for file in self.output.iterdir() if RESULT.fullmatch(file.name))
-        print(f"{len(self.expected)} messages added, sent once each, and found in their mailboxes.")
+        print(f"{len(self.expected)} messages added, sent once each, and found in their mailboxes;")
+        print("read and deleted at either end, they were so at the other.")
         print(f"Listen and read: {len(files)} files in {self.output}")
         return 0
 
     def stay(self, rig):
-        print("\nThe servers are still up. In a mail client:")
+        print("\nThe servers and the agent are still up. In a mail client:")
         for user, password in rig.users.items():
             print(f"   IMAP {rig.host}:{rig.ports['imap']}, account {user}, password {password}")
+        print("What happens there shows on the phone, and the other way round:")
+        print(f"   {' '.join(self.unit.command('vmctl', 'message', 'list'))}")
         print("Ctrl-C ends them.")
-        try:
-            while True:
-                time.sleep(3600)
-        except KeyboardInterrupt:
-            print()
+        with self.unit.agent():
+            try:
+                while True:
+                    time.sleep(3600)
+            except KeyboardInterrupt:
+                print()
 
 
 def main():
@@ -273,7 +331,7 @@ def main():
     demo = Demo(arguments.build.absolute(), arguments.output.absolute(), work)
     try:
         sys.exit(demo.run(arguments.stay))
-    except (mailrig.RigError, media.MediaError, vmunit.Failed) as problem:
+    except (mailrig.RigError, mailclient.MailClientError, media.MediaError, vmunit.Failed) as problem:
         sys.exit(f"demo: {problem}")
     finally:
         demo.close()

@@ -1,4 +1,4 @@
-"""A Postfix and a Dovecot of our own, for system tests, the demo and the bench.
+"""A Postfix and an IMAP server of our own, for system tests, the demo and the bench.
 
 Everything lies in one temporary directory: configuration, queue, mail, sockets, logs and a CA with
 certificates. Nothing under /etc is read, only loopback is listened on, every port is a free one, and
@@ -9,17 +9,21 @@ change their user.
         ... push to rig.host, rig.ports["starttls"] as user ann, trusting rig.ca_file ...
         [mail] = rig.wait_for_mail("ann", 1)
 
-Ports (all deliver to NAME@example.test of every user, by LMTP into Dovecot):
+The IMAP server is a Dovecot with all it can do; MailRig(users, Dovecot(without={"IDLE"})) takes a
+variant of it and MailRig(users, Cyrus()) another make. It can be stopped and started alone.
+
+Ports (all deliver to NAME@example.test of every user, by LMTP into the IMAP server):
     starttls     submission; AUTH is offered after STARTTLS only
     tls          submission, TLS from the first byte
     cleartext    submission without TLS; AUTH is offered all the same
     relay        no AUTH at all; takes mail for example.test from anybody
     starttls-badname, tls-badname    certificate of our CA for another host name
     tls-unknown                      right host name, certificate of a CA nobody trusts
-    imap, imaps, pop3, pop3s
+    imap, imaps, pop3, pop3s (no pop3 with Cyrus)
 """
 
 import atexit
+import contextlib
 import ctypes
 import email
 import email.policy
@@ -35,8 +39,9 @@ import subprocess
 import tempfile
 import time
 
+from dovecot import Dovecot
+
 DOMAIN = "example.test"
-MAIL_UID = 20000  # owns the mail; needs no entry in /etc/passwd
 START_SECONDS = 30
 STOP_SECONDS = 10
 # Unix socket paths end at 107 bytes, and Dovecot adds up to 40 of its own.
@@ -129,67 +134,6 @@ class Certificates:
         )
 
 
-DOVECOT_CONF = """\
-base_dir = {run}
-state_dir = {run}
-instance_name = {name}
-log_path = {log}
-protocols = imap pop3 lmtp
-listen = 127.0.0.1
-ssl = yes
-ssl_cert = <{certificates}/good.pem
-ssl_key = <{certificates}/good.key
-disable_plaintext_auth = no
-auth_mechanisms = plain login cram-md5
-auth_username_format = %n
-mail_location = maildir:~/Maildir
-mail_uid = {uid}
-mail_gid = {uid}
-first_valid_uid = 1000
-passdb {{
-  driver = passwd-file
-  args = {users}
-}}
-userdb {{
-  driver = static
-  args = uid={uid} gid={uid} home={mail}/%n
-}}
-namespace inbox {{
-  inbox = yes
-}}
-service imap-login {{
-  inet_listener imap {{
-    port = {imap}
-  }}
-  inet_listener imaps {{
-    port = {imaps}
-    ssl = yes
-  }}
-}}
-service pop3-login {{
-  inet_listener pop3 {{
-    port = {pop3}
-  }}
-  inet_listener pop3s {{
-    port = {pop3s}
-    ssl = yes
-  }}
-}}
-service lmtp {{
-  unix_listener lmtp {{
-    mode = 0666
-  }}
-}}
-service auth {{
-  unix_listener auth-smtp {{
-    mode = 0666
-  }}
-}}
-protocol lmtp {{
-  postmaster_address = postmaster@{domain}
-}}
-"""
-
 MAIN_CF = """\
 compatibility_level = 3.6
 config_directory = {etc}
@@ -207,12 +151,9 @@ alias_database =
 local_recipient_maps =
 virtual_mailbox_domains = {domain}
 virtual_mailbox_maps = texthash:{etc}/mailboxes
-virtual_transport = lmtp:unix:{run}/lmtp
 smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
 smtpd_recipient_restrictions = permit_sasl_authenticated, reject
 smtpd_sasl_auth_enable = yes
-smtpd_sasl_type = dovecot
-smtpd_sasl_path = {run}/auth-smtp
 smtpd_sasl_security_options = noanonymous
 smtpd_tls_cert_file = {certificates}/good.pem
 smtpd_tls_key_file = {certificates}/good.key
@@ -221,10 +162,14 @@ smtpd_tls_auth_only = yes
 smtpd_tls_session_cache_database =
 smtpd_client_connection_count_limit = 0
 in_flow_delay = 0
+queue_run_delay = 1s
+minimal_backoff_time = 1s
+maximal_backoff_time = 1s
+transport_retry_time = 1s
 message_size_limit = {size_limit}
 mailbox_size_limit = 0
 virtual_mailbox_limit = 0
-"""
+{server}"""
 
 MASTER_CF = """\
 127.0.0.1:{starttls} inet n - n - - smtpd
@@ -268,10 +213,11 @@ class MailRig:
     host = "localhost"
     domain = DOMAIN
 
-    def __init__(self, users, size_limit=104857600):
+    def __init__(self, users, server=None, size_limit=104857600):
         if os.geteuid() != 0:
-            raise RigError("Postfix and Dovecot change their user; run this as root")
+            raise RigError("mail servers change their user; run this as root")
         self.users = dict(users)
+        self.server = server or Dovecot()
         self.directory = short_temporary_directory("vmrig.")
         self.ports = {}
         for name in PORTS:
@@ -279,9 +225,8 @@ class MailRig:
         self.ca_file = self.directory / "tls/ca.pem"
         self.stranger_ca_file = self.directory / "tls/stranger.pem"
         self.postfix_log = self.directory / "postfix.log"
-        self.dovecot_log = self.directory / "dovecot.log"
         self._size_limit = size_limit
-        self._processes = []
+        self._processes = {}  # by name, in the order of their start
         self._watchdog = None
 
     # ---- life ---------------------------------------------------------------------------------
@@ -299,22 +244,39 @@ class MailRig:
     def start(self):
         atexit.register(self.stop)
         self._environment = dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-        for program in ("openssl", "postfix", "dovecot"):
+        for program in ("openssl", "postfix", *self.server.programs):
             if not shutil.which(program, path=self._environment["PATH"]):
                 raise RigError(f"{program} is not installed; run scripts/deps")
         Certificates(self.directory / "tls")
-        self._configure_dovecot()
+        self.server.prepare(self)
         self._configure_postfix()
-        self._start("dovecot", ["dovecot", "-F", "-c", str(self.directory / "dovecot.conf")])
+        self._start(self.server.name, self.server.command(self))
         # What `postfix start-fg` does, but with the master itself as our child.
         etc = str(self.directory / "postfix/etc")
-        self._command("postfix", "-c", etc, "check")
-        daemons = self._command("postconf", "-c", etc, "-h", "daemon_directory").strip()
+        self.command_output("postfix", "-c", etc, "check")
+        daemons = self.command_output("postconf", "-c", etc, "-h", "daemon_directory").strip()
         self._environment["MAIL_CONFIG"] = etc
         self._start("postfix", [f"{daemons}/master", "-s"])
         self._watch()
         for name in ("imap", "starttls"):
-            wait_until(lambda: f"greeting on port {name}; {self.logs()}", lambda: self._greets(name), START_SECONDS)
+            self._wait_for_greeting(name)
+
+    @contextlib.contextmanager
+    def server_stopped(self):
+        """Without the IMAP server, and so without delivery; it comes back as its variant is then."""
+        self.drain()
+        self._stop_group(self._processes.pop(self.server.name))
+        try:
+            yield
+        finally:
+            self._start(self.server.name, self.server.command(self))
+            self._watch()
+            self._wait_for_greeting("imap")
+
+    def vary(self, **variant):
+        """Starts Dovecot as another variant; see Dovecot.vary()."""
+        with self.server_stopped():
+            self.server.vary(**variant)
 
     def stop(self):
         atexit.unregister(self.stop)
@@ -322,7 +284,7 @@ class MailRig:
             self._watchdog.kill()
             self._watchdog.communicate()
             self._watchdog = None
-        for process in reversed(self._processes):
+        for process in reversed(self._processes.values()):
             self._stop_group(process)
         self._processes.clear()
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -331,7 +293,10 @@ class MailRig:
         """A shell that waits for our end of its pipe to close, which even kill -9 of this process
         does, and then ends the servers. (PR_SET_PDEATHSIG does not survive their changes of user.)"""
         script = 'read -r _; top=$1; shift; for group; do kill -s TERM -- "-$group"; done; rm -rf "$top"'
-        groups = [str(process.pid) for process in self._processes]
+        if self._watchdog:
+            self._watchdog.kill()
+            self._watchdog.communicate()
+        groups = [str(process.pid) for process in self._processes.values()]
         self._watchdog = subprocess.Popen(
             ["sh", "-c", script, "watchdog", str(self.directory), *groups],
             stdin=subprocess.PIPE,
@@ -363,33 +328,34 @@ class MailRig:
         process.wait()
 
     def logs(self):
-        """What both servers said, for a failing test's message."""
+        """What the servers said, for a failing test's message."""
         said = []
         for log in sorted(self.directory.glob("*.log")):
             said.append(f"{log.name}:\n{log.read_text(errors='replace')[-3000:]}")
         return "\n".join(said)
 
-    def _command(self, *command):
-        done = subprocess.run(command, capture_output=True, text=True, env=self._environment)
+    def command_output(self, *command, stdin=None):
+        done = subprocess.run(command, capture_output=True, text=True, env=self._environment, input=stdin)
         if done.returncode != 0:
             raise RigError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
         return done.stdout
 
     def _start(self, name, command):
-        with open(self.directory / f"{name}-start.log", "wb") as log:
-            self._processes.append(
-                subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    env=self._environment,
-                    start_new_session=True,
-                )
+        with open(self.directory / f"{name}-start.log", "ab") as log:
+            self._processes[name] = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                start_new_session=True,
             )
 
+    def _wait_for_greeting(self, name):
+        wait_until(lambda: f"greeting on port {name}; {self.logs()}", lambda: self._greets(name), START_SECONDS)
+
     def _greets(self, name):
-        for process in self._processes:
+        for process in self._processes.values():
             if process.poll() is not None:
                 raise RigError(f"{process.args[0]} ended with {process.returncode}: {self.logs()}")
         try:
@@ -399,33 +365,10 @@ class MailRig:
             return False
 
     # ---- configuration --------------------------------------------------------------------------
-    def _configure_dovecot(self):
-        top = self.directory
-        (top / "run").mkdir()
-        (top / "mail").mkdir()
-        os.chown(top / "mail", MAIL_UID, MAIL_UID)
-        users = top / "users"
-        users.touch(0o640)
-        shutil.chown(users, group="dovecot")
-        users.write_text("".join(f"{name}:{{PLAIN}}{word}\n" for name, word in self.users.items()))
-        (top / "dovecot.conf").write_text(
-            DOVECOT_CONF.format(
-                run=top / "run",
-                name=top.name,
-                log=self.dovecot_log,
-                certificates=top / "tls",
-                uid=MAIL_UID,
-                users=users,
-                mail=top / "mail",
-                domain=DOMAIN,
-                **self.ports,
-            )
-        )
-
     def _configure_postfix(self):
         top = self.directory / "postfix"
         for name in ("etc", "queue", "data"):
-            (top / name).mkdir(parents=True)
+            (top / name).mkdir(parents=True, exist_ok=True)
         shutil.chown(top / "data", "postfix")
         (top / "etc/main.cf").write_text(
             MAIN_CF.format(
@@ -434,10 +377,10 @@ class MailRig:
                 data=top / "data",
                 top=self.directory,
                 log=self.postfix_log,
-                run=self.directory / "run",
                 certificates=self.directory / "tls",
                 domain=DOMAIN,
                 size_limit=self._size_limit,
+                server="".join(f"{key} = {value}\n" for key, value in self.server.postfix_settings().items()),
             )
         )
         (top / "etc/master.cf").write_text(MASTER_CF.format(dir=self.directory / "tls", **self.ports))
