@@ -63,8 +63,8 @@ struct SyncPolicy {
     // The unit wins for the read state and nothing is deleted for not being there: the first pass
     // after Email Integration was switched on again.
     bool rejoined = false;
-    bool on_hold = false;   // until a person releases it
-    bool released = false;  // a person let held deletions go: no guard in this pass
+    bool on_hold = false;        // until a person releases it
+    bool released = false;       // a person let held deletions go: no guard in this pass
     bool released_keep = false;  // a person keeps the messages: unlink those without a mail
 };
 
