@@ -12,7 +12,7 @@ namespace vm::store {
 namespace {
 
 // Often enough for people, and not a write a pass.
-constexpr std::int64_t kLastSyncStepMs = 60 * 1000;
+constexpr std::int64_t kLastSyncStepMs = 60LL * 1000;
 
 struct StatusRow {
     std::string state, reason;

@@ -84,7 +84,7 @@ struct SyncCommit {
     // Copies as they are now, by message; all that were known of it before are replaced.
     std::vector<std::pair<std::string, std::vector<MailCopy>>> copies;
     std::vector<SyncChange> changes;  // in this order
-    std::vector<std::string> found;   // uncertain deliveries that lie in the account: event kFound
+    std::vector<std::string> found;   // open deliveries that lie in the account: event kFound
     // Restored, and gone from the account: event kResend, unlinked, from attempt 0 on.
     std::vector<std::string> push_again;
     // Of a release that came after the state was read, nothing is overwritten: `hold` and what it
@@ -224,7 +224,7 @@ class Store {
     virtual Result<std::vector<SyncMessage>> sync_messages(const std::string& mailbox) = 0;
     // One transaction: copies, changes, found, push_again, state. A folder that is no name for one
     // of the unit's is not taken over (kSetFolder). kUsage: a change of a kind that is done in the
-    // account, or a hold without a reason.
+    // account, kSetState to deleted, or a hold without a reason.
     virtual Result<> commit_sync(const std::string& mailbox, const SyncCommit& commit) = 0;
     // Puts `mailbox` off hold; held deletions go with the next pass or, with `keep`, the messages
     // whose mail is not found any more are unlinked and stay. kNoInput when it is not on hold.
