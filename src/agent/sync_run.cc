@@ -39,11 +39,15 @@ transport::AccountScope scope_of(const config::MailboxOptions& mailbox, bool rea
     return out;
 }
 
-// Whose account it is and which folders of it: with another text, places mean something else.
+// Whose account it is; with another text, places are in another account.
 std::string account_text(const config::MailboxOptions& mailbox, const config::MiscSetup& misc) {
+    return account_server_of(mailbox, misc) + " " + mailbox.imap4.account;
+}
+
+// Which folders of it.
+std::string scope_text(const config::MailboxOptions& mailbox) {
     static constexpr const char* kModes[] = {"All Folders", "Inbox Only", "VM Folder Only", "None"};
-    return account_server_of(mailbox, misc) + " " + mailbox.imap4.account + " " +
-           kModes[static_cast<std::size_t>(mailbox.sync_mode)];
+    return kModes[static_cast<std::size_t>(mailbox.sync_mode)];
 }
 
 // One pass; its members are what the steps share.
@@ -77,6 +81,11 @@ class Pass {
     bool still_wanted(const SyncAction& action);
     bool commit(const store::SyncCommit& commit);
     void fail_with(AccountFailure failure) { result_.failure = std::move(failure); }
+    // Another account was configured, or other folders of it.
+    bool is_elsewhere() const {
+        return state_.account != account_text(context_.mailbox, context_.misc) ||
+               state_.scope != scope_text(context_.mailbox);
+    }
     void note(const std::string& line);
     std::string busiest() const;
     SyncMessage* message(const std::string& id) {
@@ -151,6 +160,7 @@ bool Pass::load() {
     for (std::size_t i = 0; i < messages_.size(); ++i)
         by_id_.emplace(messages_[i].record.message.id, i);
     scope_ = {};
+    scope_.replaced = state_.account != account_text(context_.mailbox, context_.misc);
     for (const FolderState& folder : listed_) scope_.folders[folder.name] = folder.uidvalidity;
     // What is remembered of folders that are not what they were is worth nothing.
     for (SyncMessage& one : messages_) {
@@ -257,8 +267,8 @@ void Pass::decide() {
     policy_.remove_to_trash = context_.mailbox.delete_mode == config::DeleteMode::kTrash;
     policy_.mass_deletion_limit = context_.misc.mass_deletion_limit;
     policy_.rejoined = !state_.on;
-    policy_.keep_missing = !state_.on || state_.released_keep ||
-                           state_.account != account_text(context_.mailbox, context_.misc);
+    policy_.keep_missing =
+        !state_.on || state_.released_keep || state_.scope != scope_text(context_.mailbox);
     policy_.released = state_.released;
     policy_.on_hold = !state_.hold.empty();
     actions_ = decide_sync(messages_, scope_, policy_);
@@ -314,14 +324,14 @@ bool Pass::commit_decided() {
     }
     result_.push_again |= !out.found.empty();
 
-    const std::string account = account_text(context_.mailbox, context_.misc);
     if (scope_.complete) {
-        const bool settled = state_.on && !state_.released && !state_.released_keep &&
-                             state_.account == account && !every_;
+        const bool settled =
+            state_.on && !state_.released && !state_.released_keep && !is_elsewhere() && !every_;
         state_changed_ |= !settled;
         state_.on = true;
         state_.released = state_.released_keep = false;
-        state_.account = account;
+        state_.account = account_text(context_.mailbox, context_.misc);
+        state_.scope = scope_text(context_.mailbox);
         if (every_) state_.last_every = context_.clock.now();
         every_ = false;
         if (state_changed_) state_.last_pass = context_.clock.now();
@@ -566,8 +576,8 @@ SyncResult Pass::run() {
         return std::move(result_);
     }
     state_ = std::move(*state);
-    if (state_.account != account_text(context_.mailbox, context_.misc)) {
-        // Another account, or other folders of it: everything is looked at anew.
+    if (is_elsewhere()) {
+        // Everything is looked at anew.
         state_.folders.clear();
         state_changed_ = true;
     }
@@ -582,7 +592,7 @@ SyncResult Pass::run() {
 
 Result<std::vector<std::string>> Pass::plan() {
     VM_ASSIGN(state_, context_.store.sync_state(mailbox_));
-    if (state_.account != account_text(context_.mailbox, context_.misc)) state_.folders.clear();
+    if (is_elsewhere()) state_.folders.clear();
     every_ = !state_.on;
     if (list(true) && load() && look_at_all()) decide();
     if (result_.store_error) return fail(*result_.store_error);

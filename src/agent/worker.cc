@@ -255,11 +255,11 @@ void Worker::take_settings() {
 // Deleted messages whose retention is over go for good, a look an hour.
 void Worker::purge_deleted() {
     const std::int64_t steady = clock_.steady_ms();
-    if (steady < next_purge_ || options_.once) return;
+    if (steady < next_purge_) return;
     next_purge_ = steady + kPurgeMs;
     threads_.submit([this, settings = settings_.current()](Result<store::Store*> store) {
         for (const auto& [number, mailbox] : settings->mailboxes) {
-            if (!store || stopping()) return;
+            if (!store || (stopping() && !options_.once)) return;
             if (!mailbox.options) continue;
             const std::int64_t days = mailbox.options->deleted_retention_days;
             const auto purged = (*store)->purge(number, clock_.now() - days * kDayMs);
@@ -658,7 +658,7 @@ int Worker::once_status() {
             std::fprintf(stderr, "vmemaild: %s: %s\n", number.c_str(),
                          mailbox_problem(number).c_str());
         }
-        waiting |= enabled && actor.due != kNever;
+        waiting |= enabled && actor.due != kNever && !options_.sync_only;
         const SyncSchedule::View sync = sync_.view(number);
         const std::string& trouble = sync.hold.empty() ? sync.problem : sync.hold;
         waiting |= !trouble.empty();
@@ -713,6 +713,7 @@ int Worker::run() {
     while (!stopping()) {
         take_settings();
         recover();
+        purge_deleted();
         take_finished();
         record_unrecorded(false);
         write_stale_statuses();
@@ -725,7 +726,6 @@ int Worker::run() {
         // waits.
         if (options_.once && !pushing && !syncing) break;
         waiting_.start(settings_.current()->misc->message_waiting_command, clock_.steady_ms());
-        purge_deleted();
         if (!wait()) break;
     }
     g_stop = true;  // cancels what the threads are doing, within their dialogue

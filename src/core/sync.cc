@@ -162,8 +162,8 @@ void Decider::classify(const SyncMessage& message) {
     }
     if (!message.agreed) return;
     const auto folder = scope_.folders.find(message.agreed->link.folder);
-    const bool lost =
-        folder == scope_.folders.end() || folder->second != message.agreed->link.uidvalidity;
+    const bool lost = scope_.replaced || folder == scope_.folders.end() ||
+                      folder->second != message.agreed->link.uidvalidity;
     missing_.push_back({&message, lost});
 }
 

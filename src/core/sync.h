@@ -1,19 +1,21 @@
 // The sync half of decide(): a three-way merge of the unit's state, the state both sides agreed on
 // and the state of the account. Pure: no I/O, no clock, no globals.
 //
-//   what happened                                   what is decided
-//   phone: heard / marked new                       kStoreFlags \Seen
-//   phone: urgent set / cleared                     kStoreFlags \Flagged
-//   phone: deleted                                  kRemoveMail, also of a copy linked only now
-//   phone: moved to a folder (All Folders)          kMoveMail
-//   phone: restored                                 kRecoverMail: undeleted, back from Trash, or
-//   sent again mail: \Seen set / cleared                       kSetState mail: \Flagged set /
-//   cleared                    kSetUrgent mail: expunged, \Deleted, out of scope kDeleteLocal mail:
-//   back in scope, or \Deleted cleared        kRestoreLocal mail: moved to another synced folder
-//   kLink and kSetFolder both changed                                    delete beats everything,
-//   else the unit wins UIDVALIDITY changed, folder gone                kLink by identity, else
-//   kUnlink; never a deletion account or scope changed, integration off/on    the same too much of
-//   that, or of deletions, at once      kHold, and nothing is deleted on either side
+//   what happened                            what is decided
+//   phone: heard / marked new                kStoreFlags \Seen
+//   phone: urgent set / cleared              kStoreFlags \Flagged
+//   phone: deleted                           kRemoveMail, also of a mail linked only now
+//   phone: moved to a folder (All Folders)   kMoveMail
+//   phone: restored                          kRecoverMail: from Trash, or sent again
+//   mail: \Seen set / cleared                kSetState
+//   mail: \Flagged set / cleared             kSetUrgent
+//   mail: expunged, \Deleted, out of scope   kDeleteLocal
+//   mail: back in scope, \Deleted cleared    kRestoreLocal
+//   mail: moved to another synced folder     kLink and kSetFolder
+//   both changed                             a deletion wins, else the unit
+//   UIDVALIDITY changed, folder gone         kLink by identity, else kUnlink
+//   account or scope changed, off and on     the same; never a deletion
+//   too much of that, or of deletions        kHold: nothing is deleted on either side
 //
 // Invariants:
 // - nothing is deleted on an incomplete listing, or while the mailbox is on hold;
@@ -66,8 +68,8 @@ struct SyncPolicy {
     // The first pass after Email Integration was switched on again: the unit wins for the read
     // state, and nothing old is sent again.
     bool rejoined = false;
-    // What is not found is unlinked, never deleted: after that, after another account or scope was
-    // configured, or when a person released the mailbox so.
+    // What is not found is unlinked, never deleted: after that, after another scope was configured,
+    // or when a person released the mailbox so.
     bool keep_missing = false;
     bool on_hold = false;   // until a person releases it: nothing is deleted on either side
     bool released = false;  // a person let held deletions go: no guard in this pass
@@ -76,6 +78,7 @@ struct SyncPolicy {
 // The account as this pass sees it.
 struct SyncScope {
     bool complete = false;  // every folder of the scope was looked at
+    bool replaced = false;  // another account than the links speak of: every place is lost
     // Folders of the scope with their UIDVALIDITY. A link to another folder, or with another
     // UIDVALIDITY, has lost its place: by itself that says nothing about the message.
     std::map<std::string, std::uint32_t> folders;

@@ -66,7 +66,7 @@ inline constexpr const char* kCopies =
     " ORDER BY m.received, m.id, c.folder, c.uidvalidity, c.uid";
 
 inline constexpr const char* kSyncState =
-    "SELECT account, is_on, hold, released, released_keep, releases, last_pass, last_every"
+    "SELECT account, scope, is_on, hold, released, released_keep, releases, last_pass, last_every"
     " FROM sync_states WHERE mailbox = :mailbox";
 
 inline constexpr const char* kSyncFolders =

@@ -54,7 +54,8 @@ void version_2(soci::session& sql) {
            "PRIMARY KEY (message_id, folder, uidvalidity, uid))";
     // releases counts them: a pass sees by it that one came after it had begun.
     sql << "CREATE TABLE sync_states ("
-           "mailbox TEXT PRIMARY KEY, account TEXT NOT NULL, is_on INTEGER NOT NULL,"
+           "mailbox TEXT PRIMARY KEY, account TEXT NOT NULL, scope TEXT NOT NULL,"
+           "is_on INTEGER NOT NULL,"
            "hold TEXT NOT NULL, released INTEGER NOT NULL, released_keep INTEGER NOT NULL,"
            "releases BIGINT NOT NULL, last_pass BIGINT NOT NULL, last_every BIGINT NOT NULL)";
     // A mod-sequence has 63 bits (RFC 7162).

@@ -43,9 +43,9 @@ struct NewMessage {
 // What the agent keeps of one mailbox's account between two passes. A pass takes what sync_state()
 // gave it, changes it and hands it to commit_sync().
 struct SyncState {
-    // Whose account it is and which folders of it, as the agent words it: another text means that
-    // places and folder states below speak of something else.
-    std::string account;
+    // Whose account it is, and which folders of it are synchronised, as the agent words it: another
+    // text means that places and folder states below speak of something else.
+    std::string account, scope;
     bool on = true;    // false: Email Integration was off since the last pass
     std::string hold;  // why the mailbox is on hold, "" when it is not
     // What a person released the mailbox to, until a pass has done so; at most one of them.

@@ -106,9 +106,9 @@ std::optional<SyncState> read_sync_state(soci::session& sql, const std::string& 
     SyncState state;
     int on = 0, released = 0, keep = 0;
     long long releases = 0, last_pass = 0, last_every = 0;
-    sql << kSyncState, soci::into(state.account), soci::into(on), soci::into(state.hold),
-        soci::into(released), soci::into(keep), soci::into(releases), soci::into(last_pass),
-        soci::into(last_every), soci::use(mailbox);
+    sql << kSyncState, soci::into(state.account), soci::into(state.scope), soci::into(on),
+        soci::into(state.hold), soci::into(released), soci::into(keep), soci::into(releases),
+        soci::into(last_pass), soci::into(last_every), soci::use(mailbox);
     if (!sql.got_data()) return std::nullopt;
     state.on = on != 0;
     state.released = released != 0;
@@ -124,16 +124,18 @@ void write_sync_state(soci::session& sql, const std::string& mailbox, const Sync
     const int on = state.on, released = state.released, keep = state.released_keep;
     const long long releases = state.releases;
     const long long last_pass = state.last_pass, last_every = state.last_every;
-    sql << "INSERT INTO sync_states (mailbox, account, is_on, hold, released, released_keep,"
+    sql << "INSERT INTO sync_states (mailbox, account, scope, is_on, hold, released, released_keep,"
            " releases, last_pass, last_every)"
-           " VALUES (:mailbox, :account, :is_on, :hold, :released, :keep, :releases, :pass, :every)"
-           " ON CONFLICT (mailbox) DO UPDATE SET account = excluded.account,"
+           " VALUES (:mailbox, :account, :scope, :is_on, :hold, :released, :keep, :releases, "
+           ":pass, :every)"
+           " ON CONFLICT (mailbox) DO UPDATE SET account = excluded.account, scope = "
+           "excluded.scope,"
            " is_on = excluded.is_on, hold = excluded.hold, released = excluded.released,"
            " released_keep = excluded.released_keep, releases = excluded.releases,"
            " last_pass = excluded.last_pass, last_every = excluded.last_every",
-        soci::use(mailbox), soci::use(state.account), soci::use(on), soci::use(hold),
-        soci::use(released), soci::use(keep), soci::use(releases), soci::use(last_pass),
-        soci::use(last_every);
+        soci::use(mailbox), soci::use(state.account), soci::use(state.scope), soci::use(on),
+        soci::use(hold), soci::use(released), soci::use(keep), soci::use(releases),
+        soci::use(last_pass), soci::use(last_every);
 }
 
 std::vector<FolderState> read_folders(soci::session& sql, const std::string& mailbox) {

@@ -341,7 +341,7 @@ class SwitchTest(synctest.TestCase):
             c: ("new urgent", f"INBOX {URGENT}"),
             d: ("deleted", ""),
         })  # fmt: skip
-        self.assertEqual("", box.sync("--dry-run").stdout.strip())
+        self.assertEqual(f"{box.number}: nothing to do", box.sync("--dry-run").stdout.strip())
 
     def test_a_dry_run_makes_no_folder(self):
         box = self.box("VM Folder Only")
