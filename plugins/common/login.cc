@@ -156,6 +156,31 @@ class Login {
 
 }  // namespace
 
+std::optional<Ending> ending_without_words(vm_step step, const DialError& error) {
+    using Kind = DialError::Kind;
+    switch (error.kind) {
+        case Kind::kDns:
+            return ending_of(step, VM_CAUSE_DNS, error.text);
+        case Kind::kRefused:
+            return ending_of(step, VM_CAUSE_REFUSED, error.text);
+        case Kind::kTls:
+            return ending_of(step, VM_CAUSE_TLS, error.text);
+        case Kind::kTimeout:
+            return ending_of(step, VM_CAUSE_TIMEOUT, error.text);
+        case Kind::kCancelled:
+            return ending_of(step, VM_CAUSE_CANCELLED, "stopped while connecting");
+        case Kind::kConfig:
+            return ending_of(step, VM_CAUSE_CONFIG, error.text);
+        case Kind::kLost:
+            return ending_of(step, VM_CAUSE_LOST, error.text);
+        case Kind::kNoTls:
+        case Kind::kNoLogin:
+        case Kind::kDialogue:
+            break;
+    }
+    return std::nullopt;
+}
+
 tl::expected<std::unique_ptr<Wire>, Ending> log_in(const ServerOptions& options,
                                                    const Protocol& protocol,
                                                    LoginHandshake& handshake, const Host& host,

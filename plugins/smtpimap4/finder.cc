@@ -73,6 +73,13 @@ std::vector<std::uint32_t> verified(Link& link, const Hits& hits, const std::str
     return out;
 }
 
+// What EXAMINE says of its folder.
+bool of_examine(const Response& response) {
+    return !std::holds_alternative<SearchData>(response) &&
+           !std::holds_alternative<StatusData>(response) &&
+           !std::holds_alternative<ListData>(response);
+}
+
 void require_hits(const Hits& hits, const std::string& folder) {
     if (!hits.answered)
         give_up(VM_CAUSE_PROTOCOL, "UID SEARCH in " + folder + ": OK without a result");
@@ -116,7 +123,7 @@ class Everywhere {
         std::vector<Hits> hits(names.size() * commands.size());
         std::vector<Step> steps;
         for (std::size_t i = 0; i < names.size(); ++i) {
-            steps.push_back({"EXAMINE " + quoted(names[i]), [](const Response&) { return true; }});
+            steps.push_back({"EXAMINE " + quoted(names[i]), of_examine});
             for (std::size_t k = 0; k < commands.size(); ++k)
                 steps.push_back(search_step(commands[k], hits[i * commands.size() + k]));
         }

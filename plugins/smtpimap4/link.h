@@ -80,7 +80,7 @@ class Link {
     void elsewhere_told() { elsewhere_ = false; }
 
     // Every folder of the personal namespace. With `states`, of the selectable ones their state as
-    // far as the server gives it along with the list (LIST-STATUS).
+    // far as the server gives it along with the list (LIST-STATUS); then none is selected any more.
     std::vector<Listed> list(bool states);
     // Asks for the states of these; in the same order, nothing where the server refuses.
     std::vector<std::optional<FolderState>> states(const std::vector<std::string>& names);
@@ -106,6 +106,7 @@ class Link {
     void set_namespace(const NamespaceData& spaces);
     void on_news(const Response& response);
     std::string status_items() const;
+    Step fresh_step();
     std::vector<Step> list_steps(const std::string& result, const Answer& answer) const;
     void mark_uses(std::vector<Listed>& folders, const std::vector<std::uint32_t>& declared) const;
     bool foreign(const std::string& name) const;
