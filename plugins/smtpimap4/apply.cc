@@ -14,8 +14,8 @@ namespace {
 
 using Step = Dialogue::Step;
 
-// A pipeline's commands are sent before anything is read: few enough for the server to take them all
-// while it already answers.
+// A pipeline's commands are sent before anything is read: few enough for the server to take them
+// all while it already answers.
 constexpr std::size_t kChangesAtOnce = 100;
 
 std::string flag_names(std::uint32_t flags) {
@@ -51,8 +51,8 @@ class Batch {
           by_text_(by_text),
           sink_(sink) {}
 
-    // Flags, a look at what is to be moved or removed, and which of them all are there, in one round
-    // trip; then the rest.
+    // Flags, a look at what is to be moved or removed, and which of them all are there, in one
+    // round trip; then the rest.
     void run() {
         std::vector<Step> steps;
         store_flags(steps);
@@ -68,7 +68,8 @@ class Batch {
     }
 
   private:
-    // ---- results ---------------------------------------------------------------------------------
+    // ---- results
+    // ---------------------------------------------------------------------------------
     void tell(std::size_t index, vm_change_outcome outcome, const std::string& text = {}) {
         vm_change_result result{};
         result.outcome = static_cast<std::uint8_t>(outcome);
@@ -80,7 +81,8 @@ class Batch {
         sink_(index, result);
     }
 
-    // ---- flags -----------------------------------------------------------------------------------
+    // ---- flags
+    // -----------------------------------------------------------------------------------
     struct Store {
         std::vector<std::size_t> indices;
         std::vector<std::uint32_t> uids;  // ascending
@@ -99,7 +101,8 @@ class Batch {
             std::sort(store.uids.begin(), store.uids.end());
             store.first_step = steps.size();
             if (flags.first != 0) steps.push_back(store_step(store, "+FLAGS.SILENT ", flags.first));
-            if (flags.second != 0) steps.push_back(store_step(store, "-FLAGS.SILENT ", flags.second));
+            if (flags.second != 0)
+                steps.push_back(store_step(store, "-FLAGS.SILENT ", flags.second));
             store.steps = steps.size() - store.first_step;
             stores_.push_back(store);
         }
@@ -123,21 +126,22 @@ class Batch {
         tell(index, VM_CHANGE_DONE);
     }
 
-    // ---- moving and removing -----------------------------------------------------------------------
+    // ---- moving and removing
+    // -----------------------------------------------------------------------
     void ask_identities(std::vector<Step>& steps) {
         std::set<std::uint32_t> uids;
         for (std::size_t i = from_; i < to_; ++i)
             if (changes_[i].kind != VM_CHANGE_FLAGS) uids.insert(changes_[i].uid);
         if (uids.empty()) return;
-        steps.push_back({"UID FETCH " + uid_set({uids.begin(), uids.end()}) + " " +
-                             identity_items(by_text_),
-                         [this, uids](const Response& response) {
-                             const auto* fetch = std::get_if<FetchData>(&response);
-                             if (fetch == nullptr || uids.count(fetch->uid) == 0) return false;
-                             if (fetch->section("HEADER.FIELDS") != nullptr)
-                                 identities_[fetch->uid] = identify(*fetch, by_text_);
-                             return true;
-                         }});
+        steps.push_back(
+            {"UID FETCH " + uid_set({uids.begin(), uids.end()}) + " " + identity_items(by_text_),
+             [this, uids](const Response& response) {
+                 const auto* fetch = std::get_if<FetchData>(&response);
+                 if (fetch == nullptr || uids.count(fetch->uid) == 0) return false;
+                 if (fetch->section("HEADER.FIELDS") != nullptr)
+                     identities_[fetch->uid] = identify(*fetch, by_text_);
+                 return true;
+             }});
     }
 
     // By its id; where the mail has none any more, by its Message-ID.

@@ -66,7 +66,8 @@ std::vector<std::uint32_t> verified(Link& link, const Hits& hits, const std::str
                              return true;
                          }});
     if (steps.empty()) return out;
-    for (const Condition& done : link.dialogue().run(steps)) require(done, "UID FETCH in " + folder);
+    for (const Condition& done : link.dialogue().run(steps))
+        require(done, "UID FETCH in " + folder);
     // A message the server named and did not show may be the one; that it was not found is no fact.
     if (out.empty() && seen.size() < hits.uids.size())
         give_up(VM_CAUSE_PROTOCOL, "UID FETCH in " + folder + ": messages are missing");
@@ -95,8 +96,8 @@ class Everywhere {
         const std::vector<std::string> names = folders();
         for (std::size_t from = 0; from < names.size() && !out.found; from += kFoldersAtOnce)
             search({names.begin() + static_cast<std::ptrdiff_t>(from),
-                    names.begin() + static_cast<std::ptrdiff_t>(
-                                        std::min(names.size(), from + kFoldersAtOnce))},
+                    names.begin() +
+                        static_cast<std::ptrdiff_t>(std::min(names.size(), from + kFoldersAtOnce))},
                    out);
         return out;
     }
@@ -183,7 +184,8 @@ vm_change_result recover_from_trash(Link& link, const std::string& id,
     std::vector<Step> steps;
     for (std::size_t i = 0; i < commands.size(); ++i)
         steps.push_back(search_step(commands[i], some[i]));
-    for (const Condition& done : link.dialogue().run(steps)) require(done, "UID SEARCH in " + shown);
+    for (const Condition& done : link.dialogue().run(steps))
+        require(done, "UID SEARCH in " + shown);
     Hits hits;
     for (const Hits& one : some) {
         require_hits(one, shown);

@@ -48,8 +48,7 @@ class Listing {
         for (const Listed& folder : folders) {
             listed_.push_back(folder.name);
             const bool inbox = same_mailbox(folder.name, "INBOX");
-            if (folder.selectable && folder.shown &&
-                (inbox || (folder.use | folder.inside) == 0))
+            if (folder.selectable && folder.shown && (inbox || (folder.use | folder.inside) == 0))
                 out.push_back(folder);
         }
         return out;
@@ -57,9 +56,8 @@ class Listing {
 
     bool known(const std::string& shown) const {
         const std::string name = link_.to_server(shown);
-        return std::any_of(listed_.begin(), listed_.end(), [&](const std::string& listed) {
-            return same_mailbox(listed, name);
-        });
+        return std::any_of(listed_.begin(), listed_.end(),
+                           [&](const std::string& listed) { return same_mailbox(listed, name); });
     }
 
     // Asks for the states the list did not bring. A folder may be left out only when it is gone.

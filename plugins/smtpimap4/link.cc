@@ -87,9 +87,8 @@ void Link::introduce() {
                          })});
     NamespaceData spaces;
     if (can("NAMESPACE"))
-        steps.push_back({"NAMESPACE", each<NamespaceData>([&](const NamespaceData& data) {
-                             spaces = data;
-                         })});
+        steps.push_back(
+            {"NAMESPACE", each<NamespaceData>([&](const NamespaceData& data) { spaces = data; })});
     else
         steps.push_back({R"(LIST "" "")", each<ListData>([&](const ListData& data) {
                              spaces.personal = {{"", data.delimiter}};
@@ -168,8 +167,8 @@ const Selection& Link::select(const std::string& name, const std::string& parame
     bool closed = !selection_ || !qresync_;
     selection_.reset();
     Selection fresh{name, {}, false};
-    const Condition done = dialogue_->run(
-        "SELECT " + quoted(name) + parameters, [&](const Response& response) {
+    const Condition done =
+        dialogue_->run("SELECT " + quoted(name) + parameters, [&](const Response& response) {
             if (const auto* condition = std::get_if<Condition>(&response)) {
                 closed = closed || condition->code == "CLOSED";
                 read_code(*condition, fresh.state);
@@ -197,8 +196,8 @@ std::string Link::status_items() const {
     return std::string("(MESSAGES UIDNEXT UIDVALIDITY") + (condstore() ? " HIGHESTMODSEQ)" : ")");
 }
 
-// Servers give the state of a selected folder as it was when they last spoke of it: so it is closed,
-// which is nothing but that (RFC 3691), or they are made to speak.
+// Servers give the state of a selected folder as it was when they last spoke of it: so it is
+// closed, which is nothing but that (RFC 3691), or they are made to speak.
 Dialogue::Step Link::fresh_step() {
     if (!can("UNSELECT")) return {"NOOP", {}};
     selection_.reset();
@@ -221,9 +220,8 @@ std::vector<Listed> Link::list(bool states) {
     std::vector<Listed> out;
     std::vector<std::uint32_t> declared;
     const auto find = [&](const std::string& name) {
-        return std::find_if(out.begin(), out.end(), [&](const Listed& folder) {
-            return same_mailbox(folder.name, name);
-        });
+        return std::find_if(out.begin(), out.end(),
+                            [&](const Listed& folder) { return same_mailbox(folder.name, name); });
     };
     const auto add = [&](const ListData& data) {
         if (find(data.name) != out.end() || data.name.empty() || foreign(data.name)) return;
@@ -326,8 +324,8 @@ bool Link::exists(const std::string& name) {
 }
 
 void Link::create(const std::string& name) {
-    const auto done = dialogue_->run(
-        {{"CREATE " + quoted(name), {}}, {"SUBSCRIBE " + quoted(name), {}}});
+    const auto done =
+        dialogue_->run({{"CREATE " + quoted(name), {}}, {"SUBSCRIBE " + quoted(name), {}}});
     if (done.front().code != "ALREADYEXISTS") require(done.front(), "CREATE " + to_host(name));
 }
 

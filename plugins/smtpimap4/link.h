@@ -1,5 +1,6 @@
-// One logged-in connection to an IMAP server and what is known of it: what the server can do, how it
-// names folders, which folder is selected and whether something changed there that nobody was told.
+// One logged-in connection to an IMAP server and what is known of it: what the server can do, how
+// it names folders, which folder is selected and whether something changed there that nobody was
+// told.
 //
 // Everything here throws Ended (dialogue.h). Names are the server's spelling unless said otherwise.
 // Owned by one session, one thread at a time.
