@@ -24,8 +24,7 @@ AccountEnding guarded(vm_session& session, Function function) noexcept {
         out = function(*session.account);
         out.ending.text = session.account->hide(out.ending.text);
     } catch (const std::exception& problem) {
-        out = {VM_FAILED,
-               ending_of(VM_STEP_ACCOUNT, VM_CAUSE_LOST, one_line(problem.what()))};
+        out = {VM_FAILED, ending_of(VM_STEP_ACCOUNT, VM_CAUSE_LOST, one_line(problem.what()))};
     }
     return out;
 }
@@ -55,8 +54,8 @@ int run(vm_session* session, vm_account_report* report, Function function) noexc
 template <class Function>
 int run_find(vm_session* session, vm_find_result* result, Function function) noexcept {
     FoundMessage found;
-    const AccountEnding end = guarded(
-        *session, [&](Account& account) { return function(account, found); });
+    const AccountEnding end =
+        guarded(*session, [&](Account& account) { return function(account, found); });
     vm_find_result answer{};
     if (end.status == VM_OK) {
         answer.found = found.found ? 1 : 0;
@@ -95,8 +94,8 @@ int list_folders(vm_session* session, const vm_scope* scope, void* context,
 int look_at_folder(vm_session* session, const vm_look* look, const vm_look_sink* sink,
                    vm_look_result* result, vm_account_report* report) noexcept {
     vm_look_result answer{};
-    const int status = run(
-        session, report, [&](Account& account) { return account.look(*look, *sink, answer); });
+    const int status =
+        run(session, report, [&](Account& account) { return account.look(*look, *sink, answer); });
     answer_with(result, answer);
     return status;
 }
@@ -135,8 +134,7 @@ int park_session(vm_session* session, const char* folder, int* fd, uint8_t* chan
 
 int peek_session(vm_session* session, uint8_t* changed, vm_account_report* report) noexcept {
     bool news = false;
-    const int status =
-        run(session, report, [&](Account& account) { return account.peek(news); });
+    const int status = run(session, report, [&](Account& account) { return account.peek(news); });
     *changed = news ? 1 : 0;
     return status;
 }

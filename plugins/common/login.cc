@@ -13,7 +13,8 @@ namespace {
 constexpr const char* kPlainOrLogin = "AUTH=PLAIN;AUTH=LOGIN";
 constexpr const char* kCramMd5 = "AUTH=CRAM-MD5";
 constexpr const char* kCramMd5First = "AUTH=CRAM-MD5;AUTH=PLAIN;AUTH=LOGIN";
-constexpr const char* kCommand = "AUTH=+LOGIN";
+// libcurl takes IMAP's LOGIN command only where it may take anything, and then last.
+constexpr const char* kCommand = "AUTH=*";
 
 bool verified(const ServerOptions& options) {
     return options.tls != VM_TLS_OPPORTUNISTIC && options.verify;
@@ -112,9 +113,8 @@ class Login {
             return tl::unexpected(Failed{auth_not_offered(options_, handshake_.offered()), true});
         if (!wire) return tl::unexpected(Failed{handshake_.ending(wire.error())});
         if (authenticate && !handshake_.authenticated())
-            return tl::unexpected(
-                Failed{ending_of(VM_STEP_AUTH, VM_CAUSE_PROTOCOL,
-                                 "the server did not confirm the authentication")});
+            return tl::unexpected(Failed{ending_of(
+                VM_STEP_AUTH, VM_CAUSE_PROTOCOL, "the server did not confirm the authentication")});
         return std::move(*wire);
     }
 
@@ -155,6 +155,31 @@ class Login {
 };
 
 }  // namespace
+
+std::optional<Ending> ending_without_words(vm_step step, const DialError& error) {
+    using Kind = DialError::Kind;
+    switch (error.kind) {
+        case Kind::kDns:
+            return ending_of(step, VM_CAUSE_DNS, error.text);
+        case Kind::kRefused:
+            return ending_of(step, VM_CAUSE_REFUSED, error.text);
+        case Kind::kTls:
+            return ending_of(step, VM_CAUSE_TLS, error.text);
+        case Kind::kTimeout:
+            return ending_of(step, VM_CAUSE_TIMEOUT, error.text);
+        case Kind::kCancelled:
+            return ending_of(step, VM_CAUSE_CANCELLED, "stopped while connecting");
+        case Kind::kConfig:
+            return ending_of(step, VM_CAUSE_CONFIG, error.text);
+        case Kind::kLost:
+            return ending_of(step, VM_CAUSE_LOST, error.text);
+        case Kind::kNoTls:
+        case Kind::kNoLogin:
+        case Kind::kDialogue:
+            break;
+    }
+    return std::nullopt;
+}
 
 tl::expected<std::unique_ptr<Wire>, Ending> log_in(const ServerOptions& options,
                                                    const Protocol& protocol,

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,9 @@ class LoginHandshake : public Handshake {
     // What ended the attempt, given what libcurl made of it.
     virtual Ending ending(const DialError& error) const = 0;
 };
+
+// The failures that no dialogue explains; nothing for those the server's words do.
+std::optional<Ending> ending_without_words(vm_step step, const DialError& error);
 
 struct Protocol {
     const char* scheme;

@@ -1,5 +1,5 @@
-// A session and its push half as the ABI wants them, for every plugin that pushes by SMTP: put these
-// functions into vm_transport. No exception leaves them.
+// A session and its push half as the ABI wants them, for every plugin that pushes by SMTP: put
+// these functions into vm_transport. No exception leaves them.
 #ifndef VM_PLUGINS_COMMON_PUSH_SESSION_H
 #define VM_PLUGINS_COMMON_PUSH_SESSION_H
 

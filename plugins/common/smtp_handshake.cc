@@ -114,32 +114,12 @@ Ending SmtpHandshake::dialogue_ending(vm_step step, const DialError& error) cons
 }
 
 Ending SmtpHandshake::ending(const DialError& error) const {
-    using Kind = DialError::Kind;
     const vm_step step = step_ == VM_STEP_CONNECT && error.reached ? VM_STEP_GREETING : step_;
     if (garbage_)
         return ending_of(step, VM_CAUSE_PROTOCOL,
                          "not a valid SMTP reply: \"" + garbage_line_ + "\"");
-    switch (error.kind) {
-        case Kind::kDns:
-            return ending_of(step, VM_CAUSE_DNS, error.text);
-        case Kind::kRefused:
-            return ending_of(step, VM_CAUSE_REFUSED, error.text);
-        case Kind::kTls:
-            return ending_of(step, VM_CAUSE_TLS, error.text);
-        case Kind::kTimeout:
-            return ending_of(step, VM_CAUSE_TIMEOUT, error.text);
-        case Kind::kCancelled:
-            return ending_of(step, VM_CAUSE_CANCELLED, "stopped while connecting");
-        case Kind::kConfig:
-            return ending_of(step, VM_CAUSE_CONFIG, error.text);
-        case Kind::kNoTls:
-        case Kind::kNoLogin:
-        case Kind::kDialogue:
-            return dialogue_ending(step, error);
-        case Kind::kLost:
-            break;
-    }
-    return ending_of(step, VM_CAUSE_LOST, error.text);
+    const auto ending = ending_without_words(step, error);
+    return ending ? *ending : dialogue_ending(step, error);
 }
 
 }  // namespace vm::plug

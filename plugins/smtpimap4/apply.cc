@@ -14,8 +14,8 @@ namespace {
 
 using Step = Dialogue::Step;
 
-// A pipeline's commands are sent before anything is read: few enough for the server to take them all
-// while it already answers.
+// A pipeline's commands are sent before anything is read: few enough for the server to take them
+// all while it already answers.
 constexpr std::size_t kChangesAtOnce = 100;
 
 std::string flag_names(std::uint32_t flags) {
@@ -44,28 +44,32 @@ class Batch {
           std::size_t to, bool by_text, const ChangeSink& sink)
         : link_(link),
           name_(name),
+          folder_(link.to_host(name)),
           changes_(changes),
           from_(from),
           to_(to),
           by_text_(by_text),
           sink_(sink) {}
 
-    // Flags, and a look at what is to be moved or removed, in one round trip; then the rest.
+    // Flags, a look at what is to be moved or removed, and which of them all are there, in one
+    // round trip; then the rest.
     void run() {
         std::vector<Step> steps;
         store_flags(steps);
-        const std::size_t verify = steps.size();
+        const std::size_t flag_steps = steps.size();
         ask_identities(steps);
-        if (steps.empty()) return;
+        ask_presence(steps);
         const auto done = link_.dialogue().run(steps);
-        for (std::size_t i = verify; i < done.size(); ++i)
-            require(done[i], "UID FETCH in " + link_.to_host(name_));
+        check_.require_answers(done, folder_);
+        for (std::size_t i = flag_steps; i < done.size(); ++i)
+            require(done[i], "UID FETCH in " + folder_);
         tell_flags(done);
         move_and_remove();
     }
 
   private:
-    // ---- results ---------------------------------------------------------------------------------
+    // ---- results
+    // ---------------------------------------------------------------------------------
     void tell(std::size_t index, vm_change_outcome outcome, const std::string& text = {}) {
         vm_change_result result{};
         result.outcome = static_cast<std::uint8_t>(outcome);
@@ -77,7 +81,8 @@ class Batch {
         sink_(index, result);
     }
 
-    // ---- flags -----------------------------------------------------------------------------------
+    // ---- flags
+    // -----------------------------------------------------------------------------------
     struct Store {
         std::vector<std::size_t> indices;
         std::vector<std::uint32_t> uids;  // ascending
@@ -95,67 +100,48 @@ class Batch {
         for (auto& [flags, store] : groups) {
             std::sort(store.uids.begin(), store.uids.end());
             store.first_step = steps.size();
-            if (flags.first != 0) steps.push_back(store_step(store, "+FLAGS ", flags.first));
-            if (flags.second != 0) steps.push_back(store_step(store, "-FLAGS ", flags.second));
+            if (flags.first != 0) steps.push_back(store_step(store, "+FLAGS.SILENT ", flags.first));
+            if (flags.second != 0)
+                steps.push_back(store_step(store, "-FLAGS.SILENT ", flags.second));
             store.steps = steps.size() - store.first_step;
             stores_.push_back(store);
         }
     }
 
-    // Not .SILENT: the flags that come back prove that the message is there.
-    Step store_step(const Store& store, const char* how, std::uint32_t flags) {
+    static Step store_step(const Store& store, const char* how, std::uint32_t flags) {
         return {"UID STORE " + uid_set(store.uids) + " " + how + flag_names(flags),
-                [this, mine = Mover::about(store.uids)](const Response& response) {
-                    const auto* fetch = std::get_if<FetchData>(&response);
-                    if (fetch != nullptr && fetch->flags) answered_.insert(fetch->uid);
-                    return mine(response);
-                }};
+                Mover::about(store.uids)};
     }
 
     void tell_flags(const std::vector<Condition>& done) {
-        std::vector<std::uint32_t> silent;
         for (const Store& store : stores_)
-            for (const std::uint32_t uid : store.uids)
-                if (answered_.count(uid) == 0) silent.push_back(uid);
-        std::sort(silent.begin(), silent.end());
-        silent.erase(std::unique(silent.begin(), silent.end()), silent.end());
-        UidCheck check;
-        if (!silent.empty()) {
-            std::vector<Step> steps;
-            check.add(silent, steps);
-            check.require_answers(link_.dialogue().run(steps), link_.to_host(name_));
-        }
-        for (const Store& store : stores_)
-            for (const std::size_t index : store.indices) tell_flag(store, index, done, check);
+            for (const std::size_t index : store.indices) tell_flag(store, index, done);
     }
 
-    void tell_flag(const Store& store, std::size_t index, const std::vector<Condition>& done,
-                   const UidCheck& check) {
-        const std::uint32_t uid = changes_[index].uid;
-        if (answered_.count(uid) == 0 && store.steps != 0 && !check.there(uid))
-            return tell(index, VM_CHANGE_MISSING);
+    void tell_flag(const Store& store, std::size_t index, const std::vector<Condition>& done) {
+        if (!check_.there(changes_[index].uid)) return tell(index, VM_CHANGE_MISSING);
         for (std::size_t i = 0; i < store.steps; ++i)
-            if (const Condition& answer = done[store.first_step + i];
-                answer.status != Status::kOk)
+            if (const Condition& answer = done[store.first_step + i]; answer.status != Status::kOk)
                 return tell(index, VM_CHANGE_REFUSED, words_of(answer));
         tell(index, VM_CHANGE_DONE);
     }
 
-    // ---- moving and removing -----------------------------------------------------------------------
+    // ---- moving and removing
+    // -----------------------------------------------------------------------
     void ask_identities(std::vector<Step>& steps) {
         std::set<std::uint32_t> uids;
         for (std::size_t i = from_; i < to_; ++i)
             if (changes_[i].kind != VM_CHANGE_FLAGS) uids.insert(changes_[i].uid);
         if (uids.empty()) return;
-        steps.push_back({"UID FETCH " + uid_set({uids.begin(), uids.end()}) + " " +
-                             identity_items(by_text_),
-                         [this, uids](const Response& response) {
-                             const auto* fetch = std::get_if<FetchData>(&response);
-                             if (fetch == nullptr || uids.count(fetch->uid) == 0) return false;
-                             if (fetch->section("HEADER.FIELDS") != nullptr)
-                                 identities_[fetch->uid] = identify(*fetch, by_text_);
-                             return true;
-                         }});
+        steps.push_back(
+            {"UID FETCH " + uid_set({uids.begin(), uids.end()}) + " " + identity_items(by_text_),
+             [this, uids](const Response& response) {
+                 const auto* fetch = std::get_if<FetchData>(&response);
+                 if (fetch == nullptr || uids.count(fetch->uid) == 0) return false;
+                 if (fetch->section("HEADER.FIELDS") != nullptr)
+                     identities_[fetch->uid] = identify(*fetch, by_text_);
+                 return true;
+             }});
     }
 
     // By its id; where the mail has none any more, by its Message-ID.
@@ -168,13 +154,15 @@ class Batch {
     void move_and_remove() {
         std::map<std::string, std::vector<std::size_t>> moves;  // by target
         std::vector<std::size_t> removals;
-        find_missing();
         for (std::size_t i = from_; i < to_; ++i) {
             const vm_change& change = changes_[i];
             if (change.kind == VM_CHANGE_FLAGS) continue;
             const auto identity = identities_.find(change.uid);
-            if (identity == identities_.end())
+            if (!check_.there(change.uid))
                 tell(i, VM_CHANGE_MISSING);
+            else if (identity == identities_.end())
+                give_up(VM_CAUSE_PROTOCOL, "UID FETCH in " + folder_ + ": no answer for UID " +
+                                               std::to_string(change.uid) + ", which is there");
             else if (!is_it(identity->second, change))
                 tell(i, VM_CHANGE_OTHER);
             else if (change.kind == VM_CHANGE_EXPUNGE && link_.can("UIDPLUS"))
@@ -186,22 +174,10 @@ class Batch {
         if (!removals.empty()) remove(removals);
     }
 
-    // A message is missing only when the server, asked for it alone, does not have it.
-    void find_missing() {
-        std::set<std::uint32_t> silent;
-        for (std::size_t i = from_; i < to_; ++i)
-            if (changes_[i].kind != VM_CHANGE_FLAGS && identities_.count(changes_[i].uid) == 0)
-                silent.insert(changes_[i].uid);
-        if (silent.empty()) return;
-        UidCheck check;
-        std::vector<Step> steps;
-        check.add({silent.begin(), silent.end()}, steps);
-        check.require_answers(link_.dialogue().run(steps), link_.to_host(name_));
-        for (const std::uint32_t uid : silent)
-            if (check.there(uid))
-                give_up(VM_CAUSE_PROTOCOL, "UID FETCH in " + link_.to_host(name_) +
-                                               ": no answer for UID " + std::to_string(uid) +
-                                               ", which is there");
+    void ask_presence(std::vector<Step>& steps) {
+        std::set<std::uint32_t> uids;
+        for (std::size_t i = from_; i < to_; ++i) uids.insert(changes_[i].uid);
+        check_.add({uids.begin(), uids.end()}, steps);
     }
 
     std::string target_of(const vm_change& change) {
@@ -250,13 +226,14 @@ class Batch {
 
     Link& link_;
     const std::string& name_;
+    const std::string folder_;  // the same for error texts
     const vm_change* changes_;
     const std::size_t from_, to_;
     const bool by_text_;
     const ChangeSink& sink_;
 
     std::vector<Store> stores_;
-    std::set<std::uint32_t> answered_;
+    UidCheck check_;
     std::map<std::uint32_t, Identity> identities_;
 };
 

@@ -10,7 +10,8 @@ namespace {
 using Io = Connection::Io;
 using Patience = Connection::Patience;
 
-constexpr std::size_t kBudget = std::size_t{64} << 20;
+// Between two tagged answers. The longest honest ones are of a hundred thousand changed messages.
+constexpr std::size_t kBudget = std::size_t{16} << 20;
 constexpr std::chrono::seconds kLogoutTime{1};
 // What an IDLE that was ended is instead of a step.
 constexpr std::size_t kEndedIdle = ~std::size_t{0};
@@ -145,9 +146,8 @@ void Dialogue::hand_out(const Response& response, const std::vector<Step>& steps
 
 // The tagged answer `condition` completes a command; which one of the steps.
 std::size_t Dialogue::complete(const Condition& condition) {
-    const auto pending =
-        std::find_if(pending_.begin(), pending_.end(),
-                     [&](const Pending& one) { return one.tag == condition.tag; });
+    const auto pending = std::find_if(pending_.begin(), pending_.end(),
+                                      [&](const Pending& one) { return one.tag == condition.tag; });
     if (pending == pending_.end())
         lose(VM_CAUSE_PROTOCOL,
              "an answer to a command that was not sent: \"" + one_line(condition.tag) + "\"");

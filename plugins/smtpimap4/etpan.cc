@@ -3,11 +3,10 @@
 #include "common/text.h"
 #include "vm_transport.h"
 
-#include <libetpan/libetpan.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <libetpan/libetpan.h>
 #include <new>
 #include <string_view>
 
@@ -56,8 +55,8 @@ void for_each(clist* list, Function function) {
 
 // Whether extension data is of this kind; its content is ext_data then.
 bool is_extension(const mailimap_extension_data* data, int id, int type) {
-    return data != nullptr && data->ext_extension != nullptr &&
-           data->ext_extension->ext_id == id && data->ext_type == type && data->ext_data != nullptr;
+    return data != nullptr && data->ext_extension != nullptr && data->ext_extension->ext_id == id &&
+           data->ext_type == type && data->ext_data != nullptr;
 }
 
 // ---- FETCH
@@ -177,8 +176,7 @@ Response read_namespace(const mailimap_response_info& info) {
     NamespaceData out;
     bool any = false;
     for_each<mailimap_extension_data>(info.rsp_extension_list, [&](const auto& data) {
-        if (!is_extension(&data, MAILIMAP_EXTENSION_NAMESPACE,
-                          MAILIMAP_NAMESPACE_TYPE_NAMESPACE))
+        if (!is_extension(&data, MAILIMAP_EXTENSION_NAMESPACE, MAILIMAP_NAMESPACE_TYPE_NAMESPACE))
             return;
         any = true;
         const auto& spaces = *static_cast<mailimap_namespace_data*>(data.ext_data);

@@ -81,8 +81,8 @@ std::optional<std::string> take_ranges(Scanner& line) {
 
 // A mailbox name; quotes only where they cannot be misread.
 std::string clean_name(const std::string& name) {
-    const bool plain = is_ascii(name) && !has_control(name) &&
-                       name.find_first_of("\"\\") == std::string::npos;
+    const bool plain =
+        is_ascii(name) && !has_control(name) && name.find_first_of("\"\\") == std::string::npos;
     return plain ? '"' + name + '"' : literal(name);
 }
 

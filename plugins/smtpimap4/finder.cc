@@ -66,11 +66,19 @@ std::vector<std::uint32_t> verified(Link& link, const Hits& hits, const std::str
                              return true;
                          }});
     if (steps.empty()) return out;
-    for (const Condition& done : link.dialogue().run(steps)) require(done, "UID FETCH in " + folder);
+    for (const Condition& done : link.dialogue().run(steps))
+        require(done, "UID FETCH in " + folder);
     // A message the server named and did not show may be the one; that it was not found is no fact.
     if (out.empty() && seen.size() < hits.uids.size())
         give_up(VM_CAUSE_PROTOCOL, "UID FETCH in " + folder + ": messages are missing");
     return out;
+}
+
+// What EXAMINE says of its folder.
+bool of_examine(const Response& response) {
+    return !std::holds_alternative<SearchData>(response) &&
+           !std::holds_alternative<StatusData>(response) &&
+           !std::holds_alternative<ListData>(response);
 }
 
 void require_hits(const Hits& hits, const std::string& folder) {
@@ -88,8 +96,8 @@ class Everywhere {
         const std::vector<std::string> names = folders();
         for (std::size_t from = 0; from < names.size() && !out.found; from += kFoldersAtOnce)
             search({names.begin() + static_cast<std::ptrdiff_t>(from),
-                    names.begin() + static_cast<std::ptrdiff_t>(
-                                        std::min(names.size(), from + kFoldersAtOnce))},
+                    names.begin() +
+                        static_cast<std::ptrdiff_t>(std::min(names.size(), from + kFoldersAtOnce))},
                    out);
         return out;
     }
@@ -116,7 +124,7 @@ class Everywhere {
         std::vector<Hits> hits(names.size() * commands.size());
         std::vector<Step> steps;
         for (std::size_t i = 0; i < names.size(); ++i) {
-            steps.push_back({"EXAMINE " + quoted(names[i]), [](const Response&) { return true; }});
+            steps.push_back({"EXAMINE " + quoted(names[i]), of_examine});
             for (std::size_t k = 0; k < commands.size(); ++k)
                 steps.push_back(search_step(commands[k], hits[i * commands.size() + k]));
         }
@@ -176,7 +184,8 @@ vm_change_result recover_from_trash(Link& link, const std::string& id,
     std::vector<Step> steps;
     for (std::size_t i = 0; i < commands.size(); ++i)
         steps.push_back(search_step(commands[i], some[i]));
-    for (const Condition& done : link.dialogue().run(steps)) require(done, "UID SEARCH in " + shown);
+    for (const Condition& done : link.dialogue().run(steps))
+        require(done, "UID SEARCH in " + shown);
     Hits hits;
     for (const Hits& one : some) {
         require_hits(one, shown);

@@ -8,8 +8,8 @@
 
 namespace vm::plug::imap {
 
-// In every folder of the account that can be selected. Throws Ended unless all could be searched, or
-// the message was found.
+// In every folder of the account that can be selected. Throws Ended unless all could be searched,
+// or the message was found.
 FoundMessage find_everywhere(Link& link, const std::string& id, bool by_text);
 
 // In the trash folder; from there to folder `to`, the host's name of it. Throws Ended.

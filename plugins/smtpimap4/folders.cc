@@ -14,7 +14,7 @@ class Listing {
     void inbox() {
         std::optional<FolderState> state;
         require(link_.state("INBOX", state), "STATUS INBOX");
-        give("INBOX", "INBOX", state);
+        give("INBOX", state);
     }
 
     // The one folder, created when missing.
@@ -28,17 +28,17 @@ class Listing {
             if (!may_create) return;
             create(shown, state);
         }
-        give(name, shown, state);
+        give(shown, state);
     }
 
     void all(const std::string& wanted, bool may_create) {
         std::vector<Listed> folders = in_scope(link_.list(true));
         complete(folders);
-        for (const Listed& folder : folders) give(folder.name, *folder.shown, folder.state);
+        for (const Listed& folder : folders) give(*folder.shown, folder.state);
         if (wanted.empty() || !may_create || known(wanted)) return;
         std::optional<FolderState> state;
         create(wanted, state);
-        give(link_.to_server(wanted), wanted, state);
+        give(wanted, state);
     }
 
   private:
@@ -48,8 +48,7 @@ class Listing {
         for (const Listed& folder : folders) {
             listed_.push_back(folder.name);
             const bool inbox = same_mailbox(folder.name, "INBOX");
-            if (folder.selectable && folder.shown &&
-                (inbox || (folder.use | folder.inside) == 0))
+            if (folder.selectable && folder.shown && (inbox || (folder.use | folder.inside) == 0))
                 out.push_back(folder);
         }
         return out;
@@ -57,9 +56,8 @@ class Listing {
 
     bool known(const std::string& shown) const {
         const std::string name = link_.to_server(shown);
-        return std::any_of(listed_.begin(), listed_.end(), [&](const std::string& listed) {
-            return same_mailbox(listed, name);
-        });
+        return std::any_of(listed_.begin(), listed_.end(),
+                           [&](const std::string& listed) { return same_mailbox(listed, name); });
     }
 
     // Asks for the states the list did not bring. A folder may be left out only when it is gone.
@@ -85,11 +83,10 @@ class Listing {
         require(link_.state(name, state), "STATUS " + shown);
     }
 
-    void give(const std::string& name, const std::string& shown,
-              const std::optional<FolderState>& state) {
+    void give(const std::string& shown, const std::optional<FolderState>& state) {
         if (!state)
             give_up(VM_CAUSE_PROTOCOL, "STATUS " + shown + ": the server does not tell its state");
-        told_[name] = *state;
+        told_[link_.to_server(shown)] = *state;
         vm_folder folder{};
         folder.struct_size = sizeof folder;
         folder.name = shown.c_str();

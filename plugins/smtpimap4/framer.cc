@@ -19,8 +19,8 @@ std::string_view without_end(std::string_view line) {
 
 Framer::State Framer::look(std::string_view received) {
     for (;;) {
-        const auto end = scanned_ < received.size() ? received.find('\n', scanned_)
-                                                    : std::string_view::npos;
+        const auto end =
+            scanned_ < received.size() ? received.find('\n', scanned_) : std::string_view::npos;
         const std::size_t text = std::min(end, received.size());
         if (text > literals_ && text - literals_ > kMaxText) return State::kTooLong;
         if (end == std::string_view::npos) {

@@ -15,8 +15,8 @@ namespace vm::plug::imap {
 bool plausible_id(std::string_view id);
 
 struct Identity {
-    std::string id;          // "": none, or none that can be believed
-    std::string message_id;  // without <>
+    std::string id;             // "": none, or none that can be believed
+    std::string message_id;     // without <>
     bool has_id_field = false;  // there is a header X-VM-Message-Id, whatever is in it
 };
 

@@ -65,14 +65,13 @@ bool ImapHandshake::stop(vm_cause cause, std::string text) {
 // the middle says PREAUTH where he wants no STARTTLS.
 bool ImapHandshake::on_greeting(std::string_view line) {
     step_ = VM_STEP_GREETING;
-    const auto condition =
-        line.starts_with("* ") ? parse_condition(line.substr(2)) : std::nullopt;
+    const auto condition = line.starts_with("* ") ? parse_condition(line.substr(2)) : std::nullopt;
     if (!condition)
         return stop(VM_CAUSE_PROTOCOL,
                     "not a valid IMAP greeting: \"" + one_line(line.substr(0, 80)) + "\"");
     if (condition->status == Status::kPreauth)
-        return stop(VM_CAUSE_PROTOCOL, "the server says that somebody is logged in already: " +
-                                           one_line(line));
+        return stop(VM_CAUSE_PROTOCOL,
+                    "the server says that somebody is logged in already: " + one_line(line));
     if (condition->status != Status::kOk) return stop(VM_CAUSE_REPLY, words_of(*condition));
     return true;
 }
@@ -104,8 +103,8 @@ bool ImapHandshake::on_line(std::string_view line) {
         return true;
     }
     const std::string tag = word_at(line, 0);
-    const auto condition = tag.size() < line.size() ? parse_condition(line.substr(tag.size() + 1))
-                                                    : std::nullopt;
+    const auto condition =
+        tag.size() < line.size() ? parse_condition(line.substr(tag.size() + 1)) : std::nullopt;
     if (tag != tag_ || !condition)
         return stop(VM_CAUSE_PROTOCOL,
                     "not a valid IMAP response: \"" + one_line(line.substr(0, 80)) + "\"");
@@ -128,9 +127,9 @@ Ending ImapHandshake::dialogue_ending(vm_step step, const DialError& error) cons
     if (step == VM_STEP_AUTH && xoauth2_ && !continuation_.empty() && !answer_)
         // XOAUTH2 says no in two steps: the reason as base64 JSON, and NO only when the client has
         // answered that with an empty line. libcurl hangs up before.
-        return ending_of(step, VM_CAUSE_REPLY,
-                         "NO the server refused the token: " +
-                             one_line(decode_base64(continuation_)));
+        return ending_of(
+            step, VM_CAUSE_REPLY,
+            "NO the server refused the token: " + one_line(decode_base64(continuation_)));
     if (answer_ && answer_->status != Status::kOk)
         return ending_of(step, VM_CAUSE_REPLY, words_of(*answer_));
     if (error.kind == DialError::Kind::kNoTls)
@@ -143,30 +142,10 @@ Ending ImapHandshake::dialogue_ending(vm_step step, const DialError& error) cons
 }
 
 Ending ImapHandshake::ending(const DialError& error) const {
-    using Kind = DialError::Kind;
     if (stopped_) return *stopped_;
     const vm_step step = step_ == VM_STEP_CONNECT && error.reached ? VM_STEP_GREETING : step_;
-    switch (error.kind) {
-        case Kind::kDns:
-            return ending_of(step, VM_CAUSE_DNS, error.text);
-        case Kind::kRefused:
-            return ending_of(step, VM_CAUSE_REFUSED, error.text);
-        case Kind::kTls:
-            return ending_of(step, VM_CAUSE_TLS, error.text);
-        case Kind::kTimeout:
-            return ending_of(step, VM_CAUSE_TIMEOUT, error.text);
-        case Kind::kCancelled:
-            return ending_of(step, VM_CAUSE_CANCELLED, "stopped while connecting");
-        case Kind::kConfig:
-            return ending_of(step, VM_CAUSE_CONFIG, error.text);
-        case Kind::kNoTls:
-        case Kind::kNoLogin:
-        case Kind::kDialogue:
-            return dialogue_ending(step, error);
-        case Kind::kLost:
-            break;
-    }
-    return ending_of(step, VM_CAUSE_LOST, error.text);
+    const auto ending = ending_without_words(step, error);
+    return ending ? *ending : dialogue_ending(step, error);
 }
 
 }  // namespace vm::plug::imap

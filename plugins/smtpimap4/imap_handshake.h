@@ -1,5 +1,5 @@
-// The IMAP dialogue up to the login, overheard while libcurl holds it: at which step it is, what the
-// server said there, what it can do. Pure: lines in, facts out.
+// The IMAP dialogue up to the login, overheard while libcurl holds it: at which step it is, what
+// the server said there, what it can do. Pure: lines in, facts out.
 #ifndef VM_PLUGINS_SMTPIMAP4_IMAP_HANDSHAKE_H
 #define VM_PLUGINS_SMTPIMAP4_IMAP_HANDSHAKE_H
 

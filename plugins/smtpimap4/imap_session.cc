@@ -97,9 +97,8 @@ AccountEnding ImapSession::apply(const std::string& folder, std::uint32_t uidval
 
 AccountEnding ImapSession::recover(const std::string& id, const std::string& message_id,
                                    const std::string& to, vm_change_result& result) {
-    return perform([&] {
-        result = recover_from_trash(*link_, id, message_id, to, options_.search_text);
-    });
+    return perform(
+        [&] { result = recover_from_trash(*link_, id, message_id, to, options_.search_text); });
 }
 
 // ---- waiting

@@ -87,9 +87,8 @@ void Link::introduce() {
                          })});
     NamespaceData spaces;
     if (can("NAMESPACE"))
-        steps.push_back({"NAMESPACE", each<NamespaceData>([&](const NamespaceData& data) {
-                             spaces = data;
-                         })});
+        steps.push_back(
+            {"NAMESPACE", each<NamespaceData>([&](const NamespaceData& data) { spaces = data; })});
     else
         steps.push_back({R"(LIST "" "")", each<ListData>([&](const ListData& data) {
                              spaces.personal = {{"", data.delimiter}};
@@ -168,8 +167,8 @@ const Selection& Link::select(const std::string& name, const std::string& parame
     bool closed = !selection_ || !qresync_;
     selection_.reset();
     Selection fresh{name, {}, false};
-    const Condition done = dialogue_->run(
-        "SELECT " + quoted(name) + parameters, [&](const Response& response) {
+    const Condition done =
+        dialogue_->run("SELECT " + quoted(name) + parameters, [&](const Response& response) {
             if (const auto* condition = std::get_if<Condition>(&response)) {
                 closed = closed || condition->code == "CLOSED";
                 read_code(*condition, fresh.state);
@@ -197,6 +196,14 @@ std::string Link::status_items() const {
     return std::string("(MESSAGES UIDNEXT UIDVALIDITY") + (condstore() ? " HIGHESTMODSEQ)" : ")");
 }
 
+// Servers give the state of a selected folder as it was when they last spoke of it: so it is
+// closed, which is nothing but that (RFC 3691), or they are made to speak.
+Dialogue::Step Link::fresh_step() {
+    if (!can("UNSELECT")) return {"NOOP", {}};
+    selection_.reset();
+    return {"UNSELECT", {}};
+}
+
 std::vector<Dialogue::Step> Link::list_steps(const std::string& result,
                                              const Answer& answer) const {
     if (names_.prefix().empty()) return {{"LIST \"\" \"*\"" + result, answer}};
@@ -213,9 +220,8 @@ std::vector<Listed> Link::list(bool states) {
     std::vector<Listed> out;
     std::vector<std::uint32_t> declared;
     const auto find = [&](const std::string& name) {
-        return std::find_if(out.begin(), out.end(), [&](const Listed& folder) {
-            return same_mailbox(folder.name, name);
-        });
+        return std::find_if(out.begin(), out.end(),
+                            [&](const Listed& folder) { return same_mailbox(folder.name, name); });
     };
     const auto add = [&](const ListData& data) {
         if (find(data.name) != out.end() || data.name.empty() || foreign(data.name)) return;
@@ -232,18 +238,17 @@ std::vector<Listed> Link::list(bool states) {
             return true;
         }
         const auto* status = std::get_if<StatusData>(&response);
-        if (status == nullptr) return false;
-        const auto folder = find(status->name);
-        if (folder != out.end() && status->uidvalidity) folder->state = state_of(*status);
-        // What was told before of the selected folder is in this.
-        if (selected(status->name)) selection_->changed = false;
-        return true;
+        const auto folder = status == nullptr ? out.end() : find(status->name);
+        return folder != out.end() && take_state(response, folder->name, folder->state);
     };
     std::vector<Step> steps = list_steps(result, answer);
-    if (selection_) steps.insert(steps.begin(), {"NOOP", {}});
+    if (states && selection_) steps.insert(steps.begin(), fresh_step());
     for (const Condition& done : dialogue_->run(steps)) require(done, "LIST");
     if (find("INBOX") == out.end())  // every account has it
         give_up(VM_CAUSE_PROTOCOL, "LIST: the server does not name INBOX");
+    // NOOP may have told after the list what is not in the state.
+    if (states && selection_ && selection_->changed)
+        if (const auto folder = find(selection_->name); folder != out.end()) folder->state.reset();
     mark_uses(out, declared);
     const auto trash = std::find_if(out.begin(), out.end(), [](const Listed& folder) {
         return folder.selectable && folder.shown && (folder.use & VM_USE_TRASH) != 0;
@@ -297,12 +302,14 @@ std::vector<std::optional<FolderState>> Link::states(const std::vector<std::stri
 
 Condition Link::state(const std::string& name, std::optional<FolderState>& out) {
     std::vector<Step> steps;
-    if (selection_) steps.push_back({"NOOP", {}});
+    if (selection_) steps.push_back(fresh_step());
     steps.push_back({"STATUS " + quoted(name) + " " + status_items(),
                      [&](const Response& response) { return take_state(response, name, out); }});
     Condition done = dialogue_->run(steps).back();
     if (done.status != Status::kOk) out.reset();
-    return done;
+    // NOOP may have told after the state what is not in it.
+    const bool late = out && selected(name) && selection_->changed;
+    return late ? state(name, out) : done;
 }
 
 bool Link::exists(const std::string& name) {
@@ -317,8 +324,8 @@ bool Link::exists(const std::string& name) {
 }
 
 void Link::create(const std::string& name) {
-    const auto done = dialogue_->run(
-        {{"CREATE " + quoted(name), {}}, {"SUBSCRIBE " + quoted(name), {}}});
+    const auto done =
+        dialogue_->run({{"CREATE " + quoted(name), {}}, {"SUBSCRIBE " + quoted(name), {}}});
     if (done.front().code != "ALREADYEXISTS") require(done.front(), "CREATE " + to_host(name));
 }
 

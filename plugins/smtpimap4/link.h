@@ -1,5 +1,6 @@
-// One logged-in connection to an IMAP server and what is known of it: what the server can do, how it
-// names folders, which folder is selected and whether something changed there that nobody was told.
+// One logged-in connection to an IMAP server and what is known of it: what the server can do, how
+// it names folders, which folder is selected and whether something changed there that nobody was
+// told.
 //
 // Everything here throws Ended (dialogue.h). Names are the server's spelling unless said otherwise.
 // Owned by one session, one thread at a time.
@@ -80,7 +81,7 @@ class Link {
     void elsewhere_told() { elsewhere_ = false; }
 
     // Every folder of the personal namespace. With `states`, of the selectable ones their state as
-    // far as the server gives it along with the list (LIST-STATUS).
+    // far as the server gives it along with the list (LIST-STATUS); then none is selected any more.
     std::vector<Listed> list(bool states);
     // Asks for the states of these; in the same order, nothing where the server refuses.
     std::vector<std::optional<FolderState>> states(const std::vector<std::string>& names);
@@ -106,6 +107,7 @@ class Link {
     void set_namespace(const NamespaceData& spaces);
     void on_news(const Response& response);
     std::string status_items() const;
+    Step fresh_step();
     std::vector<Step> list_steps(const std::string& result, const Answer& answer) const;
     void mark_uses(std::vector<Listed>& folders, const std::vector<std::uint32_t>& declared) const;
     bool foreign(const std::string& name) const;

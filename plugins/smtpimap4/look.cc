@@ -45,8 +45,9 @@ class Look {
     }
 
   private:
-    // ---- the folder ------------------------------------------------------------------------------
-    // The server is asked for what changed since the mod-sequence of the last look.
+    // ---- the folder
+    // ------------------------------------------------------------------------------ The server is
+    // asked for what changed since the mod-sequence of the last look.
     bool by_modseq() const {
         return look_.every == 0 && look_.modseq != 0 && look_.uidvalidity != 0 && !known_.empty();
     }
@@ -64,14 +65,19 @@ class Look {
             parameters = " (CONDSTORE)";
         UidRanges vanished;
         std::map<std::uint32_t, std::uint32_t> flags;
-        state_ = link_.select(name, parameters, [&](const Response& response) {
-            if (const auto* fetch = std::get_if<FetchData>(&response)) {
-                if (fetch->flags && is_known(fetch->uid)) flags[fetch->uid] = *fetch->flags;
-            } else if (const auto* gone = std::get_if<VanishedData>(&response)) {
-                vanished.add(gone->uids);
-            }
-            return true;
-        }).state;
+        state_ =
+            link_
+                .select(name, parameters,
+                        [&](const Response& response) {
+                            if (const auto* fetch = std::get_if<FetchData>(&response)) {
+                                if (fetch->flags && is_known(fetch->uid))
+                                    flags[fetch->uid] = *fetch->flags;
+                            } else if (const auto* gone = std::get_if<VanishedData>(&response)) {
+                                vanished.add(gone->uids);
+                            }
+                            return true;
+                        })
+                .state;
         if (state_.uid_next == 0) ask_for_uid_next(name);
         same_ = look_.uidvalidity == state_.uidvalidity;
         // A mod-sequence that went back (a restored backup) tells nothing.
@@ -94,7 +100,8 @@ class Look {
         return std::binary_search(known_.begin(), known_.end(), uid);
     }
 
-    // ---- messages the host knows -------------------------------------------------------------------
+    // ---- messages the host knows
+    // -------------------------------------------------------------------
     void ask_for_known(std::vector<Step>& steps) {
         if (!same_ || known_.empty()) return;
         if (!resynced_) {
@@ -129,8 +136,9 @@ class Look {
         for (const auto& [uid, flags] : flags_) sink_.flags(sink_.context, uid, flags);
     }
 
-    // ---- messages new to the host ------------------------------------------------------------------
-    // Their range; "" when there are none.
+    // ---- messages new to the host
+    // ------------------------------------------------------------------ Their range; "" when there
+    // are none.
     std::string new_uids() {
         first_ = same_ && look_.uid_next != 0 ? look_.uid_next : 1;
         last_ = state_.uid_next - 1;
@@ -185,7 +193,8 @@ class Look {
         return {"UID FETCH " + set + " " + identity_items(by_text_),
                 [this](const Response& response) {
                     const auto* fetch = std::get_if<FetchData>(&response);
-                    if (fetch == nullptr || fetch->section("HEADER.FIELDS") == nullptr) return false;
+                    if (fetch == nullptr || fetch->section("HEADER.FIELDS") == nullptr)
+                        return false;
                     if (fetch->uid >= first_ && fetch->uid <= last_) tell_new(*fetch);
                     return true;
                 }};

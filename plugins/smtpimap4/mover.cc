@@ -88,9 +88,9 @@ Moved Mover::move(const std::vector<std::uint32_t>& uids, const std::string& tar
 
 Condition Mover::expunge(const std::vector<std::uint32_t>& uids) {
     const std::string set = uid_set(uids);
-    const auto done = link_.dialogue().run(
-        {{"UID STORE " + set + " +FLAGS.SILENT (\\Deleted)", about(uids)},
-         {"UID EXPUNGE " + set, about(uids)}});
+    const auto done =
+        link_.dialogue().run({{"UID STORE " + set + " +FLAGS.SILENT (\\Deleted)", about(uids)},
+                              {"UID EXPUNGE " + set, about(uids)}});
     return done.front().status == Status::kOk ? done.back() : done.front();
 }
 

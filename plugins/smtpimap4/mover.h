@@ -1,5 +1,5 @@
-// Moves messages of the selected folder: MOVE (RFC 6851) where the server has it, else COPY, \Deleted
-// and UID EXPUNGE; never a bare EXPUNGE, which would take others along.
+// Moves messages of the selected folder: MOVE (RFC 6851) where the server has it, else COPY,
+// \Deleted and UID EXPUNGE; never a bare EXPUNGE, which would take others along.
 #ifndef VM_PLUGINS_SMTPIMAP4_MOVER_H
 #define VM_PLUGINS_SMTPIMAP4_MOVER_H
 
@@ -28,7 +28,8 @@ class Mover {
 
     // To folder `target`, which is created when missing. `clear`: their \Deleted first. Throws
     // Ended when the dialogue ends.
-    Moved move(const std::vector<std::uint32_t>& uids, const std::string& target, bool clear = false);
+    Moved move(const std::vector<std::uint32_t>& uids, const std::string& target,
+               bool clear = false);
     // Removes them for good; needs UIDPLUS. The server's answer.
     Condition expunge(const std::vector<std::uint32_t>& uids);
 

@@ -108,8 +108,7 @@ Response Parser::parse(std::string_view line) {
     const auto blank = line.find(' ');
     if (blank == std::string_view::npos || blank == 0) return Malformed{};
     auto condition = parse_condition(line.substr(blank + 1));
-    if (!condition || condition->status == Status::kBye ||
-        condition->status == Status::kPreauth)
+    if (!condition || condition->status == Status::kBye || condition->status == Status::kPreauth)
         return Malformed{};
     condition->tag = line.substr(0, blank);
     return *condition;

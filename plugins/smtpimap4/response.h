@@ -82,9 +82,9 @@ struct Unknown {};
 // A response of a kind that is asked for, which is not what it should be.
 struct Malformed {};
 
-using Response =
-    std::variant<FetchData, VanishedData, ExpungeData, ExistsData, RecentData, ListData, StatusData,
-                 SearchData, CapabilityData, EnabledData, NamespaceData, Condition, Continuation, Unknown, Malformed>;
+using Response = std::variant<FetchData, VanishedData, ExpungeData, ExistsData, RecentData,
+                              ListData, StatusData, SearchData, CapabilityData, EnabledData,
+                              NamespaceData, Condition, Continuation, Unknown, Malformed>;
 
 // The names of a capability list, upper case.
 std::vector<std::string> capability_names(std::string_view list);

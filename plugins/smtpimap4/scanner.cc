@@ -76,8 +76,7 @@ std::optional<std::string> Scanner::take_literal() {
     const auto size = literal_length(rest_.substr(0, end + 1));
     std::size_t start = end + 1;
     if (start < rest_.size() && rest_[start] == '\r') ++start;
-    if (!size || start >= rest_.size() || rest_[start] != '\n' ||
-        rest_.size() - start - 1 < *size)
+    if (!size || start >= rest_.size() || rest_[start] != '\n' || rest_.size() - start - 1 < *size)
         return std::nullopt;
     std::string out(rest_.substr(start + 1, *size));
     rest_.remove_prefix(start + 1 + *size);

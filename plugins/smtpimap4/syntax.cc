@@ -49,8 +49,8 @@ std::vector<std::vector<std::uint32_t>> chunks(const std::vector<std::uint32_t>&
                                                std::size_t most) {
     std::vector<std::vector<std::uint32_t>> out;
     for (auto at = uids.begin(); at != uids.end();) {
-        const auto end = at + std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(most),
-                                                       uids.end() - at);
+        const auto end =
+            at + std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(most), uids.end() - at);
         out.emplace_back(at, end);
         at = end;
     }

@@ -10,8 +10,8 @@
 
 namespace vm::plug::imap {
 
-// `text` as a quoted string. Throws std::invalid_argument for CR, LF and NUL, which no quoted string
-// can hold: nothing that a name or an id has in it may become a command of its own.
+// `text` as a quoted string. Throws std::invalid_argument for CR, LF and NUL, which no quoted
+// string can hold: nothing that a name or an id has in it may become a command of its own.
 std::string quoted(std::string_view text);
 
 // UIDs as a set ("1:3,7") in as few bytes as there are; `uids` ascending and not empty.

@@ -34,6 +34,7 @@ class ContractTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(authenticates_over_verified_tls);
     CPPUNIT_TEST(refuses_senseless_options);
     CPPUNIT_TEST(account_side_says_no_well_formed);
+    CPPUNIT_TEST(tables_are_whole);
     CPPUNIT_TEST(speaks_of_its_abi);
     CPPUNIT_TEST(writes_no_more_than_the_hosts_struct);
     CPPUNIT_TEST(sessions_are_independent);
@@ -230,15 +231,41 @@ class ContractTest : public CppUnit::TestFixture {
         });
     }
 
+    // What a plugin does not do is said so; what it does fails for want of a server.
     void account_side_says_no_well_formed() {
         for_each_plugin([&](const Plugin& plugin) {
             SessionOptions options;
             options.smtp.host = "mail.example.com";
             Session session = open(plugin, options);
             const auto found = session.find("01J9ZK3V5TA8Q4W8M8Z9N1B2C3");
-            CPPUNIT_ASSERT(found && !found->supported);
+            if (plugin.name() == "smtpimap4")
+                CPPUNIT_ASSERT_EQUAL(std::string("no IMAP4 server is set"), found.error().reason);
+            else
+                CPPUNIT_ASSERT(found && !found->supported);
             const auto erased = session.erase("01J9ZK3V5TA8Q4W8M8Z9N1B2C3");
             CPPUNIT_ASSERT(erased && !erased->supported);
+        });
+    }
+
+    // A table says what it can do, and has the functions for it.
+    void tables_are_whole() {
+        static FakeHost host;  // for the life of the process
+        for_each_plugin([&](const Plugin& plugin) {
+            const auto copy = directory_->path() / plugin.path().filename();
+            std::filesystem::copy_file(plugin.path(), copy);
+            void* handle = ::dlopen(copy.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+            CPPUNIT_ASSERT(handle != nullptr);
+            auto* entry =
+                reinterpret_cast<vm_transport_entry_fn>(::dlsym(handle, VM_TRANSPORT_ENTRY));
+            const vm_transport& table = *entry(host.table());
+            const bool imap = plugin.name() == "smtpimap4";
+            CPPUNIT_ASSERT_EQUAL(imap ? VM_CAN_SEARCH | VM_CAN_SYNC : 0u, table.capabilities);
+            const bool any = table.folders || table.look || table.apply || table.recover ||
+                             table.park || table.peek;
+            const bool all = table.folders && table.look && table.apply && table.recover &&
+                             table.park && table.peek;
+            CPPUNIT_ASSERT_EQUAL(imap, any);
+            CPPUNIT_ASSERT_EQUAL(imap, all);
         });
     }
 
@@ -276,9 +303,17 @@ class ContractTest : public CppUnit::TestFixture {
                                  std::string(report.get()->text));
             for (auto* function : {table.find, table.erase}) {
                 OldStruct<vm_find_result> result(offsetof(vm_find_result, error));
-                CPPUNIT_ASSERT_EQUAL(int{VM_NOT_SUPPORTED},
-                                     function(session, "01J9ZK3V5TA8Q4W8M8Z9N1B2C3", result.get()));
+                CPPUNIT_ASSERT(function(session, "01J9ZK3V5TA8Q4W8M8Z9N1B2C3", result.get()) !=
+                               VM_OK);
                 CPPUNIT_ASSERT(result.kept());
+            }
+            if (table.folders != nullptr) {
+                OldStruct<vm_account_report> account(offsetof(vm_account_report, bytes_sent));
+                const vm_scope scope{sizeof(vm_scope), VM_SCOPE_ALL, 0, nullptr};
+                CPPUNIT_ASSERT_EQUAL(int{VM_FAILED}, table.folders(session, &scope, nullptr,
+                                                                   nullptr, account.get()));
+                CPPUNIT_ASSERT(account.kept());
+                CPPUNIT_ASSERT_EQUAL(int{VM_CAUSE_CONFIG}, int{account.get()->cause});
             }
             table.close(session);
         });

@@ -321,7 +321,7 @@ class SmtpAuthTest : public CppUnit::TestFixture {
             options.smtp.password = kPassword.c_str();
             options.allow_cleartext_password = 1;
             char error[100];
-            vm_session* session = plug::open_session(&options, error, sizeof error);
+            vm_session* session = plug::open_session(&options, {}, error, sizeof error);
             CPPUNIT_ASSERT(session != nullptr);
             TestMessage message;
             vm_push_report report{};

@@ -1,0 +1,567 @@
+// Folder synchronisation against a scripted server: what is asked, what is believed, and what is
+// done without each extension.
+#include "imap_fixture.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+namespace vm::testing {
+
+namespace {
+
+using Folders = std::map<std::string, vm_folder>;
+using Results = std::map<std::size_t, vm_change_result>;
+
+const std::string kState = " (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 3 HIGHESTMODSEQ 4)\r\n";
+
+class ImapSyncTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(ImapSyncTest);
+    CPPUNIT_TEST(folders_of_the_scope);
+    CPPUNIT_TEST(folders_in_one_round_trip);
+    CPPUNIT_TEST(folders_without_list_status);
+    CPPUNIT_TEST(folders_by_namespace);
+    CPPUNIT_TEST(incomplete_lists_fail);
+    CPPUNIT_TEST(one_folder_is_created);
+    CPPUNIT_TEST(look_with_qresync);
+    CPPUNIT_TEST(look_with_condstore);
+    CPPUNIT_TEST(look_with_neither);
+    CPPUNIT_TEST(look_after_a_new_uidvalidity);
+    CPPUNIT_TEST(nothing_is_gone_without_proof);
+    CPPUNIT_TEST(look_for_many_new_ones);
+    CPPUNIT_TEST(look_by_text);
+    CPPUNIT_TEST(flags_are_set);
+    CPPUNIT_TEST(only_the_right_message_is_moved);
+    CPPUNIT_TEST(a_missing_target_is_created);
+    CPPUNIT_TEST(moves_without_move);
+    CPPUNIT_TEST(expunges_by_uid_alone);
+    CPPUNIT_TEST(other_uidvalidity_fails);
+    CPPUNIT_TEST(recovers_from_the_trash);
+    CPPUNIT_TEST(finds_in_every_folder);
+    CPPUNIT_TEST(not_found_needs_every_folder);
+    CPPUNIT_TEST(no_injection);
+    CPPUNIT_TEST(says_no_without_server);
+    CPPUNIT_TEST_SUITE_END();
+
+    // ---- folders
+    // ---------------------------------------------------------------------------------
+    void folders_of_the_scope() {
+        ImapScript script;
+        std::string list;
+        for (const char* line :
+             {"() \"/\" INBOX", "(\\Sent) \"/\" Posta", "() \"/\" Sent", "() \"/\" Papierkorb",
+              "() \"/\" Papierkorb/old", "() \"/\" Entw&APw-rfe", "(\\Junk) \"/\" b",
+              "(\\All) \"/\" All", "(\\Noselect) \"/\" parent", "(\\NonExistent) \"/\" gone",
+              "() \"/\" \"a \\\"q\\\" \\\\ &- &APw-\"", "() \"/\" \"bad&name\"",
+              "() \"/\" work/Drafts"})
+            list += std::string("* LIST ") + line + "\r\n";
+        for (const char* name : {"INBOX", "Posta", "Sent", "Papierkorb", "b", "All",
+                                 "\"a \\\"q\\\" \\\\ &- &APw-\"", "work/Drafts"})
+            list += std::string("* STATUS ") + name + kState;
+        script.answer("LIST \"\" \"*\"", list);
+        ImapRig rig(script);
+        Folders got;
+        assert_ok(rig.folders(got));
+        // The server says which is for sent mail: then "Sent" is anybody's.
+        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, got.size());
+        for (const char* name : {"INBOX", "Sent", "a \"q\" \\ & ü", "work/Drafts"}) {
+            CPPUNIT_ASSERT_MESSAGE(name, got.count(name) == 1);
+            CPPUNIT_ASSERT_EQUAL(3u, got[name].uidvalidity);
+            CPPUNIT_ASSERT_EQUAL(std::uint64_t{4}, got[name].modseq);
+        }
+    }
+
+    void folders_in_one_round_trip() {
+        ImapRig rig((ImapScript()));
+        Folders got;
+        LookTold told;
+        assert_ok(rig.folders(got));
+        assert_ok(rig.folders(got));
+        CPPUNIT_ASSERT_EQUAL(1u, rig.session().counters().round_trips);
+        CPPUNIT_ASSERT(!rig.session().connected());
+        assert_ok(rig.look({.uids = {}, .modseq = 9}, told));
+        assert_ok(rig.folders(got));
+        CPPUNIT_ASSERT_EQUAL(1u, rig.session().counters().round_trips);
+        CPPUNIT_ASSERT_EQUAL(5u, got["INBOX"].uid_next);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig.commands("UNSELECT").size());
+    }
+
+    void folders_without_list_status() {
+        ImapScript script = ImapScript()
+                                .without("LIST-STATUS")
+                                .without("CONDSTORE")
+                                .without("QRESYNC")
+                                .without("UNSELECT");
+        script.answer("LIST \"\" \"*\"", "* LIST () \"/\" INBOX\r\n* LIST () \"/\" a\r\n")
+            .answer("STATUS \"a\"", "* STATUS \"a\" (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 3)\r\n");
+        ImapRig rig(script);
+        Folders got;
+        assert_ok(rig.folders(got));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, got.size());
+        CPPUNIT_ASSERT_EQUAL(2u, got["a"].uid_next);
+        assert_ok(rig.folders(got));
+        CPPUNIT_ASSERT_EQUAL(2u, rig.session().counters().round_trips);
+        CPPUNIT_ASSERT_EQUAL(std::string("STATUS \"a\" (MESSAGES UIDNEXT UIDVALIDITY)"),
+                             rig.commands("STATUS \"a\"").front());
+    }
+
+    void folders_by_namespace() {
+        ImapScript script;
+        script.answer("NAMESPACE", "* NAMESPACE ((\"INBOX.\" \".\")) ((\"INBOX.~\" \".\")) NIL\r\n")
+            .answer("LIST \"\" INBOX", "* LIST () \".\" INBOX\r\n* STATUS INBOX" + kState)
+            .answer("LIST \"\" \"INBOX.*\"",
+                    "* LIST () \".\" INBOX.a.b\r\n* STATUS INBOX.a.b" + kState +
+                        "* LIST () \".\" INBOX.~bob.x\r\n* LIST () \".\" INBOX.Trash\r\n");
+        ImapRig rig(script);
+        Folders got;
+        assert_ok(rig.folders(got));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, got.size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, got.count("a/b"));
+
+        ImapScript bare = ImapScript().without("NAMESPACE").without("SPECIAL-USE");
+        bare.answer("LIST \"\" \"\"", "* LIST (\\Noselect) \".\" \"\"\r\n")
+            .answer("LIST \"\" \"*\"", "* LIST () \".\" INBOX\r\n* STATUS INBOX" + kState +
+                                           "* LIST () \".\" a.b\r\n* STATUS a.b" + kState);
+        ImapRig other(bare);
+        got.clear();
+        assert_ok(other.folders(got));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, got.count("a/b"));
+    }
+
+    void incomplete_lists_fail() {
+        const std::string inbox = "* LIST () \"/\" INBOX\r\n* STATUS INBOX" + kState;
+        const auto folders = [](const ImapScript& script, Folders& got) {
+            return ImapRig(script).folders(got);
+        };
+        Folders got;
+        // No permission: it is there all the same.
+        assert_failed(folders(ImapScript()
+                                  .answer("LIST \"\" \"*\"", inbox + "* LIST () \"/\" a\r\n")
+                                  .answer("LIST \"\" \"a\"", "* LIST () \"/\" a\r\n")
+                                  .answer("STATUS \"a\"", "@ NO [NOPERM] no\r\n"),
+                              got),
+                      VM_CAUSE_PROTOCOL, "STATUS a");
+        // Gone meanwhile.
+        got.clear();
+        assert_ok(folders(ImapScript()
+                              .answer("LIST \"\" \"*\"", inbox + "* LIST () \"/\" a\r\n")
+                              .answer("STATUS \"a\"", "@ NO [NONEXISTENT] no\r\n"),
+                          got));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, got.size());
+        assert_failed(folders(ImapScript().answer("LIST \"\" \"*\"", "@ OK done\r\n"), got),
+                      VM_CAUSE_PROTOCOL, "INBOX");
+        assert_failed(folders(ImapScript().answer("LIST \"\" \"*\"", inbox + "@ NO busy\r\n"), got),
+                      VM_CAUSE_REPLY, "LIST: NO busy");
+        assert_failed(folders(ImapScript().answer("LIST \"\" \"*\"", inbox + "* LIST (\r\n"), got),
+                      VM_CAUSE_PROTOCOL, "not a valid IMAP response");
+    }
+
+    void one_folder_is_created() {
+        ImapScript script;
+        script.answer("STATUS \"Voice &- &APw-\"", "@ NO [NONEXISTENT] no\r\n", 1)
+            .answer("STATUS \"Voice &- &APw-\"", "* STATUS \"Voice &- &APw-\"" + kState);
+        for (const bool read_only : {true, false}) {
+            ImapRig rig(script);
+            Folders got;
+            assert_ok(rig.folders(got, VM_SCOPE_FOLDER, "Voice & ü", read_only));
+            CPPUNIT_ASSERT_EQUAL(std::size_t{read_only ? 0u : 1u}, got.count("Voice & ü"));
+            const auto commands = rig.commands();
+            for (const char* command :
+                 {"CREATE \"Voice &- &APw-\"", "SUBSCRIBE \"Voice &- &APw-\""})
+                CPPUNIT_ASSERT_EQUAL(
+                    std::ptrdiff_t{read_only ? 0 : 1},
+                    std::count(commands.begin(), commands.end(), std::string(command)));
+        }
+    }
+
+    // ---- look
+    // ------------------------------------------------------------------------------------
+    static std::string selected(const std::string& more, const std::string& uidvalidity = "7",
+                                const std::string& uid_next = "5") {
+        return "* 4 EXISTS\r\n* OK [UIDVALIDITY " + uidvalidity + "] x\r\n* OK [UIDNEXT " +
+               uid_next + "] x\r\n* OK [HIGHESTMODSEQ 12] x\r\n" + more +
+               "@ OK [READ-WRITE] done\r\n";
+    }
+
+    void look_with_qresync() {
+        ImapScript script;
+        script
+            .answer("SELECT", selected("* VANISHED (EARLIER) 2:3,40:4294967295\r\n"
+                                       "* 1 FETCH (UID 1 FLAGS (\\Seen) MODSEQ (10))\r\n"
+                                       "* 2 FETCH (UID 4 FLAGS () MODSEQ (10))\r\n",
+                                       "7", "6"))
+            .answer("UID SEARCH UID 2:3", "* SEARCH 3\r\n")
+            .answer("UID FETCH 5 ", fetched(5, header_of(kId), "\\Flagged"));
+        ImapRig rig(script);
+        LookTold told;
+        assert_ok(rig.look({{1, 2, 3}}, told));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, told.flags.size());
+        CPPUNIT_ASSERT_EQUAL(VM_FLAG_SEEN, told.flags[1]);
+        // 3 the server still has.
+        CPPUNIT_ASSERT(told.gone == std::vector<std::uint32_t>{2});
+        CPPUNIT_ASSERT_EQUAL(kId, told.found[5]);
+        CPPUNIT_ASSERT_EQUAL(6u, told.result.uid_next);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{12}, told.result.modseq);
+        CPPUNIT_ASSERT_EQUAL(std::string("SELECT \"INBOX\" (QRESYNC (7 8 1:3))"),
+                             rig.commands("SELECT").front());
+    }
+
+    void look_with_condstore() {
+        ImapScript script = ImapScript().without("QRESYNC");
+        script.answer("ENABLE", "* ENABLED CONDSTORE\r\n")
+            .answer("SELECT", selected(""))
+            .answer(
+                "UID FETCH 1:3 (FLAGS) (CHANGEDSINCE 8)",
+                "* 1 FETCH (UID 1 FLAGS (\\Seen) MODSEQ (10))\r\n* 9 FETCH (UID 4 FLAGS ())\r\n")
+            .answer("UID SEARCH UID 1:3", "* SEARCH 1 3\r\n");
+        ImapRig rig(script);
+        LookTold told;
+        assert_ok(rig.look({{1, 2, 3}}, told));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, told.flags.size());
+        CPPUNIT_ASSERT(told.gone == std::vector<std::uint32_t>{2});
+        // The same mod-sequence: no flags to ask for.
+        LookTold same;
+        assert_ok(rig.look({.uids = {1, 3}, .modseq = 12}, same));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig.commands("UID FETCH").size());
+    }
+
+    void look_with_neither() {
+        ImapScript script = ImapScript().without("QRESYNC").without("CONDSTORE").without("ENABLE");
+        script.answer("SELECT", "* 4 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 5] x\r\n")
+            .answer("UID FETCH 1:3 (FLAGS)",
+                    "* 1 FETCH (UID 1 FLAGS (\\Seen))\r\n"
+                    "* 2 FETCH (UID 3 FLAGS (\\Deleted))\r\n")
+            .answer("UID SEARCH UID 1:3", "* SEARCH 3 1\r\n");
+        for (const bool every : {false, true}) {
+            ImapRig rig(script);
+            LookTold told;
+            assert_ok(rig.look({.uids = {1, 2, 3}, .every = every}, told));
+            CPPUNIT_ASSERT_EQUAL(VM_FLAG_DELETED, told.flags[3]);
+            CPPUNIT_ASSERT(told.gone == std::vector<std::uint32_t>{2});
+            CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, told.result.modseq);
+        }
+    }
+
+    void look_after_a_new_uidvalidity() {
+        ImapScript script;
+        script.answer("SELECT", selected("* VANISHED (EARLIER) 1:3\r\n", "8"))
+            .answer("UID FETCH 1:4 ", fetched(2, header_of(kId)));
+        ImapRig rig(script);
+        LookTold told;
+        assert_ok(rig.look({{1, 2, 3}}, told));
+        CPPUNIT_ASSERT(told.gone.empty() && told.flags.empty());
+        CPPUNIT_ASSERT_EQUAL(kId, told.found[2]);
+        CPPUNIT_ASSERT_EQUAL(8u, told.result.uidvalidity);
+        CPPUNIT_ASSERT(rig.commands("UID SEARCH").empty());
+    }
+
+    void nothing_is_gone_without_proof() {
+        const std::string gone = selected("* VANISHED (EARLIER) 1:3\r\n");
+        for (const char* answer :
+             {"@ NO no\r\n", "@ BAD what\r\n", "@ OK done\r\n", "* SEARCH x\r\n", "* SEARC\r\n",
+              "* ESEARCH (TAG \"v9\") UID ALL 1:3\r\n", "* BYE\r\n",
+              "* SEARCH\r\nwrong OK done\r\n"}) {
+            ImapScript script;
+            script.answer("SELECT", gone).answer("UID SEARCH", answer);
+            ImapRig rig(script);
+            LookTold told;
+            const auto end = rig.look({{1, 2, 3}}, told);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(answer, int{VM_FAILED}, int{end.status});
+            CPPUNIT_ASSERT_MESSAGE(answer, told.gone.empty());
+        }
+    }
+
+    void look_for_many_new_ones() {
+        for (const bool searches : {true, false}) {
+            ImapScript script;
+            script.answer("SELECT", selected("", "7", "5000"))
+                .answer("UID SEARCH UID 5:4999 HEADER X-VM-Message-Id \"\"",
+                        searches ? "* SEARCH 70 4999 9000\r\n" : "@ BAD no such key\r\n")
+                .answer("UID SEARCH UID 5:4999", "* SEARCH 70 71 4999\r\n")
+                .answer("UID FETCH", fetched(70, header_of(kId)) +
+                                         fetched(71, "Message-ID: <x@y>\r\n\r\n") +
+                                         fetched(4999, "X-VM-Message-Id: none\r\n\r\n") +
+                                         fetched(9000, header_of(kOtherId)));
+            ImapRig rig(script);
+            LookTold told;
+            assert_ok(rig.look({{}}, told));
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, told.found.size());
+            CPPUNIT_ASSERT_EQUAL(kId, told.found[70]);
+            CPPUNIT_ASSERT(
+                rig.commands("UID FETCH")
+                    .front()
+                    .starts_with(searches ? "UID FETCH 70,4999 " : "UID FETCH 70:71,4999 "));
+        }
+    }
+
+    void look_by_text() {
+        const std::string text = "hello\r\n[VM:" + kId + "]\r\n";
+        const auto mail = [&](std::uint32_t uid, const std::string& header) {
+            return "* 1 FETCH (UID " + std::to_string(uid) + " FLAGS () BODY[HEADER.FIELDS (X)] {" +
+                   std::to_string(header.size()) + "}\r\n" + header + " BODY[1]<0> {" +
+                   std::to_string(text.size()) + "}\r\n" + text + ")\r\n";
+        };
+        ImapScript script;
+        script.answer("SELECT", selected("", "7", "8"))
+            .answer("UID SEARCH UID 5:7 TEXT \"[VM:\"", "* SEARCH 5 6\r\n")
+            .answer("UID FETCH 5:6 ",
+                    mail(5, "Message-ID: <a@b>\r\n\r\n") +
+                        mail(6, "Message-ID: <c@d>\r\nReferences: <a@b>\r\n\r\n"));
+        ImapRig rig(script, true);
+        LookTold told;
+        assert_ok(rig.look({{}}, told));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, told.found.size());
+        CPPUNIT_ASSERT_EQUAL(kId, told.found[5]);
+    }
+
+    // ---- apply
+    // -----------------------------------------------------------------------------------
+    static int outcome(Results& results, std::size_t index) { return results.at(index).outcome; }
+
+    void flags_are_set() {
+        ImapScript script;
+        script.answer("UID STORE 3 ", "@ NO [CANNOT] not here\r\n")
+            .answer("UID SEARCH UID 1:3,9", "* SEARCH 1 2 3\r\n");
+        ImapRig rig(script);
+        Results results;
+        assert_ok(rig.apply({{VM_CHANGE_FLAGS, 2, VM_FLAG_SEEN},
+                             {VM_CHANGE_FLAGS, 1, VM_FLAG_SEEN},
+                             {VM_CHANGE_FLAGS, 3, VM_FLAG_FLAGGED, VM_FLAG_SEEN | VM_FLAG_DELETED},
+                             {VM_CHANGE_FLAGS, 9, VM_FLAG_SEEN}},
+                            results));
+        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_DONE}, outcome(results, 0));
+        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_DONE}, outcome(results, 1));
+        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_REFUSED}, outcome(results, 2));
+        CPPUNIT_ASSERT_EQUAL(std::string("NO [CANNOT] not here"), std::string(results[2].text));
+        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_MISSING}, outcome(results, 3));
+        const auto stores = rig.commands("UID STORE");
+        CPPUNIT_ASSERT_EQUAL(std::string("UID STORE 1:2,9 +FLAGS.SILENT (\\Seen)"), stores.at(0));
+        CPPUNIT_ASSERT_EQUAL(std::string("UID STORE 3 +FLAGS.SILENT (\\Flagged)"), stores.at(1));
+        CPPUNIT_ASSERT_EQUAL(std::string("UID STORE 3 -FLAGS.SILENT (\\Seen \\Deleted)"),
+                             stores.at(2));
+    }
+
+    static ImapScript with_mails(const ImapScript& script) {
+        ImapScript out = script;
+        out.answer("UID FETCH", fetched(1, header_of(kId)) + fetched(2, header_of(kOtherId)) +
+                                    fetched(3, "Message-ID: <same@unit>\r\n\r\n"))
+            .answer("UID SEARCH UID", "* SEARCH 1 2 3\r\n");
+        return out;
+    }
+
+    void only_the_right_message_is_moved() {
+        ImapScript script = with_mails(ImapScript());
+        script.answer("UID MOVE", "* OK [COPYUID 77 1,3 11:12] x\r\n* VANISHED 1,3\r\n");
+        ImapRig rig(script);
+        Results results;
+        assert_ok(rig.apply({{VM_CHANGE_MOVE, 1, 0, 0, "a/ü"},
+                             {VM_CHANGE_MOVE, 2, 0, 0, "a/ü"},
+                             {VM_CHANGE_MOVE, 3, 0, 0, "a/ü", kId, "same@unit"},
+                             {VM_CHANGE_MOVE, 4, 0, 0, "a/ü"},
+                             {VM_CHANGE_MOVE, 3, 0, 0, "a/ü", kId, "other@unit"}},
+                            results));
+        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_DONE}, outcome(results, 0));
+        CPPUNIT_ASSERT_EQUAL(11u, results[0].uid);
+        CPPUNIT_ASSERT_EQUAL(77u, results[0].uidvalidity);
+        CPPUNIT_ASSERT_EQUAL(std::string("a/ü"), std::string(results[0].folder));
+        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_OTHER}, outcome(results, 1));
+        CPPUNIT_ASSERT_EQUAL(12u, results[2].uid);
+        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_MISSING}, outcome(results, 3));
+        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_OTHER}, outcome(results, 4));
+        CPPUNIT_ASSERT_EQUAL(std::string("UID MOVE 1,3 \"a/&APw-\""),
+                             rig.commands("UID MOVE").front());
+    }
+
+    void a_missing_target_is_created() {
+        for (const char* code : {"[TRYCREATE] ", ""}) {
+            ImapScript script = with_mails(ImapScript());
+            script.answer("UID MOVE", std::string("@ NO ") + code + "no such\r\n", 1)
+                .answer("UID MOVE", "@ OK [COPYUID 77 1 11] done\r\n");
+            ImapRig rig(script);
+            Results results;
+            assert_ok(rig.apply({{VM_CHANGE_MOVE, 1, 0, 0, "a"}}, results));
+            CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_DONE}, outcome(results, 0));
+            CPPUNIT_ASSERT_EQUAL(11u, results[0].uid);
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig.commands("CREATE \"a\"").size());
+        }
+        // A target that is there refuses for another reason; it is asked once.
+        ImapScript script = with_mails(ImapScript());
+        script.answer("UID MOVE", "@ NO [OVERQUOTA] full\r\n")
+            .answer("LIST \"\" \"a\"", "* LIST () \"/\" a\r\n");
+        ImapRig rig(script);
+        Results results;
+        assert_ok(rig.apply({{VM_CHANGE_MOVE, 1, 0, 0, "a"}}, results));
+        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_REFUSED}, outcome(results, 0));
+        CPPUNIT_ASSERT_EQUAL(std::string("NO [OVERQUOTA] full"), std::string(results[0].text));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig.commands("UID MOVE").size());
+    }
+
+    void moves_without_move() {
+        for (const bool uidplus : {true, false}) {
+            ImapScript script = with_mails(ImapScript().without("MOVE"));
+            if (!uidplus) script = script.without("UIDPLUS");
+            script.answer("UID COPY",
+                          uidplus ? "@ OK [COPYUID 77 1 11] done\r\n" : "@ OK done\r\n");
+            ImapRig rig(script);
+            Results results;
+            assert_ok(rig.apply({{VM_CHANGE_MOVE, 1, 0, 0, "a"}}, results));
+            CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_DONE}, outcome(results, 0));
+            CPPUNIT_ASSERT_EQUAL(uidplus ? 11u : 0u, results[0].uid);
+            const auto commands = rig.commands();
+            const auto has = [&](const char* command) {
+                return std::count(commands.begin(), commands.end(), std::string(command));
+            };
+            CPPUNIT_ASSERT_EQUAL(std::ptrdiff_t{1}, has("UID STORE 1 +FLAGS.SILENT (\\Deleted)"));
+            CPPUNIT_ASSERT_EQUAL(std::ptrdiff_t{uidplus ? 1 : 0}, has("UID EXPUNGE 1"));
+            CPPUNIT_ASSERT_EQUAL(std::ptrdiff_t{0}, has("EXPUNGE") + has("CLOSE"));
+        }
+    }
+
+    void expunges_by_uid_alone() {
+        ImapScript script = with_mails(ImapScript());
+        script.answer("UID EXPUNGE", "* VANISHED 1\r\n");
+        ImapRig rig(script);
+        Results results;
+        assert_ok(rig.apply({{VM_CHANGE_EXPUNGE, 1}, {VM_CHANGE_EXPUNGE, 2}}, results));
+        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_DONE}, outcome(results, 0));
+        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_OTHER}, outcome(results, 1));
+        CPPUNIT_ASSERT_EQUAL(std::string("UID EXPUNGE 1"), rig.commands("UID EXPUNGE").at(0));
+
+        // Where the server can only remove all that are marked: into the trash, made if need be.
+        ImapScript plain = with_mails(ImapScript().without("UIDPLUS"));
+        ImapRig other(plain);
+        assert_ok(other.apply({{VM_CHANGE_EXPUNGE, 1}}, results));
+        CPPUNIT_ASSERT_EQUAL(std::string("Trash"), std::string(results[0].folder));
+        const auto commands = other.commands();
+        CPPUNIT_ASSERT(std::count(commands.begin(), commands.end(), "CREATE \"Trash\"") == 1);
+        CPPUNIT_ASSERT(std::count(commands.begin(), commands.end(), "UID MOVE 1 \"Trash\"") == 1);
+    }
+
+    void other_uidvalidity_fails() {
+        ImapRig rig(with_mails(ImapScript()));
+        Results results;
+        assert_failed(rig.apply({{VM_CHANGE_EXPUNGE, 1}}, results, 8), VM_CAUSE_REPLY,
+                      "UIDVALIDITY is 7, not 8");
+        CPPUNIT_ASSERT(results.empty());
+        CPPUNIT_ASSERT(rig.commands("UID").empty());
+    }
+
+    // ---- one message
+    // -------------------------------------------------------------------------------
+    static ImapScript with_folders() {
+        ImapScript script;
+        script.answer("LIST \"\" \"*\"",
+                      "* LIST () \"/\" a\r\n* LIST (\\All) \"/\" all\r\n* LIST () \"/\" INBOX\r\n"
+                      "* LIST (\\Trash) \"/\" bin\r\n* LIST () \"/\" Junk\r\n"
+                      "* LIST () \"/\" \"raw&name\"\r\n* LIST (\\Noselect) \"/\" top\r\n");
+        return script;
+    }
+
+    void recovers_from_the_trash() {
+        ImapScript script = with_folders();
+        script.answer("UID SEARCH HEADER X-VM-Message-Id \"" + kId + "\"", "* SEARCH 4 6\r\n")
+            .answer("UID FETCH 4,6", fetched(4, header_of(kOtherId)) + fetched(6, header_of(kId)))
+            .answer("UID MOVE 6 \"INBOX\"", "* OK [COPYUID 7 6 50] x\r\n");
+        ImapRig rig(script);
+        vm_change_result result{};
+        assert_ok(rig.session().recover(kId, "", "INBOX", result));
+        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_DONE}, int{result.outcome});
+        CPPUNIT_ASSERT_EQUAL(50u, result.uid);
+        assert_ok(rig.session().recover(kOtherId, "", "INBOX", result));
+        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_MISSING}, int{result.outcome});
+        const auto commands = rig.commands();
+        CPPUNIT_ASSERT(std::count(commands.begin(), commands.end(), "SELECT \"bin\"") == 2);
+        CPPUNIT_ASSERT(std::count(commands.begin(), commands.end(),
+                                  "UID STORE 6 -FLAGS.SILENT (\\Deleted)") == 1);
+    }
+
+    void finds_in_every_folder() {
+        ImapScript script = with_folders();
+        int searched = 0;
+        script.instead = [&](Peer& peer, const std::string& tag, const std::string& command) {
+            if (!command.starts_with("UID SEARCH")) return false;
+            // The fourth folder has it, and the first something like it.
+            ++searched;
+            peer.say((searched == 1 || searched == 4 ? "* SEARCH 9\r\n" : "* SEARCH\r\n") + tag +
+                     " OK x\r\n");
+            return true;
+        };
+        script.answer("UID FETCH 9", fetched(9, header_of(kOtherId)), 1)
+            .answer("UID FETCH 9", fetched(9, header_of(kId)));
+        ImapRig rig(script);
+        plug::FoundMessage found;
+        assert_ok(rig.session().find(kId, found));
+        CPPUNIT_ASSERT(found.found);
+        CPPUNIT_ASSERT_EQUAL(9u, found.uid);
+        CPPUNIT_ASSERT_EQUAL(7u, found.uidvalidity);
+        CPPUNIT_ASSERT_EQUAL(std::string("Junk"), found.folder);
+        const std::vector<std::string> expected{"EXAMINE \"INBOX\"",    "EXAMINE \"a\"",
+                                                "EXAMINE \"bin\"",      "EXAMINE \"Junk\"",
+                                                "EXAMINE \"raw&name\"", "EXAMINE \"all\""};
+        CPPUNIT_ASSERT(expected == rig.commands("EXAMINE"));
+    }
+
+    void not_found_needs_every_folder() {
+        plug::FoundMessage found;
+        ImapRig all(with_folders());
+        assert_ok(all.session().find(kId, found));
+        CPPUNIT_ASSERT(!found.found);
+
+        ImapRig gone(with_folders().answer("EXAMINE \"Junk\"", "@ NO [NONEXISTENT] x\r\n"));
+        assert_ok(gone.session().find(kId, found));
+
+        ImapScript closed = with_folders();
+        closed.answer("EXAMINE \"Junk\"", "@ NO [NOPERM] x\r\n")
+            .answer("LIST \"\" \"Junk\"", "* LIST () \"/\" Junk\r\n");
+        assert_failed(ImapRig(closed).session().find(kId, found), VM_CAUSE_REPLY, "EXAMINE Junk");
+
+        assert_failed(
+            ImapRig(with_folders().answer("UID SEARCH", "@ NO x\r\n")).session().find(kId, found),
+            VM_CAUSE_REPLY, "UID SEARCH in INBOX");
+        assert_failed(
+            ImapRig(with_folders().answer("UID SEARCH", "@ OK x\r\n")).session().find(kId, found),
+            VM_CAUSE_PROTOCOL, "without a result");
+        // It names one and does not show it.
+        assert_failed(ImapRig(with_folders().answer("UID SEARCH", "* SEARCH 3\r\n"))
+                          .session()
+                          .find(kId, found),
+                      VM_CAUSE_PROTOCOL, "messages are missing");
+    }
+
+    void no_injection() {
+        const std::string evil = "x\r\nv9 DELETE INBOX";
+        ImapRig rig((ImapScript()));
+        Folders got;
+        LookTold told;
+        Results results;
+        plug::FoundMessage found;
+        vm_change_result result{};
+        int fd = -1;
+        bool changed = false;
+        assert_failed(rig.folders(got, VM_SCOPE_FOLDER, evil.c_str()), VM_CAUSE_CONFIG, "x");
+        assert_failed(rig.look({.uids = {}, .folder = evil.c_str()}, told), VM_CAUSE_CONFIG, "x");
+        assert_failed(rig.session().find(evil, found), VM_CAUSE_CONFIG, "no message id");
+        assert_failed(rig.session().recover(evil, "", "a", result), VM_CAUSE_CONFIG,
+                      "no message id");
+        assert_failed(rig.session().recover(kId, "", evil, result), VM_CAUSE_CONFIG, "x");
+        assert_failed(rig.session().park(evil, fd, changed), VM_CAUSE_CONFIG, "x");
+        ImapRig mover(with_mails(ImapScript()));
+        assert_failed(mover.apply({{VM_CHANGE_MOVE, 1, 0, 0, evil}}, results), VM_CAUSE_CONFIG,
+                      "x");
+        for (ImapRig* one : {&rig, &mover})
+            for (const std::string& command : one->commands())
+                CPPUNIT_ASSERT(!command.starts_with("DELETE"));
+    }
+
+    void says_no_without_server() {
+        plug::imap::ImapSession session({}, FakeHost().session());
+        plug::FoundMessage found;
+        const auto end = session.find(kId, found);
+        assert_failed(end, VM_CAUSE_CONFIG, "no IMAP4 server is set");
+        CPPUNIT_ASSERT_EQUAL(int{VM_STEP_NONE}, int{end.ending.step});
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ImapSyncTest);
+
+}  // namespace
+
+}  // namespace vm::testing
