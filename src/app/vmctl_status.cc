@@ -67,10 +67,7 @@ State state_of(const Paths& paths, const Unit& unit, const std::string& mailbox)
     const auto known = unit.known.find(mailbox);
     // What the agent said before Email Integration was set to Yes is of no use now.
     if (known == unit.known.end() || known->second.state == "off") return {"ok", ""};
-    State state = known->second;
-    // Nobody waits for the server now.
-    state.idle = state.idle && unit.agent_running;
-    return state;
+    return known->second;
 }
 
 Json mailbox_json(const std::string& mailbox, const State& state,

@@ -1,5 +1,7 @@
 #include "core/delivery.h"
 
+#include "base/text.h"
+
 #include <algorithm>
 
 namespace vm {
@@ -70,6 +72,16 @@ std::optional<DeliveryState> next_state(DeliveryState state, DeliveryEvent event
     for (const Transition& t : kTransitions)
         if (t.from == state && t.event == event) return t.to;
     return std::nullopt;
+}
+
+std::string resent_message_id(const std::string& message_id) {
+    const auto at = message_id.rfind('@');
+    if (at == std::string::npos) return {};
+    const std::string left = message_id.substr(0, at), domain = message_id.substr(at);
+    const auto dot = left.rfind('.');
+    const auto times = dot == std::string::npos ? std::nullopt : parse_int(left.substr(dot + 1));
+    if (!times) return left + ".1" + domain;
+    return left.substr(0, dot + 1) + std::to_string(*times + 1) + domain;
 }
 
 bool is_over(const Delivery& delivery, std::int64_t timeout_ms, TimeMs now) {

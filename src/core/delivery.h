@@ -32,6 +32,7 @@
 #include "core/message.h"
 
 #include <optional>
+#include <string>
 
 namespace vm {
 
@@ -62,6 +63,11 @@ DeliveryEvent outcome_after(DeliveryState before, DeliveryEvent event);
 // ahead than any pause is one that a clock set back has left behind.
 bool is_due(const Delivery& delivery, TimeMs now);
 bool is_due(TimeMs next_attempt, TimeMs now);
+
+// The Message-ID (without <>) of a message that is sent once more on purpose, after its mail was
+// deleted: another one, since servers drop a mail whose Message-ID they have delivered before.
+// "ID@DOMAIN" becomes "ID.1@DOMAIN", that "ID.2@DOMAIN".
+std::string resent_message_id(const std::string& message_id);
 
 // The state after `event`, or nullopt when the event cannot happen in `state`.
 std::optional<DeliveryState> next_state(DeliveryState state, DeliveryEvent event);

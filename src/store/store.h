@@ -85,7 +85,8 @@ struct SyncCommit {
     std::vector<std::pair<std::string, std::vector<MailCopy>>> copies;
     std::vector<SyncChange> changes;  // in this order
     std::vector<std::string> found;   // open deliveries that lie in the account: event kFound
-    // Restored, and gone from the account: event kResend, unlinked, from attempt 0 on.
+    // Restored, and gone from the account: event kResend, unlinked, from attempt 0 on,
+    // with another Message-ID.
     std::vector<std::string> push_again;
     // Of a release that came after the state was read, nothing is overwritten: `hold` and what it
     // was released to stay as the release left them, and a kHold is left out. Otherwise a kHold

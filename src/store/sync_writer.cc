@@ -186,6 +186,7 @@ Result<> SyncWriter::push_again(const std::string& id) {
     Delivery delivery = of->now.delivery;
     delivery.state = *next;
     delivery.attempts = 0;
+    delivery.message_id = resent_message_id(delivery.message_id);
     delivery.queued_at = delivery.next_attempt = now_;
     change_delivery(sql_, of->now, delivery, now_, reason);
     of->now.delivery = std::move(delivery);
