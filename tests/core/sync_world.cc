@@ -78,6 +78,11 @@ std::size_t SyncWorld::mails(const UnitMessage& message) const {
     return places(message, true).size() + places(message, false).size();
 }
 
+bool SyncWorld::knows(const UnitMessage& message, const Link& place) {
+    return std::any_of(message.known.begin(), message.known.end(),
+                       [&](const MailCopy& copy) { return copy.place == place; });
+}
+
 Link SyncWorld::put(const std::string& name, const Mail& mail) {
     if (account_.count(name) == 0) account_[name] = {next_uidvalidity_++, 1, {}};
     Folder& folder = account_.at(name);
@@ -169,8 +174,12 @@ void SyncWorld::phone(const Step& step) {
         if (message.state != MessageState::kDeleted) return;
         message.state = one.before;
         one.phone_deleted = false;
-        // What was deleted in the account before is settled; a new one is not.
-        if (one.agreed && one.agreed->gone) one.mail_deleted = false;
+        // What was deleted in the account before is settled, as far as the agent has seen it.
+        if (one.agreed && one.agreed->gone) {
+            one.mail_deleted = false;
+            for (const Link& place : places(one, true))
+                one.mail_deleted |= mail(place).flags.deleted && !knows(one, place);
+        }
         return;
     }
     if (message.state == MessageState::kDeleted) return;
@@ -267,11 +276,11 @@ void SyncWorld::folders(const Step& step) {
     if (step.doing == Doing::kRename) {
         const std::string& to = kFolders.at((step.where + 1) % kFolders.size());
         if (name == "INBOX" || account_.count(to) > 0) return;
-        // Marked, and kept so without a link: under a new name it looks like one just marked.
+        // A copy that was marked before and is not linked: under a new name it looks like one that
+        // was marked just now.
         for (UnitMessage& one : unit_)
             for (const Link& place : places(one, true))
-                one.mail_deleted |=
-                    place.folder == name && !one.agreed && mail(place).flags.deleted;
+                one.mail_deleted |= place.folder == name && mail(place).flags.deleted;
         story_.back() += " to " + to;
         account_[to] = found->second;
         account_.erase(name);

@@ -120,6 +120,7 @@ class SyncWorld {
     void folders(const Step& step);
     UnitMessage& by_id(const std::string& id);
     std::vector<Link> places(const UnitMessage& message, bool scope) const;
+    static bool knows(const UnitMessage& message, const Link& place);
     Link put(const std::string& folder, const Mail& mail);
     Mail* find(const Link& place);
     std::optional<Mail> take(const Link& place);

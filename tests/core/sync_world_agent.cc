@@ -159,6 +159,8 @@ void SyncWorld::commit(const SyncAction& action) {
         case SyncActionKind::kRestoreLocal:
             one.message.state = one.before;
             one.phone_deleted = false;
+            if (const Mail* mail = one.agreed ? find(one.agreed->link) : nullptr)
+                one.others.erase(mail->serial);
             break;
         case SyncActionKind::kReport:
             if (const Mail* mail = find(action.copy.place)) one.others.insert(mail->serial);
@@ -215,11 +217,10 @@ void SyncWorld::in_account(const SyncAction& action, bool recorded) {
 }
 
 void SyncWorld::recover(const SyncAction& action, UnitMessage& one, bool recorded) {
-    if (!live(one).empty() && action.copy.place.uid == 0 && policy.remove_to_trash)
-        story_.push_back("    (recovered beside another copy)");
     Link back = action.copy.place;
     if (std::optional<Mail> mail = take(back)) {
         mail->flags.deleted = false;
+        one.others.erase(mail->serial);  // it stands in from now on
         account_.at(back.folder).mails[back.uid] = *mail;
     } else {
         back = {};
