@@ -8,6 +8,7 @@ import time
 import synctest
 import vmunit
 from countingproxy import CountingProxy
+from dovecot import PLAIN_HOST
 from mailrig import wait_until
 
 FOREIGN, OURS = 5000, 200
@@ -23,7 +24,7 @@ class CostTest(synctest.TestCase):
         cls.rig = synctest.start()
         cls.addClassCleanup(cls.rig.stop)
         super().setUpClass()
-        cls.proxy = CountingProxy(cls.rig.ports["imap"])
+        cls.proxy = CountingProxy(cls.rig.ports["imap"], PLAIN_HOST)
         cls.addClassCleanup(cls.proxy.stop)
         cls.agent = cls.shared.agent()
         cls.addClassCleanup(cls.agent.stop)
