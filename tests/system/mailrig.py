@@ -188,7 +188,7 @@ MASTER_CF = """\
   -o smtpd_tls_wrappermode=yes
   -o smtpd_tls_cert_file={dir}/unknown.pem -o smtpd_tls_key_file={dir}/unknown.key
 cleanup   unix  n - n - 0 cleanup
-qmgr      unix  n - n 300 1 qmgr
+qmgr      unix  n - n 1 1 qmgr
 tlsmgr    unix  - - n 1000? 1 tlsmgr
 rewrite   unix  - - n - - trivial-rewrite
 bounce    unix  - - n - 0 bounce
@@ -437,7 +437,7 @@ class MailRig:
         def empty():
             return not any(files for folder in folders for _, _, files in os.walk(folder))
 
-        wait_until("empty Postfix queue", empty, seconds)
+        wait_until(lambda: f"empty Postfix queue; {self.logs()}", empty, seconds)
 
     def smtp_connections(self):
         """How many connections Postfix has taken so far."""

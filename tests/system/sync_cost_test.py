@@ -43,13 +43,14 @@ class CostTest(synctest.TestCase):
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             identities = list(pool.map(lambda _: box.add(), range(OURS)))
         wait_until(
-            lambda: f"{OURS} links; {box.status()}; {box.unit.trace()[-3000:]}",
-            lambda: box.status()["linked"] == OURS,
+            lambda: f"{OURS} mails; {box.status()}; {box.unit.trace()[-3000:]}",
+            lambda: box.status()["sent"] == OURS,
             180,
         )
         self.rig.drain()
         self.assertEqual(FOREIGN + OURS, box.mail.select("INBOX"))
         box.sync()
+        self.assertEqual(OURS, box.status()["linked"])
         self.rest()
         return box, identities
 
