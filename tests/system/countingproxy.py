@@ -1,6 +1,6 @@
 """A TCP proxy between the agent and a server that counts what a pass costs: round trips and bytes.
 
-    with CountingProxy(rig.ports["imap"]) as proxy:
+    with CountingProxy(rig.ports["imap"], PLAIN_HOST) as proxy:
         ... let the agent connect to proxy.port, in clear ...
         proxy.reset()
         ... a pass ...
@@ -29,7 +29,7 @@ class _Pair:
 
 
 class CountingProxy:
-    def __init__(self, port, host="127.0.0.1"):
+    def __init__(self, port, host):
         self._target = (host, port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]

@@ -126,6 +126,8 @@ class Cyrus:
     def postfix_settings(self):
         return {
             "virtual_transport": f"lmtp:unix:{self._top}/sock/lmtp",
+            # The first mails for an account would all make its INBOX, and all but one fail.
+            "lmtp_destination_concurrency_limit": "1",
             "smtpd_sasl_type": "cyrus",
             "smtpd_sasl_path": "smtpd",
             "smtpd_sasl_local_domain": REALM,

@@ -24,6 +24,7 @@ CAPABILITIES = (
     "LIST-STATUS BINARY MOVE SNIPPET=FUZZY PREVIEW=FUZZY PREVIEW STATUS=SIZE SAVEDATE LITERAL+ NOTIFY "
     "SPECIAL-USE"
 ).split()
+PLAIN_HOST = "127.0.0.2"  # the same ports without TLS, not even offered
 SPECIAL = ("Trash", "Junk", "Drafts", "Sent")
 
 CONF = """\
@@ -32,7 +33,7 @@ state_dir = {run}
 instance_name = {name}
 log_path = {log}
 protocols = imap pop3 lmtp
-listen = 127.0.0.1
+listen = 127.0.0.1, {plain}
 ssl = yes
 ssl_cert = <{certificates}/good.pem
 ssl_key = <{certificates}/good.key
@@ -89,6 +90,9 @@ protocol lmtp {{
   postmaster_address = postmaster@{domain}
 }}
 imap_capability = {capability}
+local {plain} {{
+  ssl = no
+}}
 """
 
 
@@ -142,6 +146,7 @@ class Dovecot:
                 separator=self.separator,
                 special=special if self.special else "",
                 domain=rig.domain,
+                plain=PLAIN_HOST,
                 capability=" ".join(c for c in CAPABILITIES if c not in self.without) if self.without else "",
                 **rig.ports,
             )

@@ -188,7 +188,7 @@ MASTER_CF = """\
   -o smtpd_tls_wrappermode=yes
   -o smtpd_tls_cert_file={dir}/unknown.pem -o smtpd_tls_key_file={dir}/unknown.key
 cleanup   unix  n - n - 0 cleanup
-qmgr      unix  n - n 300 1 qmgr
+qmgr      unix  n - n 1 1 qmgr
 tlsmgr    unix  - - n 1000? 1 tlsmgr
 rewrite   unix  - - n - - trivial-rewrite
 bounce    unix  - - n - 0 bounce
@@ -284,8 +284,9 @@ class MailRig:
             self._watchdog.kill()
             self._watchdog.communicate()
             self._watchdog = None
-        for process in reversed(self._processes.values()):
-            self._stop_group(process)
+        for name, process in reversed(self._processes.items()):
+            # Asked to end, Postfix waits a second; nothing of it is kept.
+            self._stop_group(process, signal.SIGKILL if name == "postfix" else signal.SIGTERM)
         self._processes.clear()
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -306,26 +307,37 @@ class MailRig:
         )
 
     @staticmethod
-    def _stop_group(process):
+    def _stop_group(process, sign=signal.SIGTERM):
         """Ends a server with all its children; each was started as a process group of its own."""
 
         def gone():
             process.poll()
             try:
                 os.killpg(process.pid, 0)
-                return False
             except ProcessLookupError:
                 return True
+            # Orphans that have ended may wait for seconds for somebody to take note.
+            return not any(MailRig._lives_in(stat, process.pid) for stat in pathlib.Path("/proc").glob("[0-9]*/stat"))
 
-        for sign in (signal.SIGTERM, signal.SIGKILL):
+        for sign in (sign, signal.SIGKILL):
             if not gone():
-                os.killpg(process.pid, sign)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, sign)
             try:
                 wait_until("end of a server", gone, STOP_SECONDS)
                 break
             except RigError:
                 continue
         process.wait()
+
+    @staticmethod
+    def _lives_in(stat, group):
+        """Whether a process, by its file in /proc, belongs to the group and has not ended."""
+        try:
+            state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            return False
+        return int(its_group) == group and state not in "ZX"
 
     def logs(self):
         """What the servers said, for a failing test's message."""
@@ -385,6 +397,9 @@ class MailRig:
         )
         (top / "etc/master.cf").write_text(MASTER_CF.format(dir=self.directory / "tls", **self.ports))
         (top / "etc/mailboxes").write_text("".join(f"{name}@{DOMAIN} x\n" for name in self.users))
+        # Of a file that is new Postfix thinks that it is being written, and waits for two seconds.
+        for name in ("main.cf", "mailboxes"):
+            os.utime(top / "etc" / name, (0, 0))
 
     # ---- looking at it ----------------------------------------------------------------------------
     def address(self, user):
@@ -422,7 +437,7 @@ class MailRig:
         def empty():
             return not any(files for folder in folders for _, _, files in os.walk(folder))
 
-        wait_until("empty Postfix queue", empty, seconds)
+        wait_until(lambda: f"empty Postfix queue; {self.logs()}", empty, seconds)
 
     def smtp_connections(self):
         """How many connections Postfix has taken so far."""

@@ -2,6 +2,7 @@
 """The running agent: what happens at one end is seen at the other without anybody asking, and the phone
 is told (watch, the message-waiting command)."""
 
+import concurrent.futures
 import json
 import queue
 import subprocess
@@ -98,6 +99,13 @@ class IdleTest(Unasked, AgentTestCase):
                          tuple(status[k] for k in ("idle", "condstore", "qresync", "linked", "state")))  # fmt: skip
         self.assertTrue(status["last_sync"])
         self.assertEqual((1, 0), (status["new"], status["old"]))
+
+    def test_many_messages_at_once(self):
+        """Some arrive while the agent looks, some while it is about to wait: none may be overlooked."""
+        box = self.box("Inbox Only")
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: box.add(), range(60)))
+        wait_until(lambda: f"60 links; {box.status()}", lambda: box.status()["linked"] == 60, 60)
 
     def test_after_the_server_was_away(self):
         box = self.box()

@@ -8,6 +8,7 @@ import time
 import synctest
 import vmunit
 from countingproxy import CountingProxy
+from dovecot import PLAIN_HOST
 from mailrig import wait_until
 
 FOREIGN, OURS = 5000, 200
@@ -23,7 +24,7 @@ class CostTest(synctest.TestCase):
         cls.rig = synctest.start()
         cls.addClassCleanup(cls.rig.stop)
         super().setUpClass()
-        cls.proxy = CountingProxy(cls.rig.ports["imap"])
+        cls.proxy = CountingProxy(cls.rig.ports["imap"], PLAIN_HOST)
         cls.addClassCleanup(cls.proxy.stop)
         cls.agent = cls.shared.agent()
         cls.addClassCleanup(cls.agent.stop)
@@ -42,13 +43,17 @@ class CostTest(synctest.TestCase):
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             identities = list(pool.map(lambda _: box.add(), range(OURS)))
         wait_until(
-            lambda: f"{OURS} links; {box.status()}; {box.unit.trace()[-3000:]}",
-            lambda: box.status()["linked"] == OURS,
+            lambda: f"{OURS} mails; {box.status()}; {box.unit.trace()[-3000:]}",
+            lambda: box.status()["sent"] == OURS,
             180,
         )
         self.rig.drain()
         self.assertEqual(FOREIGN + OURS, box.mail.select("INBOX"))
         box.sync()
+        unlinked = [identity for identity, message in box.messages().items() if not message["link"]]
+        places = {mail.id: mail.uid for mail in box.mail.mails() if mail.id in unlinked}
+        self.assertEqual({}, places, f"overlooked; {box.unit.trace()[-30000:] if unlinked else ''}")
+        self.assertEqual([], unlinked)
         self.rest()
         return box, identities
 

@@ -119,12 +119,21 @@ class Rules:
         box.sync()
         box.check({a: ("deleted", ""), b: ("new", self.home)})
         box.phone("restore", a)
-        box.sync()
+        box.sync(status=None)  # it may be left to be sent
         box.push()
         box.arrive(a)
         box.check({a: ("new", self.home), b: ("new", self.home)})
         box.push()
         box.check({a: ("new", self.home), b: ("new", self.home)})
+
+    def test_a_pass_that_has_to_send_again_says_how_it_ended(self):
+        box, a = self.account(1)
+        box.phone("delete", a)
+        box.sync()
+        box.phone("restore", a)
+        done = box.sync(status=None)
+        if done.returncode != 0:
+            self.assertEqual((75, 1), (done.returncode, len(done.stderr.strip().splitlines())), done)
 
     def test_restored_before_the_deletion_went_out(self):
         box, a = self.account(1)
@@ -199,7 +208,7 @@ class Rules:
         box.sync()
         for identity in (expunged, marked, trashed):
             box.phone("restore", identity)
-        box.sync()
+        box.sync(status=None)  # one may be left to be sent
         box.push()
         box.arrive(expunged)
         expected = {identity: ("new", self.home) for identity in (expunged, marked, trashed)}

@@ -193,10 +193,11 @@ class GuardTest(synctest.TestCase):
         box, identities = self.mass_deleted()
         box.phone("delete", identities[5])
         box.sync(status=None)
-        self.assertEqual({identities[3]: f"INBOX {DELETED}", identities[4]: "INBOX", identities[5]: "INBOX"}, box.account())
+        left = {identities[3]: f"INBOX {DELETED}", identities[4]: "INBOX"}
+        self.assertEqual({**left, identities[5]: "INBOX"}, box.account())
         box.unit.ctl("release", box.number)
         box.sync()
-        self.assertEqual({identities[3]: f"INBOX {DELETED}", identities[4]: "INBOX"}, box.account())
+        self.assertEqual(left, box.account())
 
     def test_release_without_a_hold(self):
         box = self.box()

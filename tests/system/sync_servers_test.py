@@ -51,7 +51,7 @@ class Life:
         # And back.
         box.mail.clear_flags("INBOX", c, DELETED)
         box.phone("restore", d)
-        box.sync()
+        box.sync(status=None)  # it may be left to be sent
         box.push()
         box.sync()
         box.sync()
@@ -84,8 +84,9 @@ class VariantsTest(Life, synctest.TestCase):
         self.rig.vary(without=capabilities, **variant)
         box = self.live()
         status = box.status()
-        for name in ("idle", "condstore", "qresync"):
+        for name in ("condstore", "qresync"):
             self.assertEqual(name.upper() not in capabilities, status[name], f"{name} in the status")
+        self.assertFalse(status["idle"], "nobody waits")
         self.assertEqual("ok", status["state"])
 
     def test_all_it_can_do(self):
@@ -135,11 +136,11 @@ class VariantsTest(Life, synctest.TestCase):
         self.rig.vary(special=False)
         box = self.box(Imap4_Delete_Mode="Trash")
         a, b = box.deliver(2)
-        self.assertEqual({"INBOX", "Voice Mail Messages"}, set(box.mail.folders()))
+        before = set(box.mail.folders())
         box.phone("delete", a)
         box.sync()
         self.assertEqual(("deleted", []), (self.words(box, a), self.alive(box, a)))
-        [trash] = set(box.mail.folders()) - {"INBOX", "Voice Mail Messages"}
+        [trash] = set(box.mail.folders()) - before
         self.assertEqual([a], list(box.mail.ids(trash)))
         box.phone("restore", a)
         box.sync()
@@ -158,7 +159,7 @@ class CyrusTest(Life, synctest.TestCase):
 
     def test_life(self):
         box = self.live()
-        self.assertEqual([True] * 3, [box.status()[name] for name in ("idle", "condstore", "qresync")])
+        self.assertEqual([True] * 2, [box.status()[name] for name in ("condstore", "qresync")])
 
     def test_life_with_trash(self):
         self.live(Imap4_Delete_Mode="Trash")

@@ -108,7 +108,9 @@ class Box:
         return identities
 
     def arrive(self, *identities):
-        wait_until(lambda: f"arrival of {identities}; {self.mail.mails()}", lambda: set(identities) <= set(self.mail.ids()))
+        wait_until(
+            lambda: f"arrival of {identities}; {self.mail.mails()}", lambda: set(identities) <= set(self.mail.ids())
+        )
         if self.home != "INBOX":
             if self.home not in self.mail.folders():
                 self.sync()
