@@ -205,7 +205,8 @@ struct vm_find_result {
  * The host keeps what it knows of the account; the plugin says what became different, and does what
  * it is told. Folders are named in UTF-8 with "/" between the levels, without the account's
  * namespace prefix; "INBOX" is INBOX. A "/" that a server with another delimiter has inside a level
- * is given as U+2215. Names that would have control characters are not given at all.
+ * is given as U+2215. Names that would have control characters, or that are no modified UTF-7, are
+ * not given at all.
  *
  * Each function connects when there is no connection, and returns enum vm_status with `report`
  * filled. After VM_FAILED nothing that a sink was told counts, but for apply(): the results that
@@ -239,7 +240,8 @@ struct vm_account_report {
 
 /* Which folders are looked at (Email Integration Sync Mode). */
 enum vm_scope_mode {
-    VM_SCOPE_ALL = 0, /* every selectable one but those for trash, junk, drafts and sent mail */
+    VM_SCOPE_ALL = 0, /* every selectable one of the account's own, but those for trash and junk,
+                       * what lies below these, and those for drafts and sent mail */
     VM_SCOPE_INBOX = 1,
     VM_SCOPE_FOLDER = 2 /* vm_scope.folder alone */
 };

@@ -37,7 +37,9 @@ Dialogue::Answer Mover::about(const std::vector<std::uint32_t>& uids) {
     };
     // EXPUNGE tells no UID: as many as there are messages are theirs.
     return [ours, uids, left = uids.size()](const Response& response) mutable {
-        if (const auto* fetch = std::get_if<FetchData>(&response)) return ours(fetch->uid);
+        // (One with text in it was asked for by another command.)
+        if (const auto* fetch = std::get_if<FetchData>(&response))
+            return fetch->sections.empty() && ours(fetch->uid);
         if (const auto* gone = std::get_if<VanishedData>(&response))
             return gone->uids.only_of(uids);
         if (std::holds_alternative<ExpungeData>(response) && left > 0) {

@@ -62,10 +62,13 @@ class Pass {
     enum class Round { kQuiet, kAgain, kStop };
 
     Round round(int number);
+    bool settled() const;
     bool list(bool read_only);
     bool nothing_new() const;
     bool load();
+    void forget_stale();
     bool look_at_all();
+    bool take_found();
     bool look_at(const FolderState& listed);
     void take_news(const FolderState& listed, const FolderNews& news);
     void decide();
@@ -113,7 +116,11 @@ class Pass {
     bool loaded_ = false;
     std::vector<SyncMessage> messages_;
     std::map<std::string, std::size_t> by_id_;
-    std::set<std::string> touched_;  // ids whose copies are not as committed
+    std::set<std::string> touched_;                  // ids whose copies are not as committed
+    std::vector<std::pair<FoundMail, Link>> found_;  // by the looks of this round
+    // Ids and the folders in which they had a copy, before all there was looked at anew: a copy
+    // found there again has not come back, it was there.
+    std::set<std::pair<std::string, std::string>> known_before_;
     bool state_changed_ = false;
     std::vector<SyncAction> actions_;
     bool refused_ = false;  // something in the account cannot be done now
@@ -147,6 +154,7 @@ bool Pass::nothing_new() const {
     });
 }
 
+// Reads the unit's messages as they are now.
 bool Pass::load() {
     auto messages = context_.store.sync_messages(mailbox_);
     if (!messages) {
@@ -159,10 +167,14 @@ bool Pass::load() {
     touched_.clear();
     for (std::size_t i = 0; i < messages_.size(); ++i)
         by_id_.emplace(messages_[i].record.message.id, i);
+    return true;
+}
+
+// What is remembered of folders that are not what they were is worth nothing.
+void Pass::forget_stale() {
     scope_ = {};
     scope_.replaced = state_.account != account_text(context_.mailbox, context_.misc);
     for (const FolderState& folder : listed_) scope_.folders[folder.name] = folder.uidvalidity;
-    // What is remembered of folders that are not what they were is worth nothing.
     for (SyncMessage& one : messages_) {
         const auto stale = [&](const MailCopy& copy) {
             const FolderState* before = known(copy.place.folder);
@@ -170,18 +182,46 @@ bool Pass::load() {
             return before == nullptr || now == scope_.folders.end() ||
                    now->second != copy.place.uidvalidity;
         };
+        for (const MailCopy& copy : one.copies)
+            if (stale(copy)) known_before_.emplace(one.record.message.id, copy.place.folder);
         if (std::erase_if(one.copies, stale) > 0) touched_.insert(one.record.message.id);
     }
     state_changed_ |= std::erase_if(state_.folders, [&](const FolderState& state) {
                           return !scope_.folders.contains(state.name);
                       }) > 0;
-    return true;
 }
 
 bool Pass::look_at_all() {
     scope_.complete = true;
+    found_.clear();
     for (const FolderState& folder : listed_)
         if (!look_at(folder)) return false;
+    return take_found();
+}
+
+// Mails that say to be of a message the unit has. One that was not there when the messages were
+// read may have been added and delivered since: nobody would look at its UID again.
+bool Pass::take_found() {
+    const auto is_unknown = [&](const auto& found) { return message(found.first.id) == nullptr; };
+    if (std::any_of(found_.begin(), found_.end(), is_unknown)) {
+        auto messages = context_.store.sync_messages(mailbox_);
+        if (!messages) {
+            result_.store_error = messages.error();
+            return false;
+        }
+        for (SyncMessage& one : *messages)
+            if (by_id_.emplace(one.record.message.id, messages_.size()).second)
+                messages_.push_back(std::move(one));
+    }
+    for (const auto& [found, place] : found_) {
+        SyncMessage* one = message(found.id);
+        if (one == nullptr) continue;  // another mailbox's, or long gone
+        const auto same = [&place = place](const MailCopy& copy) { return copy.place == place; };
+        if (std::any_of(one->copies.begin(), one->copies.end(), same)) continue;
+        const bool fresh = !known_before_.contains({found.id, place.folder});
+        one->copies.push_back({place, found.flags, fresh});
+        touched_.insert(found.id);
+    }
     return true;
 }
 
@@ -224,13 +264,12 @@ void Pass::take_news(const FolderState& listed, const FolderNews& news) {
     const bool anew = before == nullptr || before->uidvalidity != news.state.uidvalidity;
     const std::map<std::uint32_t, MailFlags> flags(news.flags.begin(), news.flags.end());
     const std::set<std::uint32_t> gone(news.gone.begin(), news.gone.end());
-    std::set<std::pair<std::string, Link>> known_before;
     for (SyncMessage& one : messages_) {
         const std::string& id = one.record.message.id;
         const auto here = [&](const MailCopy& copy) { return copy.place.folder == listed.name; };
         for (MailCopy& copy : one.copies) {
             if (!here(copy)) continue;
-            if (anew) known_before.emplace(id, copy.place);
+            if (anew) known_before_.emplace(id, listed.name);
             const auto changed = flags.find(copy.place.uid);
             if (changed == flags.end() || changed->second == copy.flags) continue;
             copy.flags = changed->second;
@@ -241,15 +280,8 @@ void Pass::take_news(const FolderState& listed, const FolderNews& news) {
             }) > 0)
             touched_.insert(id);
     }
-    for (const FoundMail& found : news.found) {
-        SyncMessage* one = message(found.id);
-        if (one == nullptr) continue;  // another mailbox's, or long gone
-        const Link place{listed.name, news.state.uidvalidity, found.uid};
-        const auto same = [&](const MailCopy& copy) { return copy.place == place; };
-        if (std::any_of(one->copies.begin(), one->copies.end(), same)) continue;
-        one->copies.push_back({place, found.flags, !known_before.contains({found.id, place})});
-        touched_.insert(found.id);
-    }
+    for (const FoundMail& found : news.found)
+        found_.emplace_back(found, Link{listed.name, news.state.uidvalidity, found.uid});
     if (before != nullptr) {
         state_changed_ |= *before != news.state;
         *before = news.state;
@@ -545,18 +577,31 @@ bool Pass::recover(const SyncAction& action) {
 Pass::Round Pass::round(int number) {
     if (!list(false)) return Round::kStop;
     if (nothing_new()) return Round::kQuiet;
-    if (!load() || !look_at_all()) return Round::kStop;
-    decide();
-    if (!commit_decided()) return Round::kStop;
-    const bool quiet = std::none_of(actions_.begin(), actions_.end(), [](const SyncAction& action) {
-        return action.kind != Kind::kHold && action.kind != Kind::kReport;
-    });
-    if (quiet) return Round::kQuiet;
-    // kLink and the like are committed: what is agreed on is read again before anything is done in
-    // the account on the strength of it.
-    if (!load() || !execute()) return Round::kStop;
+    if (!load()) return Round::kStop;
+    forget_stale();
+    if (!look_at_all()) return Round::kStop;
+    // What was committed on the unit's side may call for more; for that the account need not be
+    // looked at again. What is agreed on is read anew before anything is done there on the strength
+    // of it.
+    for (int i = 0; i < kRounds; ++i) {
+        decide();
+        if (!commit_decided()) return Round::kStop;
+        if (settled()) return Round::kQuiet;
+        if (!load()) return Round::kStop;
+        if (std::any_of(actions_.begin(), actions_.end(),
+                        [](const SyncAction& action) { return in_account(action.kind); }))
+            break;
+    }
+    if (!execute()) return Round::kStop;
     return number + 1 < kRounds && !refused_ && !context_.cancelled() ? Round::kAgain
                                                                       : Round::kQuiet;
+}
+
+// Whether nothing was decided that something may follow from.
+bool Pass::settled() const {
+    return std::none_of(actions_.begin(), actions_.end(), [](const SyncAction& action) {
+        return action.kind != Kind::kHold && action.kind != Kind::kReport;
+    });
 }
 
 std::string Pass::busiest() const {
@@ -594,7 +639,10 @@ Result<std::vector<std::string>> Pass::plan() {
     VM_ASSIGN(state_, context_.store.sync_state(mailbox_));
     if (is_elsewhere()) state_.folders.clear();
     every_ = !state_.on;
-    if (list(true) && load() && look_at_all()) decide();
+    if (list(true) && load()) {
+        forget_stale();
+        if (look_at_all()) decide();
+    }
     if (result_.store_error) return fail(*result_.store_error);
     if (result_.failure)
         return fail(ErrorKind::kRetryLater, "sync " + mailbox_,

@@ -64,9 +64,9 @@ struct SyncState {
 struct SyncChange {
     SyncActionKind kind;  // none of those in the account
     std::string id;       // "" with kHold
-    // What the decision was taken on, the message as it was before the commit: kSet… and
-    // kDeleteLocal are left out when the phone has changed that meanwhile, kRestoreLocal when the
-    // message is not deleted (any more); the next pass decides anew.
+    // What the decision was taken on, the message as it was before the commit: kSet… are
+    // left out when the phone has changed that meanwhile, kRestoreLocal when the message is not
+    // deleted (any more); the next pass decides anew. A deletion beats everything.
     MessageState seen_state = MessageState::kNew;
     bool seen_urgent = false;
     std::string seen_folder;

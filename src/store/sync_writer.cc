@@ -151,7 +151,7 @@ Result<> SyncWriter::change_message(Subject& subject, const SyncChange& change) 
             return {};
         change_folder(sql_, subject.now, change.folder, because);
     } else if (change.kind == SyncActionKind::kDeleteLocal) {
-        if (!same_state || deleted) return {};
+        if (deleted) return {};  // whatever else the phone has done to it: a deletion wins
         change_to_deleted(sql_, subject.now, because);
     } else if (change.kind == SyncActionKind::kRestoreLocal) {
         if (!deleted) return {};
