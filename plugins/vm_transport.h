@@ -264,9 +264,9 @@ struct vm_folder {
     uint32_t struct_size;
     const char* name;
     uint32_t uidvalidity;
-    uint32_t uid_next;
+    uint32_t uid_next; /* 0: not known, something changed there: look() tells */
     uint32_t messages;
-    uint64_t modseq; /* HIGHESTMODSEQ; 0: the server has none */
+    uint64_t modseq; /* HIGHESTMODSEQ; 0: the server has none, or not known */
 };
 
 /* What changed in a folder since the host last looked. */

@@ -196,12 +196,12 @@ std::string Link::status_items() const {
     return std::string("(MESSAGES UIDNEXT UIDVALIDITY") + (condstore() ? " HIGHESTMODSEQ)" : ")");
 }
 
-// Servers give the state of a selected folder as it was when they last spoke of it: so it is
-// closed, which is nothing but that (RFC 3691), or they are made to speak.
-Dialogue::Step Link::fresh_step() {
-    if (!can("UNSELECT")) return {"NOOP", {}};
-    selection_.reset();
-    return {"UNSELECT", {}};
+// Servers give the state of a selected folder as it was when they last spoke of it: asked to speak
+// (NOOP), they tell what is new instead, and the state is not known until the folder is looked at.
+void Link::mind_selected(const std::string& name, std::optional<FolderState>& state) const {
+    if (!state || !selected(name) || !selection_->changed) return;
+    state->uid_next = 0;
+    state->modseq = 0;
 }
 
 std::vector<Dialogue::Step> Link::list_steps(const std::string& result,
@@ -242,13 +242,11 @@ std::vector<Listed> Link::list(bool states) {
         return folder != out.end() && take_state(response, folder->name, folder->state);
     };
     std::vector<Step> steps = list_steps(result, answer);
-    if (states && selection_) steps.insert(steps.begin(), fresh_step());
+    if (states && selection_) steps.push_back({"NOOP", {}});
     for (const Condition& done : dialogue_->run(steps)) require(done, "LIST");
     if (find("INBOX") == out.end())  // every account has it
         give_up(VM_CAUSE_PROTOCOL, "LIST: the server does not name INBOX");
-    // NOOP may have told after the list what is not in the state.
-    if (states && selection_ && selection_->changed)
-        if (const auto folder = find(selection_->name); folder != out.end()) folder->state.reset();
+    for (Listed& folder : out) mind_selected(folder.name, folder.state);
     mark_uses(out, declared);
     const auto trash = std::find_if(out.begin(), out.end(), [](const Listed& folder) {
         return folder.selectable && folder.shown && (folder.use & VM_USE_TRASH) != 0;
@@ -278,11 +276,9 @@ void Link::mark_uses(std::vector<Listed>& folders,
 bool Link::take_state(const Response& response, const std::string& name,
                       std::optional<FolderState>& out) {
     const auto* status = std::get_if<StatusData>(&response);
-    if (status == nullptr || !same_mailbox(status->name, name) || !status->uidvalidity)
-        return false;
-    out = state_of(*status);
-    // What was told before of the selected folder is in this.
-    if (selected(name)) selection_->changed = false;
+    if (status == nullptr || !same_mailbox(status->name, name)) return false;
+    // (0 is what Dovecot says of a folder that is being made.)
+    if (status->uidvalidity.value_or(0) != 0) out = state_of(*status);
     return true;
 }
 
@@ -295,21 +291,22 @@ std::vector<std::optional<FolderState>> Link::states(const std::vector<std::stri
                              return take_state(response, names[i], out[i]);
                          }});
     std::vector<Condition> done = dialogue_->run(steps);
-    for (std::size_t i = 0; i < names.size(); ++i)
+    for (std::size_t i = 0; i < names.size(); ++i) {
         if (done[i].status != Status::kOk) out[i].reset();
+        mind_selected(names[i], out[i]);
+    }
     return out;
 }
 
 Condition Link::state(const std::string& name, std::optional<FolderState>& out) {
-    std::vector<Step> steps;
-    if (selection_) steps.push_back(fresh_step());
-    steps.push_back({"STATUS " + quoted(name) + " " + status_items(),
-                     [&](const Response& response) { return take_state(response, name, out); }});
-    Condition done = dialogue_->run(steps).back();
+    std::vector<Step> steps{
+        {"STATUS " + quoted(name) + " " + status_items(),
+         [&](const Response& response) { return take_state(response, name, out); }}};
+    if (selection_) steps.push_back({"NOOP", {}});
+    Condition done = dialogue_->run(steps).front();
     if (done.status != Status::kOk) out.reset();
-    // NOOP may have told after the state what is not in it.
-    const bool late = out && selected(name) && selection_->changed;
-    return late ? state(name, out) : done;
+    mind_selected(name, out);
+    return done;
 }
 
 bool Link::exists(const std::string& name) {

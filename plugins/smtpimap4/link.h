@@ -81,9 +81,11 @@ class Link {
     void elsewhere_told() { elsewhere_ = false; }
 
     // Every folder of the personal namespace. With `states`, of the selectable ones their state as
-    // far as the server gives it along with the list (LIST-STATUS); then none is selected any more.
+    // far as the server gives it along with the list (LIST-STATUS).
     std::vector<Listed> list(bool states);
-    // Asks for the states of these; in the same order, nothing where the server refuses.
+    // Asks for the states of these; in the same order, nothing where the server refuses. Here and
+    // in list(), a selected folder in which something changed has UIDNEXT and mod-sequence 0: they
+    // are not known before it is selected again.
     std::vector<std::optional<FolderState>> states(const std::vector<std::string>& names);
     // The same of one, with the server's answer.
     Condition state(const std::string& name, std::optional<FolderState>& out);
@@ -107,7 +109,7 @@ class Link {
     void set_namespace(const NamespaceData& spaces);
     void on_news(const Response& response);
     std::string status_items() const;
-    Step fresh_step();
+    void mind_selected(const std::string& name, std::optional<FolderState>& state) const;
     std::vector<Step> list_steps(const std::string& result, const Answer& answer) const;
     void mark_uses(std::vector<Listed>& folders, const std::vector<std::uint32_t>& declared) const;
     bool foreign(const std::string& name) const;

@@ -40,6 +40,7 @@ class Look {
             for (const Condition& answer : done) require(answer, "UID FETCH in " + folder_);
         }
         if (!range.empty() && search) search_new(range);
+        if (!range.empty() && !search) check_outright(range);
         tell_known();
         return state_;
     }
@@ -168,6 +169,23 @@ class Look {
         fetch_hits();
     }
 
+    // A message of which the server showed nothing must not be taken for one that is not ours: what
+    // comes before it is all that was looked at.
+    void stop_before_hidden() {
+        for (const std::uint32_t uid : hits_)
+            if (shown_.count(uid) == 0) state_.uid_next = std::min(state_.uid_next, uid);
+    }
+
+    // Of UIDs that were fetched outright, those without an answer are gone, or hidden.
+    void check_outright(const std::string& range) {
+        if (shown_.size() == last_ - first_ + 1) return;
+        require(link_.dialogue().run("UID SEARCH UID " + range, collect_hits()),
+                "UID SEARCH in " + folder_);
+        if (!searched_)
+            give_up(VM_CAUSE_PROTOCOL, "UID SEARCH in " + folder_ + ": OK without a result");
+        stop_before_hidden();
+    }
+
     Dialogue::Answer collect_hits() {
         return [this](const Response& response) {
             const auto* search = std::get_if<SearchData>(&response);
@@ -187,6 +205,7 @@ class Look {
         if (steps.empty()) return;
         for (const Condition& done : link_.dialogue().run(steps))
             require(done, "UID FETCH in " + folder_);
+        stop_before_hidden();
     }
 
     Step fetch_step(const std::string& set) {
@@ -195,7 +214,9 @@ class Look {
                     const auto* fetch = std::get_if<FetchData>(&response);
                     if (fetch == nullptr || fetch->section("HEADER.FIELDS") == nullptr)
                         return false;
-                    if (fetch->uid >= first_ && fetch->uid <= last_) tell_new(*fetch);
+                    if (fetch->uid < first_ || fetch->uid > last_) return true;
+                    shown_.insert(fetch->uid);
+                    tell_new(*fetch);
                     return true;
                 }};
     }
@@ -229,6 +250,7 @@ class Look {
     std::uint32_t first_ = 1, last_ = 0;  // the UIDs that are new to the host
     bool searched_ = false;
     std::set<std::uint32_t> hits_;
+    std::set<std::uint32_t> shown_;  // of these the server showed what they are
     std::set<std::uint32_t> told_;
 };
 

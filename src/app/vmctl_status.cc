@@ -67,7 +67,9 @@ State state_of(const Paths& paths, const Unit& unit, const std::string& mailbox)
     const auto known = unit.known.find(mailbox);
     // What the agent said before Email Integration was set to Yes is of no use now.
     if (known == unit.known.end() || known->second.state == "off") return {"ok", ""};
-    return known->second;
+    State state = known->second;
+    state.idle = state.idle && unit.agent_running;  // else nobody waits
+    return state;
 }
 
 Json mailbox_json(const std::string& mailbox, const State& state,

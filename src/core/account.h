@@ -22,8 +22,8 @@ struct MailFlags {
 struct FolderState {
     std::string name;  // UTF-8, "/" between the levels
     std::uint32_t uidvalidity = 0;
-    std::uint32_t uid_next = 0;
-    std::uint64_t modseq = 0;  // 0: the server has no mod-sequences, flags may have changed
+    std::uint32_t uid_next = 0;  // 0: not known, something changed
+    std::uint64_t modseq = 0;    // 0: the server has no mod-sequences, flags may have changed
     bool operator==(const FolderState&) const = default;
 };
 

@@ -25,6 +25,7 @@ class ImapSyncTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(look_with_condstore);
     CPPUNIT_TEST(look_with_neither);
     CPPUNIT_TEST(look_after_a_new_uidvalidity);
+    CPPUNIT_TEST(look_stops_before_what_is_hidden);
     CPPUNIT_TEST(nothing_is_gone_without_proof);
     CPPUNIT_TEST(look_for_many_new_ones);
     CPPUNIT_TEST(look_by_text);
@@ -81,7 +82,7 @@ class ImapSyncTest : public CppUnit::TestFixture {
         assert_ok(rig.folders(got));
         CPPUNIT_ASSERT_EQUAL(1u, rig.session().counters().round_trips);
         CPPUNIT_ASSERT_EQUAL(5u, got["INBOX"].uid_next);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig.commands("UNSELECT").size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig.commands("NOOP").size());
     }
 
     void folders_without_list_status() {
@@ -243,14 +244,29 @@ class ImapSyncTest : public CppUnit::TestFixture {
     void look_after_a_new_uidvalidity() {
         ImapScript script;
         script.answer("SELECT", selected("* VANISHED (EARLIER) 1:3\r\n", "8"))
-            .answer("UID FETCH 1:4 ", fetched(2, header_of(kId)));
+            .answer("UID FETCH 1:4 ", fetched(2, header_of(kId)))
+            .answer("UID SEARCH UID 1:4", "* SEARCH 2\r\n");
         ImapRig rig(script);
         LookTold told;
         assert_ok(rig.look({{1, 2, 3}}, told));
         CPPUNIT_ASSERT(told.gone.empty() && told.flags.empty());
         CPPUNIT_ASSERT_EQUAL(kId, told.found[2]);
         CPPUNIT_ASSERT_EQUAL(8u, told.result.uidvalidity);
-        CPPUNIT_ASSERT(rig.commands("UID SEARCH").empty());
+        CPPUNIT_ASSERT_EQUAL(5u, told.result.uid_next);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig.commands("UID SEARCH").size());
+    }
+
+    // UID 3 is there, and the server shows nothing of it: it is looked at again next time.
+    void look_stops_before_what_is_hidden() {
+        ImapScript script;
+        script.answer("SELECT", selected("", "8"))
+            .answer("UID FETCH 1:4 ", fetched(2, header_of(kId)))
+            .answer("UID SEARCH UID 1:4", "* SEARCH 2 3\r\n");
+        ImapRig rig(script);
+        LookTold told;
+        assert_ok(rig.look({}, told));
+        CPPUNIT_ASSERT_EQUAL(kId, told.found[2]);
+        CPPUNIT_ASSERT_EQUAL(3u, told.result.uid_next);
     }
 
     void nothing_is_gone_without_proof() {
