@@ -51,6 +51,7 @@ class DeliveryTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(clock_set_back_holds_nothing);
     CPPUNIT_TEST(backoff_doubles_within_its_bounds);
     CPPUNIT_TEST(backoff_of_any_count_is_sane);
+    CPPUNIT_TEST(sent_again_under_another_message_id);
     CPPUNIT_TEST_SUITE_END();
 
     void every_pair_does_what_the_header_says() {
@@ -192,6 +193,13 @@ class DeliveryTest : public CppUnit::TestFixture {
             if (attempts > 0 && attempts < 1000)
                 RC_ASSERT(backoff_ms(attempts + 1, jitter) >= delay);
         }));
+    }
+
+    void sent_again_under_another_message_id() {
+        CPPUNIT_ASSERT_EQUAL(std::string("01X.1@a.example"), resent_message_id("01X@a.example"));
+        CPPUNIT_ASSERT_EQUAL(std::string("01X.2@a.example"), resent_message_id("01X.1@a.example"));
+        CPPUNIT_ASSERT_EQUAL(std::string("01X.10@a.example"), resent_message_id("01X.9@a.example"));
+        CPPUNIT_ASSERT_EQUAL(std::string(), resent_message_id(""));
     }
 };
 

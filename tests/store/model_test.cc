@@ -161,7 +161,7 @@ class Model {
                 if (!m.deleted && !m.read) m.read = true, ++m.history;
                 return true;
             case Op::kSyncDelete:
-                if (!m.deleted && !m.read) m.deleted = true, ++m.history;
+                if (!m.deleted) m.deleted = true, ++m.history;
                 return true;
             case Op::kSyncRestore:
                 if (m.deleted) m.deleted = false, ++m.history;

@@ -319,11 +319,10 @@ class SyncTest : public CppUnit::TestFixture {
         urgent.seen_urgent = true;
         folder.seen_folder = "Old";
         folder.folder = "Work";
-        deleted.seen_state = MessageState::kRead;
         good(rig.store->set_urgent(rig.id, false));
         good(rig.store->move(rig.id, "Saved"));
         const std::string told = rig.history();
-        rig.commit({state, urgent, folder, deleted, rig.change(K::kRestoreLocal)});
+        rig.commit({state, urgent, folder, rig.change(K::kRestoreLocal)});
         CPPUNIT_ASSERT(rig.record().message.state == MessageState::kNew);
         CPPUNIT_ASSERT_EQUAL(std::string("Saved"), rig.record().message.folder);
         CPPUNIT_ASSERT_EQUAL(told, rig.history());
@@ -341,6 +340,12 @@ class SyncTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(after, rig.history());
         good(rig.store->restore(rig.id));
         CPPUNIT_ASSERT(rig.record().message.state == MessageState::kNew);
+
+        // A deletion in the account beats whatever else the phone has done.
+        good(rig.store->mark(rig.id, MessageState::kRead));
+        deleted.seen_state = MessageState::kNew;
+        rig.commit({deleted});
+        CPPUNIT_ASSERT(rig.record().message.state == MessageState::kDeleted);
     }
 
     void two_changes_of_one_message_are_one_decision() {
@@ -472,7 +477,9 @@ class SyncTest : public CppUnit::TestFixture {
                                      after.delivery.queued_at);
                 CPPUNIT_ASSERT_EQUAL(again ? kStart + 5 : before.next_attempt,
                                      after.delivery.next_attempt);
-                CPPUNIT_ASSERT_EQUAL(before.message_id, after.delivery.message_id);
+                CPPUNIT_ASSERT_EQUAL(
+                    again ? resent_message_id(before.message_id) : before.message_id,
+                    after.delivery.message_id);
                 if (again) {
                     good(rig.store->record_intent(rig.id, "other@x"));
                     bring_to_gone(rig);
