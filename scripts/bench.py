@@ -10,7 +10,10 @@ Adding the messages to the unit is not part of the time. Medians over the rounds
 Memory: the peak of all vmemaild processes while a 50 MB recording is sent, above their resident
 memory when idle.
 
-Ends with 1 when vmemaild is less than 10 times as fast as msmtp or needs 40 MB or more above idle.
+Synchronisation: how soon one end learns what was done at the other (bench_sync.py).
+
+Ends with 1 when vmemaild is less than 10 times as fast as msmtp, needs 40 MB or more above idle, or
+is later than bench_sync.py allows.
 """
 
 import argparse
@@ -28,6 +31,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests/system"))
 
+import bench_sync  # noqa: E402
 import mailrig  # noqa: E402
 import media  # noqa: E402
 import vmunit  # noqa: E402
@@ -178,6 +182,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", metavar="DIR")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--messages", type=int, default=1000)
+    parser.add_argument("--deletions", type=int, default=50)
     arguments = parser.parse_args()
     work = pathlib.Path(tempfile.mkdtemp(prefix="vmbench."))
     sink = Sink()
@@ -196,6 +201,7 @@ def main():
         print(f" each with a recording of {speed.recording.stat().st_size / 1000:.0f} kB")
         ratio = speed.run(arguments.rounds)
         megabytes = measure_memory(unit, work)
+        to_phone, to_account = bench_sync.measure(arguments.build.absolute(), work, arguments.deletions)
     except (mailrig.RigError, media.MediaError, vmunit.Failed) as problem:
         sys.exit(f"bench: {problem}")
     finally:
@@ -206,6 +212,14 @@ def main():
     for text, met in (
         (f"at least {LEAST_RATIO} x msmtp: {ratio:.1f} x", ratio >= LEAST_RATIO),
         (f"under {MOST_MEGABYTES} MB above idle: {megabytes:.1f} MB", megabytes < MOST_MEGABYTES),
+        (
+            f"deleted in the mail, on the phone {bench_sync.MOST_MS_AFTER_IDLE} ms after IDLE at most: {to_phone:.0f} ms",
+            to_phone <= bench_sync.MOST_MS_AFTER_IDLE,
+        ),
+        (
+            f"deleted on the phone, from the account in {bench_sync.MOST_MS_TO_ACCOUNT} ms: {to_account:.0f} ms",
+            to_account <= bench_sync.MOST_MS_TO_ACCOUNT,
+        ),
     ):
         print(f"{'met     ' if met else 'NOT MET '} {text}")
         good = good and met
