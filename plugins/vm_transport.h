@@ -263,8 +263,8 @@ struct vm_scope {
 struct vm_folder {
     uint32_t struct_size;
     const char* name;
-    uint32_t uidvalidity;
-    uint32_t uid_next; /* 0: not known, something changed there: look() tells */
+    uint32_t uidvalidity; /* 0: the server does not say; look() tells it, or why */
+    uint32_t uid_next;    /* 0: not known, something changed there: look() tells */
     uint32_t messages;
     uint64_t modseq; /* HIGHESTMODSEQ; 0: the server has none, or not known */
 };

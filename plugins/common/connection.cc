@@ -11,6 +11,8 @@ namespace {
 // How long to wait before asking the host again whether to go on.
 constexpr std::chrono::milliseconds kSlice{500};
 
+constexpr std::size_t kMostReadWhileSending = std::size_t{8} << 20;
+
 }  // namespace
 
 Connection::Io Connection::pause(bool for_room, Deadline deadline, Patience patience) {
@@ -47,6 +49,8 @@ Connection::Io Connection::send(std::string_view data, Deadline deadline, Patien
         // The server takes no more just now; perhaps it has something to say. Reading is also what
         // lets TLS go on when it needs the peer's bytes to send its own.
         if (stop_on_input && input() != Input::kNone) return Io::kInput;
+        // Read all the same, or neither side could go on.
+        if (!stop_on_input && buffer_.size() < kMostReadWhileSending) (void)receive();
         if (const Io io = pause(true, deadline, patience); io != Io::kOk) return io;
     }
     return Io::kOk;

@@ -77,7 +77,7 @@ std::string senseless(const vm_options& options, bool with_account) {
         return "the host's vm_options is smaller than this plugin's";
     const std::string domain = text_of(options.domain);
     if (!domain.empty() && !valid_domain(domain)) return "no domain name: " + domain;
-    const std::string reason = senseless(options.smtp);
+    std::string reason = senseless(options.smtp);
     if (!reason.empty() || !with_account || text_of(options.account.host).empty()) return reason;
     return senseless(account_endpoint(options));
 }
@@ -134,6 +134,14 @@ Redactor redactor_for(const ServerOptions& options) {
     out.add(options.password);
     out.add(plain);
     out.add(bearer);
+    // As LOGIN quotes it, which a server may repeat.
+    std::string quoted;
+    for (const char c : options.password) {
+        if (c == '"' || c == '\\') quoted += '\\';
+        quoted += c;
+    }
+    out.add(quoted);
+    wipe(quoted);
     wipe(plain);
     wipe(bearer);
     return out;

@@ -40,10 +40,11 @@ std::string text_of(const char* text) {
 // At most kChangesAtOnce changes, of the selected folder.
 class Batch {
   public:
-    Batch(Link& link, const std::string& name, const vm_change* changes, std::size_t from,
-          std::size_t to, bool by_text, const ChangeSink& sink)
+    Batch(Link& link, const std::string& name, std::uint32_t uidvalidity, const vm_change* changes,
+          std::size_t from, std::size_t to, bool by_text, const ChangeSink& sink)
         : link_(link),
           name_(name),
+          uidvalidity_(uidvalidity),
           folder_(link.to_host(name)),
           changes_(changes),
           from_(from),
@@ -110,7 +111,7 @@ class Batch {
 
     static Step store_step(const Store& store, const char* how, std::uint32_t flags) {
         return {"UID STORE " + uid_set(store.uids) + " " + how + flag_names(flags),
-                Mover::about(store.uids)};
+                Mover::echo(store.uids)};
     }
 
     void tell_flags(const std::vector<Condition>& done) {
@@ -165,7 +166,8 @@ class Batch {
                                                std::to_string(change.uid) + ", which is there");
             else if (!is_it(identity->second, change))
                 tell(i, VM_CHANGE_OTHER);
-            else if (change.kind == VM_CHANGE_EXPUNGE && link_.can("UIDPLUS"))
+            else if (change.kind == VM_CHANGE_EXPUNGE && link_.can("UIDPLUS") &&
+                     !link_.can("X-GM-EXT-1"))  // there it only takes a label off
                 removals.push_back(i);
             else
                 moves[target_of(change)].push_back(i);
@@ -205,8 +207,7 @@ class Batch {
                 tell(index, VM_CHANGE_MISSING);
             } else {
                 vm_change_result result{};
-                result.uidvalidity =
-                    stays ? link_.selection()->state.uidvalidity : moved.uidvalidity;
+                result.uidvalidity = stays ? uidvalidity_ : moved.uidvalidity;
                 result.uid = stays ? uid : moved.uid_of(uid);
                 copy_text(result.folder, sizeof result.folder, shown);
                 tell(index, result);
@@ -226,6 +227,7 @@ class Batch {
 
     Link& link_;
     const std::string& name_;
+    const std::uint32_t uidvalidity_;
     const std::string folder_;  // the same for error texts
     const vm_change* changes_;
     const std::size_t from_, to_;
@@ -249,7 +251,8 @@ void apply_changes(Link& link, const std::string& folder, std::uint32_t uidvalid
                                     ", not " + std::to_string(uidvalidity) +
                                     "; the messages are not those that were meant");
     for (std::size_t from = 0; from < count; from += kChangesAtOnce)
-        Batch(link, name, changes, from, std::min(count, from + kChangesAtOnce), by_text, sink)
+        Batch(link, name, uidvalidity, changes, from, std::min(count, from + kChangesAtOnce),
+              by_text, sink)
             .run();
 }
 

@@ -92,7 +92,8 @@ void Dialogue::send(const std::vector<Step>& steps, bool then_idle) {
     for (std::size_t i = 0; i < steps.size(); ++i) begin(i, steps[i].command);
     if (then_idle) begin(steps.size(), "IDLE");
     budget_ = kBudget;
-    check(connection_.send(out, connection_.now() + reply_timeout_, Patience::kStopWhenAsked),
+    check(connection_.send(out, std::min(connection_.now() + reply_timeout_, end_),
+                           Patience::kStopWhenAsked),
           "sending a command");
 }
 
@@ -161,7 +162,7 @@ std::size_t Dialogue::complete(const Condition& condition) {
 // Reads until no command is in hand but IDLE, which waits for the server's '+'.
 std::vector<Condition> Dialogue::await(const std::vector<Step>& steps, bool then_idle) {
     std::vector<Condition> out(steps.size() + (then_idle ? 1 : 0));
-    Deadline deadline = connection_.now() + reply_timeout_;
+    Deadline deadline = std::min(connection_.now() + reply_timeout_, end_);
     while (!pending_.empty()) {
         const Response response = next(deadline);
         if (std::holds_alternative<Continuation>(response)) {
@@ -177,7 +178,7 @@ std::vector<Condition> Dialogue::await(const std::vector<Step>& steps, bool then
             continue;
         }
         const std::size_t step = complete(*condition);
-        deadline = connection_.now() + reply_timeout_;
+        deadline = std::min(connection_.now() + reply_timeout_, end_);
         if (step < out.size()) out[step] = *condition;
         // OK to IDLE would say that it is over before it began.
         if (then_idle && step == steps.size() && condition->status == Status::kOk)

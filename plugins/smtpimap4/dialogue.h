@@ -35,6 +35,9 @@ void require(const Condition& answer, const std::string& what);
 // A fact of the server that makes going on senseless; the connection is in order.
 [[noreturn]] void give_up(vm_cause cause, std::string text);
 
+// A function may wait for so many replies that each take as long as they may.
+inline constexpr int kRepliesACall = 5;
+
 class Dialogue {
   public:
     // Gets the untagged responses that come while its command, or one before it, is in hand. True:
@@ -62,7 +65,10 @@ class Dialogue {
 
     // Whether the server has completed a command since start() - the begin of an ABI function.
     bool answered() const { return answered_; }
-    void start() { answered_ = false; }
+    void start() {
+        answered_ = false;
+        end_ = connection_.now() + kRepliesACall * reply_timeout_;
+    }
 
     void set_reply_timeout(std::chrono::milliseconds timeout) { reply_timeout_ = timeout; }
     int descriptor() const { return connection_.descriptor(); }
@@ -92,6 +98,7 @@ class Dialogue {
     std::vector<Pending> pending_;  // commands without their tagged answer, in order
     bool idling_ = false;           // IDLE is the only one of them, and the server waits
     bool answered_ = false;
+    Deadline end_ = Deadline::max();  // of the ABI function, however often the server answers
     std::size_t budget_ = 0;  // bytes the server may still say before the next tagged answer
 };
 

@@ -27,8 +27,16 @@ std::vector<std::string> searches(const std::string& id, const std::string& mess
                                   bool by_text) {
     std::vector<std::string> out{"UID SEARCH HEADER X-VM-Message-Id " + quoted(id)};
     if (by_text) out.push_back("UID SEARCH TEXT " + quoted("[VM:" + id + "]"));
-    if (!message_id.empty()) out.push_back("UID SEARCH HEADER Message-ID " + quoted(message_id));
+    // Our Message-IDs begin with the id. (Servers that do not search for any header search for
+    // this.)
+    out.push_back("UID SEARCH HEADER Message-ID " + quoted(message_id.empty() ? id : message_id));
     return out;
+}
+
+// "ID@DOMAIN", or "ID.1@DOMAIN" of a message that was sent once more.
+bool is_message_id_of(const std::string& message_id, const std::string& id) {
+    return message_id.starts_with(id) && message_id.size() > id.size() &&
+           (message_id[id.size()] == '@' || message_id[id.size()] == '.');
 }
 
 Step search_step(const std::string& command, Hits& hits) {
@@ -59,8 +67,10 @@ std::vector<std::uint32_t> verified(Link& link, const Hits& hits, const std::str
                              if (fetch->section("HEADER.FIELDS") == nullptr) return true;
                              seen.insert(fetch->uid);
                              const Identity identity = identify(*fetch, by_text);
-                             const bool same = !identity.has_id_field && !message_id.empty() &&
-                                               identity.message_id == message_id;
+                             const bool same =
+                                 !identity.has_id_field &&
+                                 (message_id.empty() ? is_message_id_of(identity.message_id, id)
+                                                     : identity.message_id == message_id);
                              if (identity.id == id || (identity.id.empty() && same))
                                  out.push_back(fetch->uid);
                              return true;

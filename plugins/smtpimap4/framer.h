@@ -10,7 +10,7 @@
 namespace vm::plug::imap {
 
 // Without literals. The longest honest ones tell of messages that vanished, seven bytes for each.
-inline constexpr std::size_t kMaxText = std::size_t{1} << 20;
+inline constexpr std::size_t kMaxText = std::size_t{4} << 20;
 // All literals of a line: header fields, at most the first 8 kB of a text.
 inline constexpr std::size_t kMaxLiterals = std::size_t{1} << 20;
 

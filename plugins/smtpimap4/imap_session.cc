@@ -14,6 +14,13 @@ constexpr const char* kNotify =
     "NOTIFY SET (selected (MessageNew MessageExpunge FlagChange)) "
     "(personal (MessageNew MessageExpunge FlagChange))";
 
+// What is 0 on either side is not known there.
+bool is_like(const FolderState& a, const FolderState& b) {
+    const auto like = [](auto one, auto other) { return one == 0 || other == 0 || one == other; };
+    return like(a.uidvalidity, b.uidvalidity) && like(a.uid_next, b.uid_next) &&
+           like(a.modseq, b.modseq) && a.messages == b.messages;
+}
+
 }  // namespace
 
 ImapSession::ImapSession(AccountOptions options, Host host)
@@ -110,7 +117,7 @@ bool ImapSession::start_waiting(const std::string& name) {
     if (!link_->selected(name)) {
         const auto told = told_.find(name);
         const Selection& selection = link_->select(name);
-        unlike_ = told == told_.end() || selection.state != told->second;
+        unlike_ = told == told_.end() || !is_like(selection.state, told->second);
     }
     std::vector<Dialogue::Step> steps;
     const bool notify = all_folders_ && link_->may_notify() && !link_->notifying();

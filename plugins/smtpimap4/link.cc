@@ -9,6 +9,9 @@ namespace vm::plug::imap {
 
 namespace {
 
+// More than any account has: looking each up costs the square.
+constexpr std::size_t kMostFolders = 5000;
+
 // Takes the part of the untagged responses that is of type Data.
 template <class Data, class Function>
 Dialogue::Answer each(Function function) {
@@ -149,9 +152,18 @@ void Link::on_news(const Response& response) {
         return;
     }
     if (std::holds_alternative<ListData>(response)) elsewhere_ = true;
+    if (const auto* condition = std::get_if<Condition>(&response)) {
+        // The server tells of other folders no more (RFC 5465 section 5.8).
+        if (condition->code == "NOTIFICATIONOVERFLOW") {
+            notifying_ = false;
+            elsewhere_ = true;
+        }
+        return;
+    }
     if (!selection_) return;
-    if (const auto* exists = std::get_if<ExistsData>(&response)) {
-        selection_->changed = selection_->changed || exists->messages != selection_->state.messages;
+    if (std::holds_alternative<ExistsData>(response)) {
+        // (Not compared: what left meanwhile need not have changed the number we know.)
+        selection_->changed = true;
         return;
     }
     if (std::holds_alternative<FetchData>(response) ||
@@ -225,6 +237,9 @@ std::vector<Listed> Link::list(bool states) {
     };
     const auto add = [&](const ListData& data) {
         if (find(data.name) != out.end() || data.name.empty() || foreign(data.name)) return;
+        if (out.size() >= kMostFolders)
+            give_up(VM_CAUSE_PROTOCOL,
+                    "LIST: more than " + std::to_string(kMostFolders) + " folders");
         out.push_back({data.name, names_.from_server(data.name), true, 0, 0, {}});
         out.back().selectable =
             !has(data.attributes, "NOSELECT") && !has(data.attributes, "NONEXISTENT");
@@ -278,7 +293,10 @@ bool Link::take_state(const Response& response, const std::string& name,
     const auto* status = std::get_if<StatusData>(&response);
     if (status == nullptr || !same_mailbox(status->name, name)) return false;
     // (0 is what Dovecot says of a folder that is being made.)
-    if (status->uidvalidity.value_or(0) != 0) out = state_of(*status);
+    if (status->uidvalidity.value_or(0) != 0)
+        out = state_of(*status);
+    else
+        elsewhere_ = true;
     return true;
 }
 

@@ -97,6 +97,10 @@ class Link {
     // The same, created when there is none.
     std::string make_trash();
 
+    // A search for the header or the token has found a message that has it: the server can do it.
+    bool search_is_trusted() const { return search_trusted_; }
+    void trust_search() { search_trusted_ = true; }
+
     // NOTIFY (RFC 5465) is on: the connection tells of all personal folders.
     bool notifying() const { return notifying_; }
     bool may_notify() const { return can("NOTIFY") && !notify_refused_; }
@@ -125,6 +129,7 @@ class Link {
     // Known since the last list(): the folder for deleted messages, if there is one.
     std::optional<std::optional<std::string>> trash_;
     bool elsewhere_ = false;
+    bool search_trusted_ = false;
     bool notifying_ = false;
     bool notify_refused_ = false;
 };

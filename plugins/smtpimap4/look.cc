@@ -14,6 +14,8 @@ using Step = Dialogue::Step;
 
 // So many new messages are fetched outright; of more the server is asked first which are ours.
 constexpr std::uint32_t kFetchedOutright = 100;
+// Of mails whose text has to be looked at, where the search for it finds nothing, the newest.
+constexpr std::size_t kTextsFetched = 1000;
 constexpr std::size_t kFetchedAtOnce = 200;
 constexpr std::size_t kUidsPerCommand = 600;
 
@@ -27,12 +29,14 @@ class Look {
           folder_(look.folder == nullptr ? "" : look.folder),
           known_(look.uids, look.uids + look.uid_count) {}
 
-    FolderState run() {
+    // The folder's state for the next look; `told` is the one the server gave.
+    FolderState run(FolderState& told) {
         select();
+        told = state_;
         std::vector<Step> steps;
         ask_for_known(steps);
         const std::string range = new_uids();
-        const bool search = by_text_ || last_ - first_ >= kFetchedOutright;
+        const bool search = last_ - first_ >= kFetchedOutright;
         if (!range.empty() && !search) steps.push_back(fetch_step(range));
         if (!steps.empty()) {
             const auto done = link_.dialogue().run(steps);
@@ -90,9 +94,12 @@ class Look {
     }
 
     // Servers of before RFC 3501 do not say it with SELECT.
+    // What it counts is shown only by a SELECT after it.
     void ask_for_uid_next(const std::string& name) {
         const auto state = link_.states({name}).front();
-        if (!state || state->uid_next == 0 || state->uidvalidity != state_.uidvalidity)
+        const FolderState again = link_.select(name).state;
+        if (!state || state->uid_next == 0 || state->uidvalidity != state_.uidvalidity ||
+            again.uidvalidity != state_.uidvalidity)
             give_up(VM_CAUSE_PROTOCOL, "SELECT " + folder_ + ": the server gives no UIDNEXT");
         state_.uid_next = state->uid_next;
     }
@@ -155,18 +162,32 @@ class Look {
     // (In a round trip of its own: answers to two searches cannot be told apart.)
     void search_new(const std::string& range) {
         const char* key = by_text_ ? R"( TEXT "[VM:")" : R"( HEADER X-VM-Message-Id "")";
-        const Condition done =
-            link_.dialogue().run("UID SEARCH UID " + range + key, collect_hits());
-        if (done.status != Status::kOk || !searched_) {
-            // The server does not search like that: then all that are there are looked at.
-            hits_.clear();
-            searched_ = false;
-            require(link_.dialogue().run("UID SEARCH UID " + range, collect_hits()),
-                    "UID SEARCH in " + folder_);
-            if (!searched_)
-                give_up(VM_CAUSE_PROTOCOL, "UID SEARCH in " + folder_ + ": OK without a result");
+        (void)link_.dialogue().run("UID SEARCH UID " + range + key, collect_hits());
+        fetch_hits();
+        if (!told_.empty()) link_.trust_search();
+        if (link_.search_is_trusted()) {
+            // Its index may be behind: the newest are looked at outright.
+            search_all(uid_range(last_ - kFetchedOutright + 1, last_));
+        } else {
+            // Servers answer a search they cannot do with nothing: one that never found anything
+            // proves nothing, and all that are there are looked at.
+            search_all(range);
+            if (by_text_) keep_newest(kTextsFetched);
         }
         fetch_hits();
+    }
+
+    void search_all(const std::string& range) {
+        hits_.clear();
+        searched_ = false;
+        require(link_.dialogue().run("UID SEARCH UID " + range, collect_hits()),
+                "UID SEARCH in " + folder_);
+        if (!searched_)
+            give_up(VM_CAUSE_PROTOCOL, "UID SEARCH in " + folder_ + ": OK without a result");
+    }
+
+    void keep_newest(std::size_t count) {
+        while (hits_.size() > count) hits_.erase(hits_.begin());
     }
 
     // A message of which the server showed nothing must not be taken for one that is not ours: what
@@ -179,10 +200,7 @@ class Look {
     // Of UIDs that were fetched outright, those without an answer are gone, or hidden.
     void check_outright(const std::string& range) {
         if (shown_.size() == last_ - first_ + 1) return;
-        require(link_.dialogue().run("UID SEARCH UID " + range, collect_hits()),
-                "UID SEARCH in " + folder_);
-        if (!searched_)
-            give_up(VM_CAUSE_PROTOCOL, "UID SEARCH in " + folder_ + ": OK without a result");
+        search_all(range);
         stop_before_hidden();
     }
 
@@ -198,7 +216,9 @@ class Look {
     }
 
     void fetch_hits() {
-        const std::vector<std::uint32_t> hits(hits_.begin(), hits_.end());
+        std::vector<std::uint32_t> hits;
+        for (const std::uint32_t uid : hits_)
+            if (shown_.count(uid) == 0) hits.push_back(uid);
         std::vector<Step> steps;
         for (const auto& piece : chunks(hits, kFetchedAtOnce))
             steps.push_back(fetch_step(uid_set(piece)));
@@ -258,8 +278,8 @@ class Look {
 
 void look_at(Link& link, const vm_look& look, bool by_text, Told& told, const vm_look_sink& sink,
              vm_look_result& result) {
-    const FolderState state = Look(link, look, by_text, sink).run();
-    told[link.to_server(look.folder)] = state;
+    const FolderState state =
+        Look(link, look, by_text, sink).run(told[link.to_server(look.folder)]);
     result.uidvalidity = state.uidvalidity;
     result.uid_next = state.uid_next;
     result.modseq = state.modseq;

@@ -19,9 +19,10 @@ void read_arguments(const Condition& condition, Moved& moved) {
     const auto from = parse_uid_ranges(text.substr(one + 1, two - one - 1));
     const auto to = parse_uid_ranges(text.substr(two + 1));
     if (!uidvalidity || *uidvalidity == 0 || !from || !to) return;
+    // (A MOVE may say it in several.)
     moved.uidvalidity = *uidvalidity;
-    moved.from = *from;
-    moved.to = *to;
+    moved.from.add(*from);
+    moved.to.add(*to);
 }
 
 }  // namespace
@@ -29,6 +30,15 @@ void read_arguments(const Condition& condition, Moved& moved) {
 std::uint32_t Moved::uid_of(std::uint32_t uid) const {
     const auto index = from.index_of(uid);
     return index ? to.at(*index).value_or(0) : 0;
+}
+
+Dialogue::Answer Mover::echo(const std::vector<std::uint32_t>& uids) {
+    return [uids](const Response& response) {
+        // (One with text in it was asked for by another command.)
+        const auto* fetch = std::get_if<FetchData>(&response);
+        return fetch != nullptr && fetch->sections.empty() &&
+               std::find(uids.begin(), uids.end(), fetch->uid) != uids.end();
+    };
 }
 
 Dialogue::Answer Mover::about(const std::vector<std::uint32_t>& uids) {
@@ -64,7 +74,7 @@ Moved Mover::attempt(const std::vector<std::uint32_t>& uids, const std::string& 
     Moved moved;
     const std::string set = uid_set(uids);
     std::vector<Step> steps;
-    if (clear) steps.push_back({"UID STORE " + set + " -FLAGS.SILENT (\\Deleted)", about(uids)});
+    if (clear) steps.push_back({"UID STORE " + set + " -FLAGS.SILENT (\\Deleted)", echo(uids)});
     const bool move = link_.can("MOVE");
     steps.push_back({(move ? "UID MOVE " : "UID COPY ") + set + " " + quoted(target),
                      read_copyuid(uids, moved)});
@@ -75,7 +85,7 @@ Moved Mover::attempt(const std::vector<std::uint32_t>& uids, const std::string& 
     if (link_.can("UIDPLUS"))
         expunge(uids);
     else
-        link_.dialogue().run("UID STORE " + set + " +FLAGS.SILENT (\\Deleted)", about(uids));
+        link_.dialogue().run("UID STORE " + set + " +FLAGS.SILENT (\\Deleted)", echo(uids));
     return moved;
 }
 
@@ -91,7 +101,7 @@ Moved Mover::move(const std::vector<std::uint32_t>& uids, const std::string& tar
 Condition Mover::expunge(const std::vector<std::uint32_t>& uids) {
     const std::string set = uid_set(uids);
     const auto done =
-        link_.dialogue().run({{"UID STORE " + set + " +FLAGS.SILENT (\\Deleted)", about(uids)},
+        link_.dialogue().run({{"UID STORE " + set + " +FLAGS.SILENT (\\Deleted)", echo(uids)},
                               {"UID EXPUNGE " + set, about(uids)}});
     return done.front().status == Status::kOk ? done.back() : done.front();
 }

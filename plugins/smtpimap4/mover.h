@@ -35,6 +35,8 @@ class Mover {
 
     // For commands about `uids`: takes what the server says of them, and no more.
     static Dialogue::Answer about(const std::vector<std::uint32_t>& uids);
+    // The same of STORE, which removes nothing.
+    static Dialogue::Answer echo(const std::vector<std::uint32_t>& uids);
 
   private:
     Moved attempt(const std::vector<std::uint32_t>& uids, const std::string& target, bool clear);

@@ -169,6 +169,11 @@ int print_plan(const Paths& paths, const std::optional<std::string>& only_mailbo
         }
     }
     if (!any) fmt::print("nothing to push\n");
+    // Of a mailbox that is only pushed to there is nothing more to say.
+    const auto mailbox = only_mailbox ? config::load_mailbox(paths, *only_mailbox)
+                                      : Result<config::MailboxOptions>(config::MailboxOptions{});
+    if (only_mailbox && (!mailbox || !why_not_synchronised(*mailbox, *misc).empty()))
+        return problems.status();
     const int sync = print_sync_plan(paths, only_mailbox, "vmemaild");
     return problems.status() != 0 ? problems.status() : sync;
 }
@@ -179,6 +184,11 @@ int print_sync_plan(const Paths& paths, const std::optional<std::string>& only_m
     const auto misc = config::load_misc(paths);
     if (!misc) {
         problems.add(misc.error());
+        return problems.status();
+    }
+    if (!misc->use_email_integration) {
+        problems.add(
+            {ErrorKind::kConfig, "sync", "the unit", "g_bUseEmailIntegration is False", ""});
         return problems.status();
     }
     const auto plugin = transport::Plugin::load(misc->email_dll_path);

@@ -60,7 +60,7 @@ void MessageWaiting::start(const std::string& command, std::int64_t now) {
     }
     threads_.submit([this, command, due = std::move(due)](Result<store::Store*> store) {
         for (const std::string& mailbox : due) {
-            if (store) {
+            if (store && !stopping_()) {
                 tell(command, mailbox, **store);
             } else {
                 const std::lock_guard lock(mutex_);

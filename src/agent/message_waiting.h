@@ -9,7 +9,9 @@
 #include "agent/store_threads.h"
 #include "base/paths.h"
 
+#include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -19,7 +21,9 @@ namespace vm::agent {
 
 class MessageWaiting {
   public:
-    explicit MessageWaiting(Paths paths) : threads_(std::move(paths), 1) {}
+    // `stopping` is asked between two commands.
+    MessageWaiting(Paths paths, std::function<bool()> stopping)
+        : stopping_(std::move(stopping)), threads_(std::move(paths), 1) {}
 
     // The counts of `mailbox` may have changed.
     void changed(const std::string& mailbox) { due_[mailbox] = 0; }
@@ -33,6 +37,7 @@ class MessageWaiting {
     void take_failed(std::int64_t now);
     void tell(const std::string& command, const std::string& mailbox, store::Store& store);
 
+    const std::function<bool()> stopping_;
     std::map<std::string, std::int64_t> due_;  // mailbox -> steady time
     std::mutex mutex_;
     std::condition_variable idle_;

@@ -59,7 +59,12 @@ class Pass {
     Result<std::vector<std::string>> plan();
 
   private:
-    enum class Round { kQuiet, kAgain, kStop };
+    enum class Round {
+        kQuiet,     // nothing is left to do
+        kAgain,     // what was done is to be looked at
+        kRestless,  // the same, but not now
+        kStop,      // it cannot go on
+    };
 
     Round round(int number);
     bool settled() const;
@@ -140,6 +145,11 @@ bool Pass::list(bool read_only) {
         return false;
     }
     listed_ = std::move(*folders);
+    // Of a folder that the server does not speak of, what was known holds until it is looked at.
+    for (FolderState& folder : listed_)
+        if (const FolderState* before = known(folder.name);
+            folder.uidvalidity == 0 && before != nullptr)
+            folder.uidvalidity = before->uidvalidity;
     return true;
 }
 
@@ -390,7 +400,9 @@ bool Pass::still_wanted(const SyncAction& action) {
 bool Pass::execute() {
     std::map<std::pair<std::string, std::uint32_t>, std::vector<SyncAction>> by_folder;
     for (const SyncAction& action : actions_) {
-        if (!in_account(action.kind) || !still_wanted(action)) continue;
+        // (Purged meanwhile: it has no mail any more.)
+        if (!in_account(action.kind) || message(action.id) == nullptr || !still_wanted(action))
+            continue;
         if (action.kind == Kind::kRecoverMail && action.copy.place.uid == 0) {
             if (context_.cancelled() || !recover(action)) return false;
             continue;
@@ -442,8 +454,15 @@ bool Pass::execute_in(const Link& folder, const std::vector<SyncAction>& actions
         state_changed_ = false;
         if (!commit(out)) return false;
     }
-    if (failure) fail_with(std::move(*failure));
-    return !failure;
+    if (!failure) return true;
+    if (failure->fault != AccountFault::kRefused) {
+        fail_with(std::move(*failure));
+        return false;
+    }
+    // What one folder refuses must not keep the others' changes from the account.
+    refused_ = true;
+    note("folder " + folder.folder + ": " + failure->text);
+    return true;
 }
 
 // What a result means for what both sides agree on.
@@ -552,6 +571,11 @@ bool Pass::recover(const SyncAction& action) {
     const SyncMessage& one = *message(action.id);
     auto result =
         context_.account.recover(action.id, one.record.delivery.message_id, action.folder);
+    if (!result && result.error().fault == AccountFault::kRefused) {
+        refused_ = true;
+        note(action.id + ": " + describe(action) + ": " + result.error().text);
+        return true;
+    }
     if (!result) {
         fail_with(std::move(result.error()));
         return false;
@@ -593,8 +617,8 @@ Pass::Round Pass::round(int number) {
             break;
     }
     if (!execute()) return Round::kStop;
-    return number + 1 < kRounds && !refused_ && !context_.cancelled() ? Round::kAgain
-                                                                      : Round::kQuiet;
+    const bool go_on = number + 1 < kRounds && !refused_ && !context_.cancelled();
+    return go_on ? Round::kAgain : Round::kRestless;
 }
 
 // Whether nothing was decided that something may follow from.
@@ -626,7 +650,9 @@ SyncResult Pass::run() {
         state_.folders.clear();
         state_changed_ = true;
     }
-    every_ = context_.clock.now() - state_.last_every > kEveryMs || !state_.on;
+    // (A clock that was set back makes it due, too.)
+    const std::int64_t since = context_.clock.now() - state_.last_every;
+    every_ = since > kEveryMs || since < 0 || !state_.on;
     Round last = Round::kAgain;
     for (int i = 0; last == Round::kAgain; ++i) last = round(i);
     result_.hold = state_.hold;

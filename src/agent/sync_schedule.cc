@@ -20,6 +20,7 @@ constexpr std::int64_t kRenewMs = 25 * 60'000;
 constexpr std::int64_t kLongestPauseMs = 600'000;
 // A pass whose end is met by another change goes on at once, but not for ever.
 constexpr int kPassesInARow = 5;
+constexpr std::int64_t kRestlessMs = 1000;
 
 // Where messages arrive.
 std::string home_of(const config::MailboxOptions& mailbox) {
@@ -73,6 +74,7 @@ void SyncSchedule::take_settings(std::shared_ptr<const Settings> settings,
             actor.options.reset();  // it goes when its pass has ended
             ++entry;
         } else {
+            answer(entry->first, actor);
             drop_session(actor);
             entry = actors_.erase(entry);
         }
@@ -141,6 +143,7 @@ bool SyncSchedule::start() {
         if (verdict == ServerGate::Verdict::kDown) {
             next_due_ = std::min(next_due_, gate_.down_until(server));
             actor.view.problem = gate_.down_reason(server);
+            answer(entry->first, actor);
         } else if (verdict == ServerGate::Verdict::kGo && running() < kThreads) {
             submit(entry->first, actor, server);
             any = true;
@@ -165,6 +168,8 @@ void SyncSchedule::submit(const std::string& mailbox, Actor& actor, const std::s
     job.unit_changed = actor.unit_changed;
     job.spoke = actor.spoke;
     job.asked = actor.asked;
+    job.poll_due = actor.poll_at <= options_.clock.steady_ms();
+    job.started = options_.clock.now();
     job.options = actor.options;
     job.misc = actor.misc;
     job.plugin = plugin_;
@@ -198,7 +203,7 @@ void SyncSchedule::run(Job& job, Result<store::Store*> store) const {
             return;
         }
         job.session = std::make_shared<transport::AccountSession>(std::move(*opened));
-    } else if (job.spoke) {
+    } else if (job.spoke && !job.poll_due) {
         // Nothing but a sign of life? A connection that was lost is opened again by the pass.
         const auto changed = job.session->peek();
         if (changed && !*changed && !job.unit_changed && !job.asked) {
@@ -207,15 +212,15 @@ void SyncSchedule::run(Job& job, Result<store::Store*> store) const {
         }
     }
     for (int i = 0; i < kPassesInARow; ++i) {
-        const SyncContext context{options_.clock,   **store,      *job.options,
-                                  *job.misc,        *job.session, job.unit_changed && i == 0,
-                                  options_.stopping};
+        const SyncContext context{options_.clock, **store,          *job.options,     *job.misc,
+                                  *job.session,   job.unit_changed, options_.stopping};
         SyncResult result = sync_mailbox(context);
         result.changed_here += job.result.changed_here;
         result.changed_there += job.result.changed_there;
         result.push_again |= job.result.push_again;
         job.result = std::move(result);
         job.passed = true;
+        job.unit_changed = !job.result.complete;
         if (job.result.busiest) job.busiest = *job.result.busiest;
         if (job.result.failure || job.result.store_error || options_.once || options_.stopping())
             return;
@@ -249,18 +254,25 @@ std::vector<SyncSchedule::Ended> SyncSchedule::take_ended() {
         const std::lock_guard lock(mutex_);
         jobs.swap(ended_);
     }
-    std::vector<Ended> out;
+    std::vector<Ended> out = std::exchange(answers_, {});
     for (Job& job : jobs) {
         Actor& actor = actors_.at(job.mailbox);
         actor.running = false;
-        actor.session = job.session;
-        take(job, actor);
-        out.push_back({job.mailbox, std::move(job.result), job.asked});
+        actor.session = std::move(job.session);
+        const bool counts = take(job, actor);
+        out.push_back({job.mailbox, std::move(job.result), job.asked && counts ? job.started : 0});
     }
     return out;
 }
 
-void SyncSchedule::take(const Job& job, Actor& actor) {
+// A person who asked is told how things stand: it will not be better soon.
+void SyncSchedule::answer(const std::string& mailbox, Actor& actor) {
+    if (!std::exchange(actor.asked, false)) return;
+    answers_.push_back({mailbox, {}, options_.clock.now()});
+}
+
+// False when it was for nothing, and is to be done again.
+bool SyncSchedule::take(const Job& job, Actor& actor) {
     const SyncResult& result = job.result;
     const std::int64_t now = options_.clock.steady_ms();
     if (job.options != actor.options || job.misc != actor.misc) {
@@ -268,23 +280,27 @@ void SyncSchedule::take(const Job& job, Actor& actor) {
         gate_.finished(job.server, ServerSeen::kNothing);
         drop_session(actor);
         actor.wanted = actor.unit_changed = true;
-        if (!actor.options) actors_.erase(job.mailbox);
-        return;
+        actor.asked |= job.asked;
+        if (actor.options) return false;
+        answer(job.mailbox, actor);
+        actors_.erase(job.mailbox);
+        return false;
     }
     if (result.failure) {
         take_failure(job, actor, *result.failure);
-        return;
+        actor.asked |= job.asked && result.failure->fault == AccountFault::kCancelled;
+        return result.failure->fault != AccountFault::kCancelled;
     }
-    gate_.finished(job.server,
-                   result.store_error && !job.session ? ServerSeen::kNothing : ServerSeen::kWorks);
+    gate_.finished(job.server, result.store_error && !actor.session ? ServerSeen::kNothing
+                                                                    : ServerSeen::kWorks);
     if (result.store_error) {
         actor.view.problem = result.store_error->text();
         actor.unit_changed = true;
         pause(actor);
-        return;
+        return true;
     }
     actor.busiest = job.busiest;
-    const transport::AccountStats& features = job.session->stats();
+    const transport::AccountStats& features = actor.session->stats();
     actor.view.idle = features.idle && !job.park_unsupported;
     actor.view.condstore = features.condstore;
     actor.view.qresync = features.qresync;
@@ -294,8 +310,9 @@ void SyncSchedule::take(const Job& job, Actor& actor) {
     // What IDLE in one folder does not tell is looked for.
     const bool tells_all =
         features.notify || job.options->sync_mode != config::SyncMode::kAllFolders;
-    actor.poll_at =
-        now + (job.parked_fd >= 0 && tells_all && actor.failures == 0 ? kRenewMs : timer);
+    const bool may_rest = job.parked_fd >= 0 && tells_all && !actor.unit_changed;
+    // (A sign of life is no look.)
+    if (job.passed || actor.poll_at <= now) actor.poll_at = now + (may_rest ? kRenewMs : timer);
     if (job.parked_fd >= 0) {
         epoll_event event{};
         event.events = EPOLLIN | EPOLLRDHUP;
@@ -308,12 +325,15 @@ void SyncSchedule::take(const Job& job, Actor& actor) {
         }
     } else if (!job.park_unsupported && !options_.once) {
         actor.wanted = true;  // it goes on changing: others first
+        actor.not_before = std::max(actor.not_before, now + kRestlessMs);
     }
+    return !options_.stopping();
 }
 
 void SyncSchedule::take_pass(const SyncResult& result, Actor& actor) {
     actor.view.hold = result.hold;
     if (result.complete) actor.view.last_sync = options_.clock.now();
+    if (!result.complete) actor.unit_changed = true;
     if (result.notes.empty()) {
         actor.view.problem.clear();
         actor.failures = 0;

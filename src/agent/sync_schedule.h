@@ -20,6 +20,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -63,7 +64,8 @@ class SyncSchedule {
     struct Ended {
         std::string mailbox;
         SyncResult result;
-        bool asked = false;  // a person waits for it
+        // What persons asked for before this time is answered by it; 0: nobody asked.
+        TimeMs asked_before = 0;
     };
     std::vector<Ended> take_ended();
     std::size_t running() const;
@@ -98,7 +100,8 @@ class SyncSchedule {
     struct Job {
         std::string mailbox, server;
         int server_failures = 0;
-        bool unit_changed = false, spoke = false, asked = false;
+        bool unit_changed = false, spoke = false, asked = false, poll_due = false;
+        TimeMs started = 0;
         std::shared_ptr<const config::MailboxOptions> options;
         std::shared_ptr<const config::MiscSetup> misc;
         std::optional<transport::Plugin> plugin;
@@ -114,7 +117,8 @@ class SyncSchedule {
     void run(Job& job, Result<store::Store*> store) const;
     void park(Job& job) const;
     void submit(const std::string& mailbox, Actor& actor, const std::string& server);
-    void take(const Job& job, Actor& actor);
+    bool take(const Job& job, Actor& actor);
+    void answer(const std::string& mailbox, Actor& actor);
     void take_pass(const SyncResult& result, Actor& actor);
     void take_failure(const Job& job, Actor& actor, const AccountFailure& failure);
     void pause(Actor& actor);
@@ -130,7 +134,8 @@ class SyncSchedule {
     std::optional<transport::Plugin> plugin_;
     std::map<std::string, Actor> actors_;
     std::map<int, std::string> parked_;  // by descriptor
-    std::int64_t next_due_ = 0;
+    std::int64_t next_due_ = std::numeric_limits<std::int64_t>::max();
+    std::vector<Ended> answers_;  // to persons who asked for what cannot be done now
     std::uint64_t starts_ = 0;
 
     std::mutex mutex_;

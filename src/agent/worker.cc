@@ -82,7 +82,7 @@ class Worker {
           gate_(static_cast<int>(kThreads)),
           wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
           threads_(options.paths, kThreads),
-          waiting_(options.paths),
+          waiting_(options.paths, [] { return g_stop.load(); }),
           sync_({options.paths, clock_, options.once, [] { return g_stop.load(); }, random_jitter,
                  wake_.get()}) {}
     ~Worker() { g_wake_fd = -1; }
@@ -140,7 +140,7 @@ class Worker {
     void write_status(const std::string& number);
     void write_stale_statuses();
     std::string mailbox_problem(const std::string& number) const;
-    void take_requests(std::string_view lines);
+    void take_requests();
     bool wait();
     int once_status();
     std::size_t running() const;
@@ -154,6 +154,7 @@ class Worker {
     std::unique_ptr<store::Store> store_;  // the main thread's
     std::int64_t mark_ = -1;
     std::int64_t changes_seen_ = 0;  // in the store's sequence of them
+    std::string requests_;           // lines from the master, the last perhaps not whole
     std::uint64_t queue_reads_ = 0;
     std::set<std::string> stale_statuses_;  // of these mailboxes, for the store could not take them
     std::int64_t next_look_ = 0;            // steady: at the files
@@ -292,6 +293,7 @@ void Worker::read_queue() {
         return;
     }
     if (*mark == mark_ && !look_at_queue_) return;
+    look_at_queue_ = false;
     read_changes();
     const auto due = store_->due();
     if (!due) {
@@ -300,7 +302,6 @@ void Worker::read_queue() {
     }
     mark_ = *mark;
     ++queue_reads_;
-    look_at_queue_ = false;
     for (auto& [number, actor] : actors_) actor.due = kNever;
     for (const auto& entry : *due)
         if (const auto actor = actors_.find(entry.mailbox); actor != actors_.end())
@@ -312,12 +313,14 @@ void Worker::read_changes() {
     const auto changes = store_->changes_since(changes_seen_);
     if (!changes) {
         trace(TraceLevel::kError, "changes: {}", changes.error().text());
+        look_at_queue_ = true;
         return;
     }
+    const std::int64_t seen = changes_seen_;
     for (const store::MailboxChange& change : *changes) {
         if (is_mine(change.mailbox)) {
             waiting_.changed(change.mailbox);
-            if (change.phone_sequence > changes_seen_) sync_.unit_changed(change.mailbox);
+            if (change.phone_sequence > seen) sync_.unit_changed(change.mailbox);
         }
         changes_seen_ = std::max(changes_seen_, change.sequence);
     }
@@ -521,7 +524,12 @@ void Worker::take_passes() {
         ++passes_;
         changed_here_ += ended.result.changed_here;
         changed_there_ += ended.result.changed_there;
-        if (ended.asked) answered_[ended.mailbox] = clock_.now();
+        if (ended.asked_before > 0) answered_[ended.mailbox] = ended.asked_before;
+        // A pass that ran while the integration was switched off has not noticed it.
+        const auto settings = settings_.current();
+        if (const auto found = settings->mailboxes.find(ended.mailbox);
+            found != settings->mailboxes.end())
+            note_switched_off(ended.mailbox, found->second);
         write_status(ended.mailbox);
     }
 }
@@ -585,9 +593,10 @@ void Worker::write_status(const std::string& number) {
         if (status.reason.empty()) status.reason = actors_[number].problem;
         if (status.reason.empty()) status.reason = sync.problem;
         if (!status.reason.empty()) status.state = "error";
-        if (!sync.hold.empty()) {
+        // (Of the store, as no pass may have been made since the start.)
+        if (const auto state = store_->sync_state(number); state && !state->hold.empty()) {
             status.state = "hold";
-            status.reason = sync.hold;
+            status.reason = state->hold;
         }
     }
     if (auto written = store_->set_status(status); !written) {
@@ -598,8 +607,12 @@ void Worker::write_status(const std::string& number) {
 
 // What persons asked for: "NNN", another try of that mailbox's messages, so its server's pause ends
 // now; "NNN sync", a look at its account.
-void Worker::take_requests(std::string_view lines) {
+void Worker::take_requests() {
     const auto settings = settings_.current();
+    const auto end = requests_.rfind('\n');
+    if (end == std::string::npos) return;
+    const std::string lines = requests_.substr(0, end);
+    requests_.erase(0, end + 1);
     for (std::string number : split(lines, '\n')) {
         if (number.ends_with(kSyncRequest)) {
             number.resize(number.size() - kSyncRequest.size());
@@ -636,7 +649,7 @@ bool Worker::wait() {
         // have been mended.
         look_at_queue_ = true;
         next_look_ = 0;
-        if (n > 0) take_requests({buffer, static_cast<std::size_t>(n)});
+        if (n > 0) requests_.append(buffer, static_cast<std::size_t>(n));
     }
     return true;
 }
@@ -713,6 +726,7 @@ int Worker::run() {
     while (!stopping()) {
         take_settings();
         recover();
+        take_requests();  // after the settings: somebody may just have changed them
         purge_deleted();
         take_finished();
         record_unrecorded(false);

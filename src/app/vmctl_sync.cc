@@ -101,6 +101,10 @@ Result<> ask_agent(const Paths& paths, store::Store& store, std::set<std::string
             context.status = exit_status(ErrorKind::kRetryLater);
         }
         if (waiting.empty()) break;
+        // A request may be lost where many are made, or with a worker.
+        if (i % 40 == 39)
+            for (const std::string& mailbox : waiting)
+                agent::poke(paths, mailbox, agent::Request::kSync);
         if (i % 20 == 19 && !agent::agent_running(paths))
             return fail(ErrorKind::kUnavailable, "sync", *waiting.begin(), "the agent has stopped",
                         "run it again");

@@ -20,10 +20,10 @@ struct MailFlags {
 // A folder's state as the server gives it: what is to be looked at is what is different from last
 // time.
 struct FolderState {
-    std::string name;  // UTF-8, "/" between the levels
-    std::uint32_t uidvalidity = 0;
-    std::uint32_t uid_next = 0;  // 0: not known, something changed
-    std::uint64_t modseq = 0;    // 0: the server has no mod-sequences, flags may have changed
+    std::string name;               // UTF-8, "/" between the levels
+    std::uint32_t uidvalidity = 0;  // 0: not known before it is looked at
+    std::uint32_t uid_next = 0;     // 0: not known, something changed
+    std::uint64_t modseq = 0;       // 0: the server has no mod-sequences, flags may have changed
     bool operator==(const FolderState&) const = default;
 };
 

@@ -273,7 +273,10 @@ void Decider::merge_live(const SyncMessage& message, const Agreed& base, const M
 
     const bool read = unit.state == MessageState::kRead;
     Merge seen = merge(read, base.seen, copy.flags.seen);
-    if (policy_.rejoined && seen == Merge::kPull) seen = Merge::kPush;
+    if (policy_.rejoined && seen == Merge::kPull) {
+        seen = Merge::kPush;
+        after.seen = copy.flags.seen;  // so that any later pass sees the unit's change in it, too
+    }
     if (seen == Merge::kPush) (read ? add : remove).seen = true;
     if (seen != Merge::kPush) after.seen = copy.flags.seen;
 

@@ -32,7 +32,7 @@ bool same_words(const StatusRow& a, const StatusRow& b) {
 
 bool is_worth_writing(const StatusRow& old, const StatusRow& now) {
     return !same_words(old, now) || old.idle != now.idle || old.condstore != now.condstore ||
-           old.qresync != now.qresync || now.answered > old.answered ||
+           old.qresync != now.qresync || (now.answered != 0 && now.answered != old.answered) ||
            now.last_sync - old.last_sync > kLastSyncStepMs;
 }
 
@@ -46,7 +46,7 @@ Result<> SqlStore::set_status(const MailboxStatus& status) {
             soci::into(old.answered), soci::into(old.changed), soci::use(status.mailbox);
         if (!is_worth_writing(old, row)) return {};
         // No pass since this agent's start says nothing about those before.
-        row.answered = std::max(row.answered, old.answered);
+        if (row.answered == 0) row.answered = old.answered;
         row.last_sync = std::max(row.last_sync, old.last_sync);
         row.changed = same_words(old, row) ? old.changed : clock_.now();
         Transaction transaction(sql_);

@@ -246,8 +246,8 @@ class Store {
     // Status.
 
     // Writes only when something but last_sync and changed is another one, or last_sync is more
-    // than a minute later; neither last_sync nor `answered` goes back; sets `changed` itself when
-    // state or reason became another one.
+    // than a minute later; last_sync does not go back, an `answered` of 0 leaves the one there is;
+    // sets `changed` itself when state or reason became another one.
     virtual Result<> set_status(const MailboxStatus& status) = 0;
     virtual Result<std::vector<MailboxStatus>> statuses() = 0;
     // Mailboxes that have messages in queue(), in the order of their names.

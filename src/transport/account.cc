@@ -34,6 +34,13 @@ AccountFailure nonsense(const char* what) {
     return {AccountFault::kStalls, std::string("the plugin's answer makes no sense: ") + what};
 }
 
+// A server in trouble may say so at the login (RFC 5530), or break off there.
+bool is_about_login(std::uint8_t cause, const std::string& text) {
+    if (cause != VM_CAUSE_REPLY) return cause != VM_CAUSE_LOST && cause != VM_CAUSE_TIMEOUT;
+    const auto says = [&](const char* code) { return text.find(code) != std::string::npos; };
+    return !says("[UNAVAILABLE]") && !says("[INUSE]") && !says("[LIMIT]") && !says("[SERVERBUG]");
+}
+
 AccountFailure failure_of(const vm_account_report& report) {
     const auto text = field_text(report.text, sizeof report.text);
     if (!text || text->empty()) return nonsense("a failure without a reason");
@@ -48,8 +55,10 @@ AccountFailure failure_of(const vm_account_report& report) {
         default:
             if (report.step < VM_STEP_AUTH)
                 out.fault = AccountFault::kServer;
-            else if (report.step == VM_STEP_AUTH)
+            else if (report.step == VM_STEP_AUTH && is_about_login(report.cause, *text))
                 out.fault = AccountFault::kLogin;
+            else if (report.step == VM_STEP_AUTH)
+                out.fault = AccountFault::kStalls;
             else if (report.cause == VM_CAUSE_REPLY)
                 out.fault = AccountFault::kRefused;
             break;
@@ -65,7 +74,7 @@ struct FolderSink {
     static void add(void* context, const vm_folder* folder) noexcept {
         auto& self = *static_cast<FolderSink*>(context);
         try {
-            if (folder == nullptr || !is_name(folder->name) || folder->uidvalidity == 0 ||
+            if (folder == nullptr || !is_name(folder->name) ||
                 self.folders.size() >= kMostFolders) {
                 self.senseless = true;
                 return;

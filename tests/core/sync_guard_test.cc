@@ -214,7 +214,9 @@ class SyncGuardTest : public CppUnit::TestFixture {
         SyncMessage one = linked("A");
         one.copies[0].flags = {true, true, false};
         expect(
-            "A agree (INBOX, UID 1) flagged; A urgent: set; A flag the mail -\\Seen (INBOX, UID 1)",
+            // Agreed is what the mail has, so that a later pass, too, sees the unit's change.
+            "A agree (INBOX, UID 1) seen flagged; A urgent: set; A flag the mail -\\Seen (INBOX, "
+            "UID 1)",
             one, kRejoined);
         one.record.message.state = MessageState::kRead;
         one.copies[0].flags = kNone;
