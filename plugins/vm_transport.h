@@ -324,7 +324,9 @@ enum vm_change_outcome {
     VM_CHANGE_DONE = 0,
     VM_CHANGE_MISSING = 1, /* there is no such message: somebody else was faster */
     VM_CHANGE_OTHER = 2,   /* the UID is another message's: nothing was done */
-    VM_CHANGE_REFUSED = 3  /* the server said no; text has its words */
+    VM_CHANGE_REFUSED = 3, /* the server said no; text has its words */
+    VM_CHANGE_CANNOT = 4   /* moves: `to` cannot be, or is outside of every scope (trash, junk,
+                            * drafts,   sent mail); it makes no sense to try again */
 };
 struct vm_change_result {
     uint32_t struct_size;

@@ -172,7 +172,12 @@ class Batch {
             else
                 moves[target_of(change)].push_back(i);
         }
-        for (const auto& [target, indices] : moves) move(target, indices);
+        for (const auto& [target, indices] : moves) {
+            if (const std::string why = why_not(target); !why.empty())
+                for (const std::size_t index : indices) tell(index, VM_CHANGE_CANNOT, why);
+            else
+                move(target, indices);
+        }
         if (!removals.empty()) remove(removals);
     }
 
@@ -182,9 +187,18 @@ class Batch {
         check_.add({uids.begin(), uids.end()}, steps);
     }
 
+    // A mail that the phone files there would be lost from its sight.
+    std::string why_not(const std::string& target) {
+        if (target == trash_target_) return "";
+        return link_.is_in_scope(target) ? ""
+                                         : "folder " + link_.to_host(target) +
+                                               " is for deleted, junk, draft or sent mail";
+    }
+
     std::string target_of(const vm_change& change) {
-        return change.kind == VM_CHANGE_MOVE ? link_.to_server(text_of(change.to))
-                                             : link_.make_trash();
+        if (change.kind == VM_CHANGE_MOVE) return link_.to_server(text_of(change.to));
+        if (trash_target_.empty()) trash_target_ = link_.make_trash();
+        return trash_target_;
     }
 
     std::vector<std::uint32_t> uids_of(const std::vector<std::size_t>& indices) const {
@@ -202,7 +216,8 @@ class Batch {
         for (const std::size_t index : indices) {
             const std::uint32_t uid = changes_[index].uid;
             if (moved.answer.status != Status::kOk) {
-                tell(index, VM_CHANGE_REFUSED, words_of(moved.answer));
+                tell(index, moved.no_target ? VM_CHANGE_CANNOT : VM_CHANGE_REFUSED,
+                     words_of(moved.answer));
             } else if (moved.left_out(uid)) {
                 tell(index, VM_CHANGE_MISSING);
             } else {
@@ -234,6 +249,7 @@ class Batch {
     const bool by_text_;
     const ChangeSink& sink_;
 
+    std::string trash_target_;
     std::vector<Store> stores_;
     UidCheck check_;
     std::map<std::uint32_t, Identity> identities_;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kNotify =
     "NOTIFY SET (selected (MessageNew MessageExpunge FlagChange)) "
-    "(personal (MessageNew MessageExpunge FlagChange))";
+    "(personal (MailboxName MessageNew MessageExpunge FlagChange))";
 
 // What is 0 on either side is not known there.
 bool is_like(const FolderState& a, const FolderState& b) {

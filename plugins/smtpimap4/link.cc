@@ -267,6 +267,7 @@ std::vector<Listed> Link::list(bool states) {
         return folder.selectable && folder.shown && (folder.use & VM_USE_TRASH) != 0;
     });
     trash_ = trash == out.end() ? std::nullopt : std::optional(trash->name);
+    listed_ = out;
     return out;
 }
 
@@ -339,9 +340,34 @@ bool Link::exists(const std::string& name) {
 }
 
 void Link::create(const std::string& name) {
-    const auto done =
-        dialogue_->run({{"CREATE " + quoted(name), {}}, {"SUBSCRIBE " + quoted(name), {}}});
-    if (done.front().code != "ALREADYEXISTS") require(done.front(), "CREATE " + to_host(name));
+    require(try_create(name), "CREATE " + to_host(name));
+}
+
+Condition Link::try_create(const std::string& name) {
+    Condition done =
+        dialogue_->run({{"CREATE " + quoted(name), {}}, {"SUBSCRIBE " + quoted(name), {}}}).front();
+    if (done.code == "ALREADYEXISTS") done.status = Status::kOk;
+    return done;
+}
+
+bool Link::is_in_scope(const std::string& name) {
+    if (same_mailbox(name, "INBOX")) return true;
+    if (!trash_) list(false);
+    std::vector<Listed> folders = listed_;
+    const auto known = std::find_if(folders.begin(), folders.end(), [&](const Listed& folder) {
+        return same_mailbox(folder.name, name);
+    });
+    if (known != folders.end()) return (known->use | known->inside) == 0;
+    // As it would be listed when it was made.
+    std::vector<std::uint32_t> declared;
+    for (Listed& folder : folders) {
+        declared.push_back(folder.use);
+        folder.inside = 0;
+    }
+    folders.push_back({name, names_.from_server(name), true, 0, 0, {}});
+    declared.push_back(0);
+    mark_uses(folders, declared);
+    return (folders.back().use | folders.back().inside) == 0;
 }
 
 std::optional<std::string> Link::trash() {

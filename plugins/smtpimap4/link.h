@@ -92,6 +92,10 @@ class Link {
     bool exists(const std::string& name);
     // Creates and subscribes it; that it is there already is no error.
     void create(const std::string& name);
+    // The same, with the server's answer.
+    Condition try_create(const std::string& name);
+    // Whether a folder of this name is, or would be, one of VM_SCOPE_ALL.
+    bool is_in_scope(const std::string& name);
     // The folder for deleted messages; nothing when there is none. Asks once.
     std::optional<std::string> trash();
     // The same, created when there is none.
@@ -129,6 +133,7 @@ class Link {
     // Known since the last list(): the folder for deleted messages, if there is one.
     std::optional<std::optional<std::string>> trash_;
     bool elsewhere_ = false;
+    std::vector<Listed> listed_;  // by the last list()
     bool search_trusted_ = false;
     bool notifying_ = false;
     bool notify_refused_ = false;

@@ -136,12 +136,38 @@ class Look {
     }
 
     void tell_known() {
-        for (const std::uint32_t uid : suspects_) {
-            if (check_.there(uid)) continue;
+        std::vector<std::uint32_t> gone;
+        for (const std::uint32_t uid : suspects_)
+            if (!check_.there(uid)) gone.push_back(uid);
+        prove(gone);
+        for (const std::uint32_t uid : gone) {
             flags_.erase(uid);
             sink_.gone(sink_.context, uid);
         }
         for (const auto& [uid, flags] : flags_) sink_.flags(sink_.context, uid, flags);
+    }
+
+    // That a search does not name a message is no proof by itself: VANISHED must have told, or a
+    // FETCH of it must bring nothing. A server that contradicts itself is not believed.
+    void prove(const std::vector<std::uint32_t>& gone) {
+        std::vector<Step> steps;
+        if (!resynced_)
+            for (const auto& piece : chunks(gone, kUidsPerCommand))
+                steps.push_back(
+                    {"UID FETCH " + uid_set(piece) + " (FLAGS)", [this](const Response& response) {
+                         const auto* fetch = std::get_if<FetchData>(&response);
+                         if (fetch == nullptr || !fetch->flags || !is_known(fetch->uid))
+                             return false;
+                         flags_[fetch->uid] = *fetch->flags;
+                         return true;
+                     }});
+        if (!steps.empty())
+            for (const Condition& done : link_.dialogue().run(steps))
+                require(done, "UID FETCH in " + folder_);
+        for (const std::uint32_t uid : gone)
+            if (!resynced_ && flags_.count(uid) != 0)
+                give_up(VM_CAUSE_PROTOCOL, "UID SEARCH in " + folder_ + " does not name UID " +
+                                               std::to_string(uid) + ", which UID FETCH shows");
     }
 
     // ---- messages new to the host

@@ -94,7 +94,16 @@ Moved Mover::move(const std::vector<std::uint32_t>& uids, const std::string& tar
     if (moved.answer.status != Status::kNo) return moved;
     // TRYCREATE, which some servers do not say.
     if (moved.answer.code != "TRYCREATE" && link_.exists(target)) return moved;
-    link_.create(target);
+    const Condition made = link_.try_create(target);
+    if (made.status != Status::kOk) {
+        moved.answer = made;
+        moved.answer.text = "CREATE " + link_.to_host(target) + ": " + made.text;
+        // (A server in trouble may do it another time, RFC 5530.)
+        moved.no_target = made.status == Status::kNo && made.code != "UNAVAILABLE" &&
+                          made.code != "INUSE" && made.code != "LIMIT" &&
+                          made.code != "SERVERBUG" && made.code != "OVERQUOTA";
+        return moved;
+    }
     return attempt(uids, target, false);
 }
 

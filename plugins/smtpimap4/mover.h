@@ -11,7 +11,8 @@
 namespace vm::plug::imap {
 
 struct Moved {
-    Condition answer;  // not OK: nothing was moved
+    Condition answer;        // not OK: nothing was moved
+    bool no_target = false;  // because the target cannot be created
     // With UIDPLUS: the target's UIDVALIDITY, and where each message went.
     std::uint32_t uidvalidity = 0;
     UidRanges from, to;

@@ -486,6 +486,15 @@ void Pass::settle(const SyncAction& action, const MailChangeResult& result,
             refused_ = true;
             note(action.id + ": " + describe(action) + ": " + result.text);
             return;
+        case MailChangeOutcome::kCannot: {
+            // A folder that the account cannot have: the message goes back to where its mail is.
+            const bool known_place = one.agreed && one.record.message.folder == action.folder;
+            if (!known_place) return;
+            store::SyncChange& back = add(Kind::kSetFolder, result.text);
+            back.folder = one.agreed->unit_folder;
+            note(action.id + ": " + describe(action) + ": " + result.text);
+            return;
+        }
         case MailChangeOutcome::kMissing:
             // Somebody was faster; the next round sees what it means.
             forget_copy();
@@ -674,8 +683,15 @@ Result<std::vector<std::string>> Pass::plan() {
         return fail(ErrorKind::kRetryLater, "sync " + mailbox_,
                     account_server_of(context_.mailbox, context_.misc), result_.failure->text);
     std::vector<std::string> out = result_.notes;
+    if (!state_.hold.empty()) out.push_back("on hold: " + state_.hold);
     for (const SyncAction& action : actions_)
         out.push_back((action.id.empty() ? "" : action.id + ": ") + describe(action));
+    if (state_.hold.empty()) return out;
+    policy_.on_hold = false;
+    policy_.released = true;
+    for (const SyncAction& action : decide_sync(messages_, scope_, policy_))
+        if (action.kind == Kind::kDeleteLocal || action.kind == Kind::kRemoveMail)
+            out.push_back("when released: " + action.id + ": " + describe(action));
     return out;
 }
 

@@ -30,6 +30,15 @@ struct VmctlContext {
                       const std::string& examples, std::function<Result<>(const Paths&)> action);
 };
 
+// kUsage for what is no mailbox number, kNoInput when there is no such mailbox.
+Result<> check_mailbox(const Paths& paths, const std::string& number);
+
+// The value of an option or argument that may be left out, but not be empty: an unset variable of a
+// script must not mean "all".
+inline const auto kNotEmpty = [](const std::string& value) {
+    return value.empty() ? std::string("it is empty") : std::string();
+};
+
 // One line on stderr about something that does not stop the command.
 void warn(std::string_view text);
 

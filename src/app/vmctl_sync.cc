@@ -31,16 +31,6 @@ std::optional<std::string> only(const SyncOptions& options) {
     return options.mailbox;
 }
 
-Result<> check_mailbox(const Paths& paths, const std::string& number) {
-    if (!is_mailbox_number(number))
-        return fail(ErrorKind::kUsage, "mailbox", number, "a mailbox number is 1 to 8 digits");
-    VM_ASSIGN(const std::vector<std::string> numbers, config::list_mailboxes(paths));
-    if (std::find(numbers.begin(), numbers.end(), number) == numbers.end())
-        return fail(ErrorKind::kNoInput, "mailbox", number, "there is no such mailbox",
-                    "vmconfig mailbox list shows those there are");
-    return {};
-}
-
 // The mailboxes to look at: the one that was named, or all that are synchronised.
 Result<std::set<std::string>> mailboxes_of(const Paths& paths, const SyncOptions& options) {
     VM_ASSIGN(const config::MiscSetup misc, config::load_misc(paths));
@@ -82,9 +72,10 @@ Result<> backfill(const Paths& paths, store::Store& store, const std::set<std::s
     return {};
 }
 
-// Asks the running agent and waits for its answers, which it leaves in the mailboxes' status.
-Result<> ask_agent(const Paths& paths, store::Store& store, std::set<std::string> waiting,
-                   VmctlContext& context) {
+// Asks the running agent and waits for its answers, which it leaves in the mailboxes' status. False
+// when it has ended before; it may have been another command like this one.
+Result<bool> ask_agent(const Paths& paths, store::Store& store, std::set<std::string> waiting,
+                       VmctlContext& context) {
     const TimeMs asked = system_clock().now();
     const std::int64_t give_up = system_clock().steady_ms() + kPatienceMs;
     for (const std::string& mailbox : waiting) agent::poke(paths, mailbox, agent::Request::kSync);
@@ -105,15 +96,13 @@ Result<> ask_agent(const Paths& paths, store::Store& store, std::set<std::string
         if (i % 40 == 39)
             for (const std::string& mailbox : waiting)
                 agent::poke(paths, mailbox, agent::Request::kSync);
-        if (i % 20 == 19 && !agent::agent_running(paths))
-            return fail(ErrorKind::kUnavailable, "sync", *waiting.begin(), "the agent has stopped",
-                        "run it again");
+        if (i % 20 == 19 && !agent::agent_running(paths)) return false;
         if (system_clock().steady_ms() > give_up)
             return fail(ErrorKind::kRetryLater, "sync", *waiting.begin(),
                         "the agent has not come to it in 10 minutes; it goes on",
                         "vmctl status shows how it stands");
     }
-    return {};
+    return true;
 }
 
 Result<> sync(const Paths& paths, const SyncOptions& options, VmctlContext& context) {
@@ -132,12 +121,23 @@ Result<> sync(const Paths& paths, const SyncOptions& options, VmctlContext& cont
             std::cout << "No mailbox is synchronised.\n";
             return {};
         }
-        if (agent::agent_running(paths)) return ask_agent(paths, *store, mailboxes, context);
     }
-    std::cout.flush();
-    agent::MasterOptions master{paths, true, true, only(options), false, {}};
-    VM_ASSIGN(context.status, agent::run_master(master));
-    return {};
+    // Without an agent the command is one for the time of a pass; of several at once, one after the
+    // other.
+    for (;;) {
+        if (agent::agent_running(paths)) {
+            VM_ASSIGN(const std::unique_ptr<store::Store> store, store::Store::open(paths));
+            VM_ASSIGN(const bool answered, ask_agent(paths, *store, mailboxes, context));
+            if (answered) return {};
+        }
+        std::cout.flush();
+        const auto status = agent::run_master({paths, true, true, only(options), false, {}});
+        if (status) {
+            context.status = *status;
+            return {};
+        }
+        if (!agent::agent_running(paths)) return fail(status.error());
+    }
 }
 
 Result<> release(const Paths& paths, const std::string& mailbox, bool keep) {
@@ -153,13 +153,25 @@ Result<> release(const Paths& paths, const std::string& mailbox, bool keep) {
 
 }  // namespace
 
+Result<> check_mailbox(const Paths& paths, const std::string& number) {
+    if (!is_mailbox_number(number))
+        return fail(ErrorKind::kUsage, "mailbox", number, "a mailbox number is 1 to 8 digits");
+    VM_ASSIGN(const std::vector<std::string> numbers, config::list_mailboxes(paths));
+    if (std::find(numbers.begin(), numbers.end(), number) == numbers.end())
+        return fail(ErrorKind::kNoInput, "mailbox", number, "there is no such mailbox",
+                    "vmconfig mailbox list shows those there are");
+    return {};
+}
+
 void add_sync_commands(CLI::App& program, VmctlContext& context) {
     const auto options = std::make_shared<SyncOptions>();
     CLI::App* sub = context.command(
         program, "sync", "Look at the accounts now, and wait until they are in step with the phone",
         "vmctl sync 101 --dry-run",
         [&context, options](const Paths& paths) { return sync(paths, *options, context); });
-    sub->add_option("NNN", options->mailbox, "Mailbox (default: all that are synchronised)");
+    sub->remove_option(sub->get_option("--json"));
+    sub->add_option("NNN", options->mailbox, "Mailbox (default: all that are synchronised)")
+        ->check(kNotEmpty);
     auto* dry_run = sub->add_flag("--dry-run", options->dry_run,
                                   "Print what would be done, and change nothing");
     sub->add_flag("--backfill", options->backfill,
@@ -171,6 +183,7 @@ void add_sync_commands(CLI::App& program, VmctlContext& context) {
     sub = context.command(
         program, "release", "Take a mailbox off hold: let held deletions go", "vmctl release 101",
         [mailbox, keep](const Paths& paths) { return release(paths, *mailbox, *keep); });
+    sub->remove_option(sub->get_option("--json"));
     sub->add_option("NNN", *mailbox, "Mailbox")->required();
     sub->add_flag("--keep", *keep, "Keep the messages whose mail is gone");
 }

@@ -98,8 +98,7 @@ class Watch {
 };
 
 Result<> watch(const Paths& paths, const std::string& mailbox) {
-    if (!mailbox.empty() && !is_mailbox_number(mailbox))
-        return fail(ErrorKind::kUsage, "--mailbox", mailbox, "a mailbox number is 1 to 8 digits");
+    if (!mailbox.empty()) VM_TRY(check_mailbox(paths, mailbox));
     VM_ASSIGN(const std::unique_ptr<store::Store> store, store::Store::open(paths));
     return Watch(paths, *store, mailbox).run();
 }
@@ -112,7 +111,9 @@ void add_watch_command(CLI::App& program, VmctlContext& context) {
         program, "watch", "Print the counts of mailboxes, and again whenever they change, as JSON",
         "vmctl watch --mailbox 101",
         [mailbox](const Paths& paths) { return watch(paths, *mailbox); });
-    sub->add_option("--mailbox", *mailbox, "Mailbox (default: all)")->type_name("NNN");
+    sub->add_option("--mailbox", *mailbox, "Mailbox (default: all)")
+        ->type_name("NNN")
+        ->check(kNotEmpty);
 }
 
 }  // namespace vm::app

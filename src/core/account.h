@@ -51,7 +51,13 @@ struct MailChange {
     std::string id, message_id;
     std::string to;  // kMove
 };
-enum class MailChangeOutcome { kDone, kMissing, kOther, kRefused };
+enum class MailChangeOutcome {
+    kDone,
+    kMissing,  // it is not there any more
+    kOther,    // the UID is another message's
+    kRefused,
+    kCannot,  // kMove: the folder cannot be in the account
+};
 struct MailChangeResult {
     MailChangeOutcome outcome = MailChangeOutcome::kRefused;
     Link place;        // moves: where it is now; uid 0: not known
