@@ -378,8 +378,8 @@ bool Pass::commit_decided() {
 
 // ---- what is to be done in the account ----------------------------------------------------------
 
-// What the phone has changed since the pass began is left for the next round: nothing is deleted
-// for a message that is not.
+// What the phone has changed meanwhile is left for the next round: nothing is deleted for a message
+// that is not. Asked right before it is done, as what is done before may take long.
 bool Pass::still_wanted(const SyncAction& action) {
     const bool removes = action.kind == Kind::kRemoveMail;
     if (!removes && action.kind != Kind::kRecoverMail) return true;
@@ -390,16 +390,20 @@ bool Pass::still_wanted(const SyncAction& action) {
 bool Pass::execute() {
     std::map<std::pair<std::string, std::uint32_t>, std::vector<SyncAction>> by_folder;
     for (const SyncAction& action : actions_) {
-        if (!in_account(action.kind) || !still_wanted(action)) continue;
+        if (!in_account(action.kind)) continue;
         if (action.kind == Kind::kRecoverMail && action.copy.place.uid == 0) {
-            if (context_.cancelled() || !recover(action)) return false;
+            if (context_.cancelled()) return false;
+            if (still_wanted(action) && !recover(action)) return false;
             continue;
         }
         by_folder[{action.copy.place.folder, action.copy.place.uidvalidity}].push_back(action);
     }
-    for (const auto& [folder, actions] : by_folder)
-        if (context_.cancelled() || !execute_in({folder.first, folder.second, 0}, actions))
-            return false;
+    for (auto& [folder, actions] : by_folder) {
+        if (context_.cancelled()) return false;
+        std::erase_if(actions, [&](const SyncAction& action) { return !still_wanted(action); });
+        if (actions.empty()) continue;
+        if (!execute_in({folder.first, folder.second, 0}, actions)) return false;
+    }
     return true;
 }
 
