@@ -190,7 +190,7 @@ std::string SyncRig::both_sides() {
                            (record.link ? record.link->folder : "nothing");
         std::vector<std::string> history = changes(record.message.id);
         std::sort(history.begin(), history.end());
-        for (const std::string& one : history) line += "\n    " + one;
+        for (const std::string& one : history) line += "; " + one;
         lines.push_back(line);
     }
     std::vector<std::string> mails;
@@ -219,9 +219,8 @@ std::size_t SyncRig::called(const std::string& prefix) const {
 void SyncRig::at(const std::string& where, std::function<void()> deed) {
     account.hook = [this, where, deed = std::move(deed)](const std::string& point) {
         if (point.rfind(where, 0) != 0) return;
-        const auto now = deed;  // the hook itself goes
         account.hook = nullptr;
-        now();
+        deed();
     };
 }
 
