@@ -1,7 +1,5 @@
 // What one pass does in both directions, with a real store and an account in memory.
-#include "sync_rig.h"
-
-#include <cppunit/extensions/HelperMacros.h>
+#include "sync_fixture.h"
 
 namespace vm::agent {
 
@@ -9,7 +7,7 @@ namespace {
 
 using testing::SyncRig;
 
-class SyncRulesTest : public CppUnit::TestFixture {
+class SyncRulesTest : public testing::SyncFixture {
     CPPUNIT_TEST_SUITE(SyncRulesTest);
     CPPUNIT_TEST(what_was_delivered_is_linked);
     CPPUNIT_TEST(read_goes_both_ways);
@@ -34,37 +32,6 @@ class SyncRulesTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(plan_changes_nothing);
     CPPUNIT_TEST_SUITE_END();
 
-    std::unique_ptr<SyncRig> rig_;
-
-  public:
-    void setUp() override { rig_ = std::make_unique<SyncRig>(); }
-
-  private:
-    using Text = std::string;
-
-    bool has(const std::string& id, std::uint32_t flag) {
-        return (rig_->mail(id).flags & flag) != 0;
-    }
-    void flag(const std::string& id, std::uint32_t add, std::uint32_t remove) {
-        const auto place = rig_->account.places(id).at(0);
-        rig_->account.set_flags(place.first, place.second, add, remove);
-    }
-    void move_mail(const std::string& id, const std::string& to) {
-        const auto place = rig_->account.places(id).at(0);
-        rig_->account.move(place.first, place.second, to);
-    }
-    void expunge(const std::string& id) {
-        const auto place = rig_->account.places(id).at(0);
-        rig_->account.expunge(place.first, place.second);
-    }
-    // Of a message whose link the store knows and whose mail lies there.
-    void expect_linked(const std::string& id) {
-        const auto places = rig_->account.places(id);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, places.size());
-        CPPUNIT_ASSERT_EQUAL(places[0].first + " " + std::to_string(places[0].second),
-                             rig_->link(id));
-    }
-
     void what_was_delivered_is_linked() {
         const auto id = rig_->add_sent(), later = rig_->add_sent();
         rig_->foreign("INBOX");
@@ -74,12 +41,12 @@ class SyncRulesTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(1, result.changed_here);
         CPPUNIT_ASSERT_EQUAL(0, result.changed_there);
         CPPUNIT_ASSERT_EQUAL(Text("INBOX"), result.busiest.value_or("none"));
-        expect_linked(id);
+        expect_linked({id});
         CPPUNIT_ASSERT_EQUAL(Text(), rig_->link(later));
         CPPUNIT_ASSERT_EQUAL(Text("new"), rig_->state_of(later));
         rig_->deliver(later, "Work");
         rig_->settle();
-        expect_linked(later);
+        expect_linked({later});
         CPPUNIT_ASSERT(rig_->account.folders.count(kVmFolder) == 1);
     }
 
@@ -125,17 +92,17 @@ class SyncRulesTest : public CppUnit::TestFixture {
         rig_->settle();
         CPPUNIT_ASSERT_EQUAL(Text("Work"), rig_->folder_of(id));
         CPPUNIT_ASSERT(has(id, VM_FLAG_FLAGGED) && rig_->get(id).message.urgent);
-        expect_linked(id);
+        expect_linked({id});
         move_mail(id, "Archive");
         rig_->settle();
         CPPUNIT_ASSERT_EQUAL(Text("Archive"), rig_->get(id).message.folder);
-        expect_linked(id);
+        expect_linked({id});
         CPPUNIT_ASSERT(rig_->store().move(id, "INBOX").has_value());
         move_mail(id, "Work");
         rig_->settle();  // both: the unit
         CPPUNIT_ASSERT_EQUAL(Text("INBOX"), rig_->folder_of(id));
         CPPUNIT_ASSERT_EQUAL(Text("INBOX"), rig_->get(id).message.folder);
-        expect_linked(id);
+        expect_linked({id});
         CPPUNIT_ASSERT_EQUAL(Text("new"), rig_->state_of(id));
     }
     void folders_go_both_ways_where_moves_do_not_tell() {
@@ -152,7 +119,7 @@ class SyncRulesTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{id});
         CPPUNIT_ASSERT_EQUAL(Text(), rig_->link(id));
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, rig_->account.folders.at("INBOX").mails.size());
-        expect_linked(other);
+        expect_linked({other});
         CPPUNIT_ASSERT_EQUAL(Text("new"), rig_->state_of(other));
     }
     void deleted_on_the_phone_goes_to_trash() {
@@ -202,7 +169,7 @@ class SyncRulesTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL(Text("INBOX"), rig_->folder_of(id));
             CPPUNIT_ASSERT_EQUAL(Text("new"), rig_->state_of(id));
             CPPUNIT_ASSERT_EQUAL(Text("sent"), Text(to_string(rig_->get(id).delivery.state)));
-            expect_linked(id);
+            expect_linked({id});
         }
     }
 
@@ -217,7 +184,7 @@ class SyncRulesTest : public CppUnit::TestFixture {
         rig_->settle();
         for (const auto& id : {marked, trashed}) {
             CPPUNIT_ASSERT_EQUAL(Text("new"), rig_->state_of(id));
-            expect_linked(id);
+            expect_linked({id});
         }
     }
 
@@ -241,7 +208,7 @@ class SyncRulesTest : public CppUnit::TestFixture {
             rig_->store().record_outcome({id, DeliveryEvent::kAccepted, "250", 0}).has_value());
         rig_->deliver(id);
         rig_->settle();
-        expect_linked(id);
+        expect_linked({id});
         CPPUNIT_ASSERT_EQUAL(Text("new"), rig_->state_of(id));
         CPPUNIT_ASSERT_EQUAL(resent_message_id(first), rig_->mail(id).message_id);
     }
@@ -260,7 +227,7 @@ class SyncRulesTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(Text("sent"), Text(to_string(rig_->get(id).delivery.state)));
         rig_->account.refused_ids.clear();
         rig_->settle();
-        expect_linked(id);
+        expect_linked({id});
     }
 
     // Counts the commits that others see.
@@ -328,7 +295,7 @@ class SyncRulesTest : public CppUnit::TestFixture {
         rig_->deliver(id);
         CPPUNIT_ASSERT(rig_->pass().push_again);
         CPPUNIT_ASSERT(rig_->get(id).delivery.state == DeliveryState::kSent);
-        expect_linked(id);
+        expect_linked({id});
         CPPUNIT_ASSERT_EQUAL(0, rig_->settle());
         CPPUNIT_ASSERT(!rig_->pass().push_again);
     }
@@ -354,15 +321,15 @@ class SyncRulesTest : public CppUnit::TestFixture {
         rig_->mailbox.sync_mode = config::SyncMode::kVmFolderOnly;
         rig_->settle();
         CPPUNIT_ASSERT_EQUAL(Text(), rig_->link(inbox) + rig_->link(other));
-        expect_linked(folder);
+        expect_linked({folder});
         rig_->mailbox.sync_mode = config::SyncMode::kInboxOnly;
         rig_->settle();
         CPPUNIT_ASSERT_EQUAL(Text(), rig_->link(folder) + rig_->link(other));
-        expect_linked(inbox);
+        expect_linked({inbox});
         rig_->mailbox.sync_mode = config::SyncMode::kAllFolders;
         rig_->settle();
         for (const auto& id : {inbox, folder, other}) {
-            expect_linked(id);
+            expect_linked({id});
             CPPUNIT_ASSERT_EQUAL(Text("new"), rig_->state_of(id));
         }
         CPPUNIT_ASSERT(rig_->account.destroyed.empty());
