@@ -72,6 +72,8 @@ class Pass {
     bool nothing_new() const;
     bool load();
     void forget_stale();
+    void set_stale_aside();
+    std::vector<MailCopy> copies_of(const SyncMessage& one) const;
     bool look_at_all();
     bool take_found();
     bool look_at(const FolderState& listed);
@@ -126,6 +128,9 @@ class Pass {
     // Ids and the folders in which they had a copy, before all there was looked at anew: a copy
     // found there again has not come back, it was there.
     std::set<std::pair<std::string, std::string>> known_before_;
+    // By message: copies in folders that are not what they were, and must be found there anew.
+    std::map<std::string, std::vector<MailCopy>> stale_;
+    std::set<std::string> refused_looks_;  // folders, in this round
     bool state_changed_ = false;
     std::vector<SyncAction> actions_;
     bool refused_ = false;  // something in the account cannot be done now
@@ -185,24 +190,44 @@ void Pass::forget_stale() {
     scope_ = {};
     scope_.replaced = state_.account != account_text(context_.mailbox, context_.misc);
     for (const FolderState& folder : listed_) scope_.folders[folder.name] = folder.uidvalidity;
+    set_stale_aside();
+    state_changed_ |= std::erase_if(state_.folders, [&](const FolderState& state) {
+                          return !scope_.folders.contains(state.name);
+                      }) > 0;
+}
+
+void Pass::set_stale_aside() {
+    stale_.clear();
     for (SyncMessage& one : messages_) {
+        const std::string& id = one.record.message.id;
         const auto stale = [&](const MailCopy& copy) {
             const FolderState* before = known(copy.place.folder);
             const auto now = scope_.folders.find(copy.place.folder);
             return before == nullptr || now == scope_.folders.end() ||
                    now->second != copy.place.uidvalidity;
         };
-        for (const MailCopy& copy : one.copies)
-            if (stale(copy)) known_before_.emplace(one.record.message.id, copy.place.folder);
-        if (std::erase_if(one.copies, stale) > 0) touched_.insert(one.record.message.id);
+        for (const MailCopy& copy : one.copies) {
+            if (!stale(copy)) continue;
+            known_before_.emplace(id, copy.place.folder);
+            stale_[id].push_back(copy);
+        }
+        if (std::erase_if(one.copies, stale) > 0) touched_.insert(id);
     }
-    state_changed_ |= std::erase_if(state_.folders, [&](const FolderState& state) {
-                          return !scope_.folders.contains(state.name);
-                      }) > 0;
+}
+
+// What is to be remembered of a message's copies. Those in a folder that could not be looked at
+// too: when it can be, what is found there has not come back, it was there.
+std::vector<MailCopy> Pass::copies_of(const SyncMessage& one) const {
+    std::vector<MailCopy> out = one.copies;
+    if (const auto stale = stale_.find(one.record.message.id); stale != stale_.end())
+        for (const MailCopy& copy : stale->second)
+            if (refused_looks_.contains(copy.place.folder)) out.push_back(copy);
+    return out;
 }
 
 bool Pass::look_at_all() {
     scope_.complete = true;
+    refused_looks_.clear();
     found_.clear();
     for (const FolderState& folder : listed_)
         if (!look_at(folder)) return false;
@@ -262,6 +287,7 @@ bool Pass::look_at(const FolderState& listed) {
         return false;
     }
     scope_.complete = false;
+    refused_looks_.insert(listed.name);
     note("folder " + listed.name + " cannot be looked at: " + news.error().text +
          "; until it can, no mail is taken for deleted");
     return true;
@@ -348,7 +374,7 @@ bool Pass::commit(const store::SyncCommit& commit) {
 // Commits what the looks told together with what it means on the unit's side.
 bool Pass::commit_decided() {
     store::SyncCommit out;
-    for (const std::string& id : touched_) out.copies.emplace_back(id, message(id)->copies);
+    for (const std::string& id : touched_) out.copies.emplace_back(id, copies_of(*message(id)));
     for (const SyncAction& action : actions_) {
         if (in_account(action.kind)) continue;
         if (action.kind == Kind::kHold)
@@ -388,8 +414,8 @@ bool Pass::commit_decided() {
 
 // ---- what is to be done in the account ----------------------------------------------------------
 
-// What the phone has changed since the pass began is left for the next round: nothing is deleted
-// for a message that is not.
+// What the phone has changed meanwhile is left for the next round: nothing is deleted for a message
+// that is not. Asked right before it is done, as what is done before may take long.
 bool Pass::still_wanted(const SyncAction& action) {
     const bool removes = action.kind == Kind::kRemoveMail;
     if (!removes && action.kind != Kind::kRecoverMail) return true;
@@ -401,17 +427,20 @@ bool Pass::execute() {
     std::map<std::pair<std::string, std::uint32_t>, std::vector<SyncAction>> by_folder;
     for (const SyncAction& action : actions_) {
         // (Purged meanwhile: it has no mail any more.)
-        if (!in_account(action.kind) || message(action.id) == nullptr || !still_wanted(action))
-            continue;
+        if (!in_account(action.kind) || message(action.id) == nullptr) continue;
         if (action.kind == Kind::kRecoverMail && action.copy.place.uid == 0) {
-            if (context_.cancelled() || !recover(action)) return false;
+            if (context_.cancelled()) return false;
+            if (still_wanted(action) && !recover(action)) return false;
             continue;
         }
         by_folder[{action.copy.place.folder, action.copy.place.uidvalidity}].push_back(action);
     }
-    for (const auto& [folder, actions] : by_folder)
-        if (context_.cancelled() || !execute_in({folder.first, folder.second, 0}, actions))
-            return false;
+    for (auto& [folder, actions] : by_folder) {
+        if (context_.cancelled()) return false;
+        std::erase_if(actions, [&](const SyncAction& action) { return !still_wanted(action); });
+        if (actions.empty()) continue;
+        if (!execute_in({folder.first, folder.second, 0}, actions)) return false;
+    }
     return true;
 }
 
@@ -448,7 +477,7 @@ bool Pass::execute_in(const Link& folder, const std::vector<SyncAction>& actions
     for (std::size_t i = 0; i < results.size(); ++i)
         if (results[i]) settle(actions[i], *results[i], out);
     for (const auto& change : out.changes)
-        out.copies.emplace_back(change.id, message(change.id)->copies);
+        out.copies.emplace_back(change.id, copies_of(*message(change.id)));
     if (!out.changes.empty() || !out.copies.empty()) {
         if (state_changed_) out.state = state_;
         state_changed_ = false;
@@ -498,7 +527,7 @@ void Pass::settle(const SyncAction& action, const MailChangeResult& result,
         case MailChangeOutcome::kMissing:
             // Somebody was faster; the next round sees what it means.
             forget_copy();
-            commit.copies.emplace_back(action.id, one.copies);
+            commit.copies.emplace_back(action.id, copies_of(one));
             return;
         case MailChangeOutcome::kOther:
             // The UIDs are not what they were: everything there is looked at anew.
@@ -601,7 +630,7 @@ bool Pass::recover(const SyncAction& action) {
         out.push_again.push_back(action.id);
         result_.push_again = true;
     }
-    out.copies.emplace_back(action.id, one.copies);
+    out.copies.emplace_back(action.id, copies_of(one));
     return commit(out);
 }
 
@@ -621,6 +650,7 @@ Pass::Round Pass::round(int number) {
         if (!commit_decided()) return Round::kStop;
         if (settled()) return Round::kQuiet;
         if (!load()) return Round::kStop;
+        set_stale_aside();
         if (std::any_of(actions_.begin(), actions_.end(),
                         [](const SyncAction& action) { return in_account(action.kind); }))
             break;

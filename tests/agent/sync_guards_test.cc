@@ -1,0 +1,298 @@
+// What a pass does when the account refuses, fails, or is another one than it was.
+#include "sync_fixture.h"
+
+#include <algorithm>
+
+namespace vm::agent {
+
+namespace {
+
+using testing::SyncRig;
+
+class SyncGuardsTest : public testing::SyncFixture {
+    CPPUNIT_TEST_SUITE(SyncGuardsTest);
+    CPPUNIT_TEST(refused_folder_deletes_nothing);
+    CPPUNIT_TEST(refused_change_is_noted_and_tried_by_the_next_pass);
+    CPPUNIT_TEST(uid_of_another_message_is_linked_anew);
+    CPPUNIT_TEST(missing_mail_is_seen_by_the_next_round);
+    CPPUNIT_TEST(another_uidvalidity_is_linked_anew);
+    CPPUNIT_TEST(another_uidvalidity_restores_nothing_for_a_second_copy);
+    CPPUNIT_TEST(another_uidvalidity_that_cannot_be_looked_at_restores_nothing);
+    CPPUNIT_TEST(another_account_that_cannot_be_looked_at_restores_nothing);
+    CPPUNIT_TEST(another_account_holds_until_released);
+    CPPUNIT_TEST(another_account_holds_until_released_keeping);
+    CPPUNIT_TEST(released_while_a_pass_runs);
+    CPPUNIT_TEST(mass_deletion_holds);
+    CPPUNIT_TEST(another_scope_unlinks);
+    CPPUNIT_TEST(switched_off_and_on_deletes_nothing);
+    CPPUNIT_TEST(failure_says_whose_it_is);
+    CPPUNIT_TEST_SUITE_END();
+
+    static bool mentions(const std::vector<std::string>& notes, const std::string& text) {
+        return std::any_of(notes.begin(), notes.end(), [&](const std::string& note) {
+            return note.find(text) != std::string::npos;
+        });
+    }
+
+    void refused_folder_deletes_nothing() {
+        const auto gone = rig_->add_linked(), out = rig_->add_linked(),
+                   heard = rig_->add_linked("Work");
+        expunge(gone);
+        rig_->account.move("INBOX", rig_->account.places(out).at(0).second, "Trash");
+        mark(heard, MessageState::kRead);
+        rig_->account.put("Work", {"", "foreign", 0, 0});
+        rig_->account.refused_folders = {"Work"};
+        for (int i = 0; i < 2; ++i) {
+            const auto result = rig_->pass();
+            CPPUNIT_ASSERT(!result.complete && !result.failure);
+            CPPUNIT_ASSERT(mentions(result.notes, "folder Work cannot be looked at: NO not now"));
+            CPPUNIT_ASSERT(mentions(result.notes, "no mail is taken for deleted"));
+            expect_state("new", {gone, out});
+        }
+        CPPUNIT_ASSERT(has(heard, VM_FLAG_SEEN));  // what is known is done
+        rig_->account.refused_folders.clear();
+        rig_->settle();
+        expect_state("deleted", {gone, out});
+        expect_linked({heard});
+    }
+
+    void refused_change_is_noted_and_tried_by_the_next_pass() {
+        const auto refused = rig_->add_linked(), done = rig_->add_linked();
+        mark(refused, MessageState::kRead);
+        mark(done, MessageState::kRead);
+        rig_->account.refused_ids = {refused};
+        rig_->account.calls.clear();
+        const auto result = rig_->pass();
+        CPPUNIT_ASSERT(!result.complete && !result.failure);
+        CPPUNIT_ASSERT_EQUAL(1, result.changed_there);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, result.notes.size());
+        CPPUNIT_ASSERT(result.notes[0].find(refused) == 0);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig_->called("apply"));
+        CPPUNIT_ASSERT(has(done, VM_FLAG_SEEN) && !has(refused, VM_FLAG_SEEN));
+        expect_state("read", {refused, done});
+        rig_->account.refused_ids.clear();
+        rig_->settle();
+        CPPUNIT_ASSERT(has(refused, VM_FLAG_SEEN));
+    }
+
+    void uid_of_another_message_is_linked_anew() {
+        const auto deleted = rig_->add_linked(), other = rig_->add_linked();
+        remove(deleted);
+        rig_->at("apply INBOX begin", [&] {  // under the same UIDVALIDITY
+            auto& mails = rig_->account.folders.at("INBOX").mails;
+            CPPUNIT_ASSERT_EQUAL(std::size_t{2}, mails.size());
+            std::swap(mails.begin()->second, mails.rbegin()->second);
+        });
+        const auto result = rig_->pass();
+        CPPUNIT_ASSERT(mentions(result.notes, "the UID is another message's"));
+        rig_->settle();
+        CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{deleted});
+        expect_state("new", {other});
+        expect_linked({other});
+        CPPUNIT_ASSERT_EQUAL(Text("INBOX 1"), rig_->link(other));
+    }
+
+    void missing_mail_is_seen_by_the_next_round() {
+        const auto id = rig_->add_linked(), other = rig_->add_linked();
+        mark(id, MessageState::kRead);
+        mark(other, MessageState::kRead);
+        rig_->at("apply INBOX begin", [&] { expunge(id); });
+        rig_->pass();
+        expect_state("deleted", {id});
+        expect_state("read", {other});
+        CPPUNIT_ASSERT(has(other, VM_FLAG_SEEN));
+    }
+
+    void another_uidvalidity_is_linked_anew() {
+        const auto one = rig_->add_linked(), two = rig_->add_linked(), three = rig_->add_linked();
+        mark(one, MessageState::kRead);
+        remove(two);
+        rig_->account.renumber("INBOX");
+        rig_->account.set_flags("INBOX", rig_->account.places(three).at(0).second, VM_FLAG_SEEN, 0);
+        rig_->settle();
+        expect_linked({one, three});
+        CPPUNIT_ASSERT(has(one, VM_FLAG_SEEN));
+        expect_state("read", {one, three});
+        CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{two});
+        rig_->account.calls.clear();
+        rig_->settle();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, rig_->called("look"));
+    }
+
+    // Message deleted on the phone, whose second copy stays in INBOX.
+    std::string with_leftover() {
+        rig_->add_linked();
+        const auto id = rig_->add_linked();
+        rig_->deliver(id);
+        rig_->settle();
+        remove(id);
+        rig_->settle();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig_->account.places(id).size());
+        expect_state("deleted", {id});
+        return id;
+    }
+    void another_uidvalidity_restores_nothing_for_a_second_copy() {
+        const auto id = with_leftover();
+        rig_->account.renumber("INBOX");
+        rig_->settle();
+        expect_state("deleted", {id});
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig_->account.places(id).size());
+    }
+    void another_uidvalidity_that_cannot_be_looked_at_restores_nothing() {
+        const auto id = with_leftover();
+        rig_->account.renumber("INBOX");
+        rig_->account.refused_folders = {"INBOX"};
+        for (int i = 0; i < 2; ++i) CPPUNIT_ASSERT(!rig_->pass().complete);
+        rig_->account.refused_folders.clear();
+        rig_->settle();
+        expect_state("deleted", {id});
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig_->account.places(id).size());
+    }
+    void another_account_that_cannot_be_looked_at_restores_nothing() {
+        const auto id = with_leftover();
+        const auto work = rig_->add_linked("Work");
+        rig_->mailbox.imap4.account = "renamed@example.com";  // the same account in fact
+        rig_->account.refused_folders = {"INBOX"};
+        for (int i = 0; i < 2; ++i) CPPUNIT_ASSERT(!rig_->pass().complete);
+        rig_->account.refused_folders.clear();
+        rig_->settle();
+        expect_state("deleted", {id});
+        expect_linked({work});
+        CPPUNIT_ASSERT_EQUAL(Text(), rig_->sync_state().hold);
+    }
+
+    // Three linked messages, and then an account without them.
+    std::vector<std::string> held() {
+        const std::vector ids{rig_->add_linked(), rig_->add_linked(), rig_->add_linked("Work")};
+        remove(ids[2]);
+        rig_->mailbox.imap4.account = "another@example.com";
+        rig_->account.folders.clear();
+        rig_->foreign("INBOX");
+        const auto result = rig_->pass();
+        CPPUNIT_ASSERT(!result.hold.empty());
+        CPPUNIT_ASSERT_EQUAL(result.hold, rig_->sync_state().hold);
+        rig_->settle();
+        expect_state("new", {ids[0], ids[1]});
+        CPPUNIT_ASSERT(rig_->account.destroyed.empty());
+        return ids;
+    }
+    void another_account_holds_until_released() {
+        const auto ids = held();
+        CPPUNIT_ASSERT(rig_->store().release(SyncRig::kNumber, false).has_value());
+        rig_->settle();
+        expect_state("deleted", ids);
+        CPPUNIT_ASSERT_EQUAL(Text(), rig_->sync_state().hold);
+        CPPUNIT_ASSERT(!rig_->sync_state().released);
+    }
+    void another_account_holds_until_released_keeping() {
+        const auto ids = held();
+        CPPUNIT_ASSERT(rig_->store().release(SyncRig::kNumber, true).has_value());
+        rig_->settle();
+        expect_state("new", {ids[0], ids[1]});
+        for (const auto& id : ids) CPPUNIT_ASSERT_EQUAL(Text(), rig_->link(id));
+        CPPUNIT_ASSERT_EQUAL(Text(), rig_->sync_state().hold);
+        CPPUNIT_ASSERT(!rig_->sync_state().released_keep);
+    }
+
+    void released_while_a_pass_runs() {
+        const auto ids = held();
+        rig_->foreign("INBOX");
+        rig_->at("look INBOX end", [&] {
+            CPPUNIT_ASSERT(rig_->store().release(SyncRig::kNumber, false).has_value());
+        });
+        rig_->pass();
+        CPPUNIT_ASSERT(rig_->account.hook == nullptr);
+        rig_->settle();
+        expect_state("deleted", ids);
+        CPPUNIT_ASSERT_EQUAL(Text(), rig_->sync_state().hold);
+    }
+
+    void mass_deletion_holds() {
+        rig_->misc.mass_deletion_limit = 1;
+        const std::vector ids{rig_->add_linked(), rig_->add_linked(), rig_->add_linked()};
+        expunge(ids[0]);
+        expunge(ids[1]);
+        mark(ids[2], MessageState::kRead);
+        CPPUNIT_ASSERT(!rig_->pass().hold.empty());
+        expect_state("new", {ids[0], ids[1]});
+        CPPUNIT_ASSERT(has(ids[2], VM_FLAG_SEEN));  // the rest goes on
+        CPPUNIT_ASSERT(rig_->store().release(SyncRig::kNumber, false).has_value());
+        CPPUNIT_ASSERT_EQUAL(Text(), rig_->pass().hold);
+        expect_state("deleted", {ids[0], ids[1]});
+    }
+
+    void another_scope_unlinks() {
+        const auto inbox = rig_->add_linked(), work = rig_->add_linked("Work"),
+                   second = rig_->add_linked("Work");
+        rig_->mailbox.sync_mode = config::SyncMode::kInboxOnly;
+        CPPUNIT_ASSERT_EQUAL(Text(), rig_->pass().hold + rig_->sync_state().hold);
+        rig_->settle();
+        expect_linked({inbox});
+        CPPUNIT_ASSERT_EQUAL(Text(), rig_->link(work) + rig_->link(second));
+        expect_state("new", {inbox, work, second});
+        mark(work, MessageState::kRead);
+        rig_->settle();
+        CPPUNIT_ASSERT(!has(work, VM_FLAG_SEEN));
+        rig_->mailbox.sync_mode = config::SyncMode::kAllFolders;
+        rig_->settle();
+        expect_linked({inbox, work, second});
+        CPPUNIT_ASSERT(has(work, VM_FLAG_SEEN));
+    }
+
+    void switched_off_and_on_deletes_nothing() {
+        const auto seen = rig_->add_linked(), gone = rig_->add_linked(), back = rig_->add_linked(),
+                   deleted = rig_->add_linked();
+        remove(back);
+        rig_->settle();
+        store::SyncCommit off;
+        off.state = rig_->sync_state();
+        off.state->on = false;
+        CPPUNIT_ASSERT(rig_->store().commit_sync(SyncRig::kNumber, off).has_value());
+        rig_->account.set_flags("INBOX", rig_->account.places(seen).at(0).second, VM_FLAG_SEEN, 0);
+        expunge(gone);
+        restore(back);
+        remove(deleted);
+        rig_->account.destroyed.clear();
+        const auto result = rig_->pass();
+        CPPUNIT_ASSERT(result.complete && !result.push_again);
+        CPPUNIT_ASSERT(rig_->sync_state().on);
+        rig_->settle();
+        expect_state("new", {seen, gone, back});
+        CPPUNIT_ASSERT(!has(seen, VM_FLAG_SEEN));
+        CPPUNIT_ASSERT_EQUAL(Text(), rig_->link(gone) + rig_->link(back));
+        CPPUNIT_ASSERT(rig_->get(back).delivery.state == DeliveryState::kSent);
+        CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{deleted});
+    }
+
+    void failure_says_whose_it_is() {
+        struct Case {
+            std::uint8_t step, cause;
+            AccountFault fault;
+        };
+        rig_->add_linked();
+        const std::string before = rig_->both_sides();
+        for (const Case& one :
+             {Case{VM_STEP_CONNECT, VM_CAUSE_REFUSED, AccountFault::kServer},
+              Case{VM_STEP_CONNECT, VM_CAUSE_DNS, AccountFault::kServer},
+              Case{VM_STEP_AUTH, VM_CAUSE_REPLY, AccountFault::kLogin},
+              Case{VM_STEP_AUTH, VM_CAUSE_CONFIG, AccountFault::kConfig},
+              Case{VM_STEP_ACCOUNT, VM_CAUSE_TIMEOUT, AccountFault::kStalls},
+              Case{VM_STEP_ACCOUNT, VM_CAUSE_REPLY, AccountFault::kRefused},
+              Case{VM_STEP_ACCOUNT, VM_CAUSE_CANCELLED, AccountFault::kCancelled}}) {
+            rig_->account.fail_at = rig_->account.points;
+            rig_->account.fail_step = one.step;
+            rig_->account.fail_cause = one.cause;
+            const auto result = rig_->pass();
+            CPPUNIT_ASSERT(result.failure && !result.complete);
+            CPPUNIT_ASSERT(result.failure->fault == one.fault);
+            CPPUNIT_ASSERT_EQUAL(Text("fault at folders begin"), result.failure->text);
+            CPPUNIT_ASSERT_EQUAL(before, rig_->both_sides());
+        }
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SyncGuardsTest);
+
+}  // namespace
+
+}  // namespace vm::agent

@@ -1,0 +1,149 @@
+// What a pass does when either side changes while it is at work.
+#include "sync_fixture.h"
+
+namespace vm::agent {
+
+namespace {
+
+class SyncMeanwhileTest : public testing::SyncFixture {
+    CPPUNIT_TEST_SUITE(SyncMeanwhileTest);
+    CPPUNIT_TEST(added_and_delivered_meanwhile_is_linked);
+    CPPUNIT_TEST(restored_before_its_removal_stays);
+    CPPUNIT_TEST(restored_before_its_folders_turn_stays);
+    CPPUNIT_TEST(restored_while_it_is_removed_comes_back);
+    CPPUNIT_TEST(deleted_before_its_recovery_stays_deleted);
+    CPPUNIT_TEST(marked_while_flags_are_stored);
+    CPPUNIT_TEST(deleted_while_flags_are_stored);
+    CPPUNIT_TEST(subscriber_changes_while_flags_are_stored);
+    CPPUNIT_TEST(cancelled_stops_between_steps);
+    CPPUNIT_TEST_SUITE_END();
+
+    void added_and_delivered_meanwhile_is_linked() {
+        for (const auto* where : {"folders end", "look INBOX begin", "look INBOX end"}) {
+            rig_->add_linked("Work");
+            rig_->foreign("INBOX");  // so that it is looked at
+            std::string id;
+            rig_->at(where, [&] {
+                id = rig_->add_sent();
+                rig_->deliver(id);
+            });
+            rig_->pass();
+            CPPUNIT_ASSERT_MESSAGE(where, !id.empty());
+            rig_->unit_changed = false;
+            rig_->settle();
+            expect_linked({id});
+            rig_->unit_changed = true;
+        }
+    }
+
+    void restored_before_its_removal_stays() {
+        const auto id = rig_->add_linked();
+        remove(id);
+        rig_->foreign("INBOX");
+        rig_->at("look INBOX end", [&] { restore(id); });
+        rig_->settle();
+        CPPUNIT_ASSERT(rig_->account.destroyed.empty());
+        expect_state("new", {id});
+        expect_linked({id});
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, rig_->called("apply"));
+    }
+    void restored_before_its_folders_turn_stays() {
+        const auto first = rig_->add_linked(), second = rig_->add_linked("Work");
+        remove(first);
+        remove(second);
+        rig_->at("apply INBOX begin", [&] { restore(second); });
+        rig_->settle();
+        CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{first});
+        expect_state("new", {second});
+        expect_linked({second});
+    }
+    // Too late to stop it: nothing is lost.
+    void restored_while_it_is_removed_comes_back() {
+        const auto id = rig_->add_linked();
+        remove(id);
+        rig_->at("apply INBOX begin", [&] { restore(id); });
+        rig_->settle();
+        expect_state("new", {id});
+        CPPUNIT_ASSERT(rig_->get(id).delivery.state == DeliveryState::kQueued);
+        rig_->mailbox.delete_mode = config::DeleteMode::kTrash;
+        const auto trashed = rig_->add_linked();
+        remove(trashed);
+        rig_->at("apply INBOX told", [&] { restore(trashed); });
+        rig_->settle();
+        expect_state("new", {trashed});
+        expect_linked({trashed});
+    }
+    void deleted_before_its_recovery_stays_deleted() {
+        rig_->mailbox.delete_mode = config::DeleteMode::kTrash;
+        const auto first = rig_->add_linked(), second = rig_->add_linked();
+        for (const auto& id : {first, second}) remove(id);
+        rig_->settle();
+        for (const auto& id : {first, second}) restore(id);
+        rig_->account.calls.clear();
+        rig_->at("recover begin", [&] { remove(second); });
+        rig_->settle();
+        expect_state("new", {first});
+        expect_state("deleted", {second});
+        CPPUNIT_ASSERT_EQUAL(Text("Trash"), rig_->folder_of(second));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig_->called("recover"));
+    }
+
+    void marked_while_flags_are_stored() {
+        for (const auto* where : {"apply INBOX begin", "apply INBOX done", "apply INBOX end"}) {
+            const auto id = rig_->add_linked();
+            mark(id, MessageState::kRead);
+            rig_->at(where, [&] { mark(id, MessageState::kNew); });
+            rig_->settle();
+            CPPUNIT_ASSERT(rig_->account.hook == nullptr);
+            expect_state("new", {id});
+            CPPUNIT_ASSERT_MESSAGE(where, !has(id, VM_FLAG_SEEN));
+        }
+    }
+    void deleted_while_flags_are_stored() {
+        const auto id = rig_->add_linked();
+        mark(id, MessageState::kRead);
+        rig_->at("apply INBOX done", [&] { remove(id); });
+        rig_->settle();
+        expect_state("deleted", {id});
+        CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{id});
+        CPPUNIT_ASSERT_EQUAL(Text(), rig_->link(id));
+    }
+    void subscriber_changes_while_flags_are_stored() {
+        for (const auto* where : {"apply INBOX begin", "apply INBOX done", "apply INBOX end"}) {
+            const auto id = rig_->add_linked();
+            mark(id, MessageState::kRead);
+            rig_->at(where, [&] {
+                rig_->account.set_flags("INBOX", rig_->account.places(id).at(0).second,
+                                        VM_FLAG_FLAGGED, 0);
+            });
+            rig_->settle();
+            CPPUNIT_ASSERT_MESSAGE(where, rig_->get(id).message.urgent);
+            expect_state("read", {id});
+            CPPUNIT_ASSERT(has(id, VM_FLAG_SEEN) && has(id, VM_FLAG_FLAGGED));
+        }
+    }
+
+    void cancelled_stops_between_steps() {
+        const auto first = rig_->add_linked(), second = rig_->add_linked("Work");
+        mark(first, MessageState::kRead);
+        mark(second, MessageState::kRead);
+        bool stop = false;
+        rig_->cancelled = [&] { return stop; };
+        rig_->at("apply INBOX begin", [&] { stop = true; });
+        const auto result = rig_->pass();
+        CPPUNIT_ASSERT(!result.complete);
+        CPPUNIT_ASSERT_EQUAL(1, result.changed_there);
+        CPPUNIT_ASSERT(has(first, VM_FLAG_SEEN) && !has(second, VM_FLAG_SEEN));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, rig_->called("apply Work"));
+        stop = false;
+        rig_->settle();
+        CPPUNIT_ASSERT(has(second, VM_FLAG_SEEN));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig_->called("apply INBOX"));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SyncMeanwhileTest);
+
+}  // namespace
+
+}  // namespace vm::agent
