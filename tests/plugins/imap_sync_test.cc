@@ -23,6 +23,7 @@ class ImapSyncTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(one_folder_is_created);
     CPPUNIT_TEST(look_with_qresync);
     CPPUNIT_TEST(look_with_condstore);
+    CPPUNIT_TEST(contradictions_are_not_believed);
     CPPUNIT_TEST(look_with_neither);
     CPPUNIT_TEST(look_after_a_new_uidvalidity);
     CPPUNIT_TEST(look_stops_before_what_is_hidden);
@@ -213,7 +214,8 @@ class ImapSyncTest : public CppUnit::TestFixture {
             .answer(
                 "UID FETCH 1:3 (FLAGS) (CHANGEDSINCE 8)",
                 "* 1 FETCH (UID 1 FLAGS (\\Seen) MODSEQ (10))\r\n* 9 FETCH (UID 4 FLAGS ())\r\n")
-            .answer("UID SEARCH UID 1:3", "* SEARCH 1 3\r\n");
+            .answer("UID SEARCH UID 1:3", "* SEARCH 1 3\r\n")
+            .answer("UID SEARCH UID 1,3", "* SEARCH 1 3\r\n");
         ImapRig rig(script);
         LookTold told;
         assert_ok(rig.look({{1, 2, 3}}, told));
@@ -222,7 +224,27 @@ class ImapSyncTest : public CppUnit::TestFixture {
         // The same mod-sequence: no flags to ask for.
         LookTold same;
         assert_ok(rig.look({.uids = {1, 3}, .modseq = 12}, same));
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig.commands("UID FETCH").size());
+        CPPUNIT_ASSERT(same.gone.empty());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig.commands("UID FETCH 2 (FLAGS)").size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, rig.commands("UID FETCH").size());
+    }
+
+    // A search that names nothing, of a server that shows the messages all the same.
+    void contradictions_are_not_believed() {
+        const std::string all = "* 1 FETCH (UID 1 FLAGS ())\r\n* 2 FETCH (UID 2 FLAGS ())\r\n";
+        for (const bool condstore : {false, true}) {
+            ImapScript script = ImapScript().without("QRESYNC");
+            if (!condstore) script = script.without("CONDSTORE");
+            script.answer("ENABLE", "* ENABLED CONDSTORE\r\n")
+                .answer("SELECT", selected(""))
+                .answer("UID FETCH 1:2 (FLAGS) (CHANGEDSINCE 8)", "")
+                .answer("UID FETCH 1:2 (FLAGS)", all)
+                .answer("UID SEARCH UID 1:2", "* SEARCH\r\n");
+            ImapRig rig(script);
+            LookTold told;
+            assert_failed(rig.look({{1, 2}}, told), VM_CAUSE_PROTOCOL, "which UID FETCH shows");
+            CPPUNIT_ASSERT(told.gone.empty());
+        }
     }
 
     void look_with_neither() {
