@@ -325,6 +325,27 @@ class AllFoldersTest(Rules, synctest.TestCase):
         "(paren)", "{3}", "it's", "#sharp", "100% *star*", "a/b/c", "-", "&AOQ-", "sent again",
     )  # fmt: skip
 
+    def test_moved_on_the_phone_to_where_no_mail_can_be(self):
+        """Trash is out of sight, and "a//b" is no name for Dovecot: the moves are taken back and said, and
+        keep nothing else from the account."""
+        box = self.box()
+        trash, refused, good, gone = box.deliver(4)
+        box.phone("move", trash, "--folder", "Trash")
+        box.phone("move", refused, "--folder", "a//b")
+        box.phone("move", good, "--folder", "Kept")
+        box.phone("delete", gone)
+        box.sync(status=None)
+        box.sync()
+        box.check({
+            trash: ("new", "INBOX"),
+            refused: ("new", "INBOX"),
+            good: ("new in Kept", "Kept"),
+            gone: ("deleted", ""),
+        })  # fmt: skip
+        self.assertEqual("ok", box.status()["state"])
+        history = box.unit.ctl("message", "history", trash).stdout
+        self.assertIn("folder Trash is for deleted, junk, draft or sent mail", history)
+
     def test_moved_on_the_phone(self):
         box, a, b, c = self.account(3)
         box.mail.add_flags("INBOX", b, READ)
