@@ -255,6 +255,8 @@ class CommandsTest(vmunit.TestCase):
         self.addCleanup(os.close, slave)
 
         def own_terminal():
+            # (A shell without job control starts what runs in the background with SIGINT ignored.)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             dies_with_parent()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
