@@ -60,8 +60,7 @@ std::optional<Ending> SmtpTransaction::unasked_input() {
     return ending_of(step_, VM_CAUSE_PROTOCOL, "a reply nobody asked for: " + reply_.text());
 }
 
-// ---- MAIL, RCPT, DATA
-// -----------------------------------------------------------------------------
+// ---- MAIL, RCPT, DATA ----
 
 SmtpTransaction::Io SmtpTransaction::read_reply(Deadline deadline, Patience patience) {
     ReplyParser parser;
@@ -170,8 +169,7 @@ void SmtpTransaction::end_empty_data() {
     reset_needed_ = false;
 }
 
-// ---- the data
-// -------------------------------------------------------------------------------------
+// ---- the data ----
 
 // The server spoke, or the connection broke, while data was being sent.
 Ending SmtpTransaction::early_ending() {

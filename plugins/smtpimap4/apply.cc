@@ -69,8 +69,7 @@ class Batch {
     }
 
   private:
-    // ---- results
-    // ---------------------------------------------------------------------------------
+    // ---- results ----
     void tell(std::size_t index, vm_change_outcome outcome, const std::string& text = {}) {
         vm_change_result result{};
         result.outcome = static_cast<std::uint8_t>(outcome);
@@ -82,8 +81,7 @@ class Batch {
         sink_(index, result);
     }
 
-    // ---- flags
-    // -----------------------------------------------------------------------------------
+    // ---- flags ----
     struct Store {
         std::vector<std::size_t> indices;
         std::vector<std::uint32_t> uids;  // ascending
@@ -127,8 +125,7 @@ class Batch {
         tell(index, VM_CHANGE_DONE);
     }
 
-    // ---- moving and removing
-    // -----------------------------------------------------------------------
+    // ---- moving and removing ----
     void ask_identities(std::vector<Step>& steps) {
         std::set<std::uint32_t> uids;
         for (std::size_t i = from_; i < to_; ++i)

@@ -59,8 +59,7 @@ bool is_extension(const mailimap_extension_data* data, int id, int type) {
            data->ext_type == type && data->ext_data != nullptr;
 }
 
-// ---- FETCH
-// --------------------------------------------------------------------------------------
+// ---- FETCH ----
 
 std::uint32_t flags_of(const mailimap_msg_att_dynamic& dynamic) {
     std::uint32_t out = 0;
@@ -105,8 +104,7 @@ Response read_fetch(const mailimap_response_info& info) {
     return out;
 }
 
-// ---- the others
-// -----------------------------------------------------------------------------------
+// ---- the others ----
 
 Response read_vanished(const mailimap_response_info& info) {
     VanishedData out;

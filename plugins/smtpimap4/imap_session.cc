@@ -108,8 +108,7 @@ AccountEnding ImapSession::recover(const std::string& id, const std::string& mes
         [&] { result = recover_from_trash(*link_, id, message_id, to, options_.search_text); });
 }
 
-// ---- waiting
-// --------------------------------------------------------------------------------------
+// ---- waiting ----
 
 // False: the server does not do IDLE.
 bool ImapSession::start_waiting(const std::string& name) {

@@ -49,8 +49,7 @@ void read_code(const Condition& condition, FolderState& state) {
 
 }  // namespace
 
-// ---- connecting
-// -----------------------------------------------------------------------------------
+// ---- connecting ----
 
 std::unique_ptr<Link> Link::connect(const AccountOptions& options, const Host& host,
                                     Counters& counters) {
@@ -122,8 +121,7 @@ std::uint32_t Link::features() const {
     return out;
 }
 
-// ---- names
-// ----------------------------------------------------------------------------------------
+// ---- names ----
 
 std::string Link::to_server(std::string_view shown) const {
     auto name = names_.to_server(shown);
@@ -142,8 +140,7 @@ bool Link::foreign(const std::string& name) const {
     });
 }
 
-// ---- the selected folder
-// --------------------------------------------------------------------------
+// ---- the selected folder ----
 
 // Something the server says unasked.
 void Link::on_news(const Response& response) {
@@ -201,8 +198,7 @@ const Selection& Link::select(const std::string& name, const std::string& parame
     return *selection_;
 }
 
-// ---- folders
-// --------------------------------------------------------------------------------------
+// ---- folders ----
 
 std::string Link::status_items() const {
     return std::string("(MESSAGES UIDNEXT UIDVALIDITY") + (condstore() ? " HIGHESTMODSEQ)" : ")");

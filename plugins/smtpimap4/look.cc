@@ -50,9 +50,9 @@ class Look {
     }
 
   private:
-    // ---- the folder
-    // ------------------------------------------------------------------------------ The server is
-    // asked for what changed since the mod-sequence of the last look.
+    // ---- the folder ----
+
+    // The server is asked for what changed since the mod-sequence of the last look.
     bool by_modseq() const {
         return look_.every == 0 && look_.modseq != 0 && look_.uidvalidity != 0 && !known_.empty();
     }
@@ -108,8 +108,7 @@ class Look {
         return std::binary_search(known_.begin(), known_.end(), uid);
     }
 
-    // ---- messages the host knows
-    // -------------------------------------------------------------------
+    // ---- messages the host knows ----
     void ask_for_known(std::vector<Step>& steps) {
         if (!same_ || known_.empty()) return;
         if (!resynced_) {
@@ -170,9 +169,9 @@ class Look {
                                                std::to_string(uid) + ", which UID FETCH shows");
     }
 
-    // ---- messages new to the host
-    // ------------------------------------------------------------------ Their range; "" when there
-    // are none.
+    // ---- messages new to the host ----
+
+    // Their range; "" when there are none.
     std::string new_uids() {
         first_ = same_ && look_.uid_next != 0 ? look_.uid_next : 1;
         last_ = state_.uid_next - 1;

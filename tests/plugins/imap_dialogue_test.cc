@@ -51,8 +51,7 @@ class ImapDialogueTest : public CppUnit::TestFixture {
         return folders(rig);
     }
 
-    // ---- logging in
-    // --------------------------------------------------------------------------------
+    // ---- logging in ----
     void logs_in() {
         ImapRig rig((ImapScript()));
         assert_ok(folders(rig));
@@ -195,9 +194,10 @@ class ImapDialogueTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(2, rig.connections());
     }
 
-    // ---- hostile servers
-    // --------------------------------------------------------------------------- In every answer,
-    // before and behind what belongs there: ignored, or the end of the dialogue, and never more.
+    // ---- hostile servers ----
+
+    // In every answer, before and behind what belongs there: ignored, or the end of the dialogue,
+    // and never more.
     void hostile_lines_anywhere() {
         for (const std::string& line :
              {std::string("* OK [ALERT]"), std::string("* OK [PERMANENTFLAGS (%)] x"),
@@ -373,9 +373,9 @@ class ImapDialogueTest : public CppUnit::TestFixture {
                       VM_CAUSE_CANCELLED, "stopped");
     }
 
-    // ---- waiting
-    // ----------------------------------------------------------------------------------- Looks and
-    // parks; the server says `more` when it has gone idle.
+    // ---- waiting ----
+
+    // Looks and parks; the server says `more` when it has gone idle.
     static bool readable(int fd, int ms) {
         pollfd entry{fd, POLLIN, 0};
         return ::poll(&entry, 1, ms) == 1;
@@ -534,8 +534,7 @@ class ImapDialogueTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig.commands("DONE").size());
     }
 
-    // ---- the C interface
-    // ---------------------------------------------------------------------------
+    // ---- the C interface ----
     void through_the_abi() {
         ScriptedServer server((ImapScript()));
         FakeHost host;

@@ -43,8 +43,7 @@ class ImapSyncTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(says_no_without_server);
     CPPUNIT_TEST_SUITE_END();
 
-    // ---- folders
-    // ---------------------------------------------------------------------------------
+    // ---- folders ----
     void folders_of_the_scope() {
         ImapScript script;
         std::string list;
@@ -175,8 +174,7 @@ class ImapSyncTest : public CppUnit::TestFixture {
         }
     }
 
-    // ---- look
-    // ------------------------------------------------------------------------------------
+    // ---- look ----
     static std::string selected(const std::string& more, const std::string& uidvalidity = "7",
                                 const std::string& uid_next = "5") {
         return "* 4 EXISTS\r\n* OK [UIDVALIDITY " + uidvalidity + "] x\r\n* OK [UIDNEXT " +
@@ -351,8 +349,7 @@ class ImapSyncTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(kId, told.found[5]);
     }
 
-    // ---- apply
-    // -----------------------------------------------------------------------------------
+    // ---- apply ----
     static int outcome(Results& results, std::size_t index) { return results.at(index).outcome; }
 
     void flags_are_set() {
@@ -483,8 +480,7 @@ class ImapSyncTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(rig.commands("UID").empty());
     }
 
-    // ---- one message
-    // -------------------------------------------------------------------------------
+    // ---- one message ----
     static ImapScript with_folders() {
         ImapScript script;
         script.answer("LIST \"\" \"*\"",

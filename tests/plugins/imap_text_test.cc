@@ -46,8 +46,7 @@ class ImapTextTest : public CppUnit::TestFixture {
         return std::get<Data>(response);
     }
 
-    // ---- names
-    // -----------------------------------------------------------------------------------
+    // ---- names ----
     void modified_utf7() {
         for (const auto& [utf8, name] : {
                  std::pair{"INBOX", "INBOX"},
@@ -122,8 +121,7 @@ class ImapTextTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(VM_USE_VIRTUAL, use_of_attribute("ALL"));
     }
 
-    // ---- pieces of commands
-    // ------------------------------------------------------------------------
+    // ---- pieces of commands ----
     void quotes() {
         CPPUNIT_ASSERT_EQUAL(std::string(R"("a \"b\" \\c")"), quoted(R"(a "b" \c)"));
         for (const char* bad : {"a\rb", "a\nb"})
@@ -146,8 +144,7 @@ class ImapTextTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_MESSAGE(bad, !parse_uid_ranges(bad));
     }
 
-    // ---- lines
-    // -----------------------------------------------------------------------------------
+    // ---- lines ----
     void frames_a_line() {
         const std::string line = "* 1 FETCH (BODY[1] {7}\r\na\r\nb{3} X {1+}\r\n))\n";
         for (std::size_t step = 1; step < line.size(); ++step) {
@@ -280,8 +277,7 @@ class ImapTextTest : public CppUnit::TestFixture {
         }));
     }
 
-    // ---- whose mail it is
-    // --------------------------------------------------------------------------
+    // ---- whose mail it is ----
     static Identity identity(const std::string& header, const std::string& text, bool by_text) {
         FetchData message;
         message.sections = {{"HEADER.FIELDS", header}, {"1", text}};

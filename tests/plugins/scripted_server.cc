@@ -13,8 +13,7 @@
 
 namespace vm::testing {
 
-// ---- one connection
-// -------------------------------------------------------------------------------
+// ---- one connection ----
 
 Peer::~Peer() {
     if (tls_) SSL_shutdown(tls_.get());
@@ -102,8 +101,7 @@ void Peer::reset() {
     throw Gone{};  // closing does it
 }
 
-// ---- the server
-// -----------------------------------------------------------------------------------
+// ---- the server ----
 
 ScriptedServer::ScriptedServer(std::vector<Script> scripts, int family)
     : scripts_(std::move(scripts)) {
@@ -168,8 +166,7 @@ std::vector<std::string> ScriptedServer::lines() const {
     return lines_;
 }
 
-// ---- SMTP
-// -----------------------------------------------------------------------------------------
+// ---- SMTP ----
 
 void SmtpScript::operator()(Peer& peer) const {
     const auto answer = [&](const std::string& step, const std::string& text) {
