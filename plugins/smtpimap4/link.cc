@@ -373,7 +373,7 @@ std::optional<std::string> Link::trash() {
 
 std::string Link::make_trash() {
     if (const auto name = trash()) return *name;
-    const std::string name = to_server("Trash");
+    std::string name = to_server("Trash");
     create(name);
     trash_ = name;
     return name;
