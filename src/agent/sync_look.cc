@@ -1,0 +1,214 @@
+#include "agent/sync_pass.h"
+#include "base/trace.h"
+
+#include <algorithm>
+
+namespace vm::agent {
+
+namespace {
+
+transport::AccountScope scope_of(const config::MailboxOptions& mailbox, bool read_only) {
+    transport::AccountScope out;
+    out.folder = kVmFolder;
+    out.read_only = read_only;
+    switch (mailbox.sync_mode) {
+        case config::SyncMode::kInboxOnly:
+            out.mode = transport::ScopeMode::kInbox;
+            break;
+        case config::SyncMode::kVmFolderOnly:
+            out.mode = transport::ScopeMode::kFolder;
+            break;
+        case config::SyncMode::kAllFolders:
+        case config::SyncMode::kNone:
+            break;
+    }
+    return out;
+}
+
+}  // namespace
+
+bool Pass::list(bool read_only) {
+    auto folders = context_.account.folders(scope_of(context_.mailbox, read_only));
+    if (!folders) {
+        fail_with(std::move(folders.error()));
+        return false;
+    }
+    listed_ = std::move(*folders);
+    // Of a folder that the server does not speak of, what was known holds until it is looked at.
+    for (FolderState& folder : listed_)
+        if (const FolderState* before = known(folder.name);
+            folder.uidvalidity == 0 && before != nullptr)
+            folder.uidvalidity = before->uidvalidity;
+    return true;
+}
+
+// Whether neither side has anything new, as far as a listing tells.
+bool Pass::nothing_new() {
+    if (loaded_ || context_.unit_changed || every_ || state_changed_ || state_.released ||
+        state_.released_keep || !state_.on || listed_.size() != state_.folders.size())
+        return false;
+    return std::all_of(listed_.begin(), listed_.end(), [&](const FolderState& folder) {
+        const FolderState* before = known(folder.name);
+        return before != nullptr && *before == folder && folder.modseq != 0;
+    });
+}
+
+// Reads the unit's messages as they are now.
+bool Pass::load() {
+    auto messages = context_.store.sync_messages(mailbox_);
+    if (!messages) {
+        result_.store_error = messages.error();
+        return false;
+    }
+    messages_ = std::move(*messages);
+    loaded_ = true;
+    by_id_.clear();
+    touched_.clear();
+    for (std::size_t i = 0; i < messages_.size(); ++i)
+        by_id_.emplace(messages_[i].record.message.id, i);
+    return true;
+}
+
+// What is remembered of folders that are not what they were is worth nothing.
+void Pass::forget_stale() {
+    scope_ = {};
+    scope_.replaced = state_.account != account_text();
+    for (const FolderState& folder : listed_) scope_.folders[folder.name] = folder.uidvalidity;
+    set_stale_aside();
+    state_changed_ |= std::erase_if(state_.folders, [&](const FolderState& state) {
+                          return !scope_.folders.contains(state.name);
+                      }) > 0;
+}
+
+void Pass::set_stale_aside() {
+    stale_.clear();
+    for (SyncMessage& one : messages_) {
+        const std::string& id = one.record.message.id;
+        const auto stale = [&](const MailCopy& copy) {
+            const FolderState* before = known(copy.place.folder);
+            const auto now = scope_.folders.find(copy.place.folder);
+            return before == nullptr || now == scope_.folders.end() ||
+                   now->second != copy.place.uidvalidity;
+        };
+        for (const MailCopy& copy : one.copies) {
+            if (!stale(copy)) continue;
+            known_before_.emplace(id, copy.place.folder);
+            stale_[id].push_back(copy);
+        }
+        if (std::erase_if(one.copies, stale) > 0) touched_.insert(id);
+    }
+}
+
+// What is to be remembered of a message's copies. Those in a folder that could not be looked at
+// too: when it can be, what is found there has not come back, it was there.
+std::vector<MailCopy> Pass::copies_of(const SyncMessage& one) const {
+    std::vector<MailCopy> out = one.copies;
+    if (const auto stale = stale_.find(one.record.message.id); stale != stale_.end())
+        for (const MailCopy& copy : stale->second)
+            if (refused_looks_.contains(copy.place.folder)) out.push_back(copy);
+    return out;
+}
+
+bool Pass::look_at_all() {
+    scope_.complete = true;
+    refused_looks_.clear();
+    found_.clear();
+    for (const FolderState& folder : listed_)
+        if (!look_at(folder)) return false;
+    return take_found();
+}
+
+// Mails that say to be of a message the unit has. One that was not there when the messages were
+// read may have been added and delivered since: nobody would look at its UID again.
+bool Pass::take_found() {
+    const auto is_unknown = [&](const auto& found) { return message(found.first.id) == nullptr; };
+    if (std::any_of(found_.begin(), found_.end(), is_unknown)) {
+        auto messages = context_.store.sync_messages(mailbox_);
+        if (!messages) {
+            result_.store_error = messages.error();
+            return false;
+        }
+        for (SyncMessage& one : *messages)
+            if (by_id_.emplace(one.record.message.id, messages_.size()).second)
+                messages_.push_back(std::move(one));
+    }
+    for (const auto& [found, place] : found_) {
+        SyncMessage* one = message(found.id);
+        if (one == nullptr) continue;  // another mailbox's, or long gone
+        const auto same = [&place = place](const MailCopy& copy) { return copy.place == place; };
+        if (std::any_of(one->copies.begin(), one->copies.end(), same)) continue;
+        const bool fresh = !known_before_.contains({found.id, place.folder});
+        one->copies.push_back({place, found.flags, fresh});
+        touched_.insert(found.id);
+    }
+    return true;
+}
+
+// False: the pass cannot go on. A folder that refuses leaves the listing incomplete.
+bool Pass::look_at(const FolderState& listed) {
+    transport::FolderLook look;
+    look.since.name = listed.name;
+    look.every = every_;
+    for (const SyncMessage& one : messages_)
+        for (const MailCopy& copy : one.copies)
+            if (copy.place.folder == listed.name) look.uids.push_back(copy.place.uid);
+    std::sort(look.uids.begin(), look.uids.end());
+    look.uids.erase(std::unique(look.uids.begin(), look.uids.end()), look.uids.end());
+    if (const FolderState* before = known(listed.name)) {
+        look.since = *before;
+        const bool same_messages =
+            before->uidvalidity == listed.uidvalidity && before->uid_next == listed.uid_next;
+        const bool same_flags = before->modseq == listed.modseq && listed.modseq != 0 && !every_;
+        if (same_messages && (same_flags || look.uids.empty())) return true;
+    }
+    auto news = context_.account.look(look);
+    if (news) {
+        take_news(listed, *news);
+        return true;
+    }
+    if (news.error().fault != AccountFault::kRefused) {
+        fail_with(std::move(news.error()));
+        return false;
+    }
+    scope_.complete = false;
+    refused_looks_.insert(listed.name);
+    note("folder " + listed.name + " cannot be looked at: " + news.error().text +
+         "; until it can, no mail is taken for deleted");
+    return true;
+}
+
+void Pass::take_news(const FolderState& listed, const FolderNews& news) {
+    scope_.folders[listed.name] = news.state.uidvalidity;
+    FolderState* before = known(listed.name);
+    // Under another UIDVALIDITY, or one that is not trusted, all there is has been found anew.
+    const bool anew = before == nullptr || before->uidvalidity != news.state.uidvalidity;
+    const std::map<std::uint32_t, MailFlags> flags(news.flags.begin(), news.flags.end());
+    const std::set<std::uint32_t> gone(news.gone.begin(), news.gone.end());
+    for (SyncMessage& one : messages_) {
+        const std::string& id = one.record.message.id;
+        const auto here = [&](const MailCopy& copy) { return copy.place.folder == listed.name; };
+        for (MailCopy& copy : one.copies) {
+            if (!here(copy)) continue;
+            if (anew) known_before_.emplace(id, listed.name);
+            const auto changed = flags.find(copy.place.uid);
+            if (changed == flags.end() || changed->second == copy.flags) continue;
+            copy.flags = changed->second;
+            touched_.insert(id);
+        }
+        if (std::erase_if(one.copies, [&](const MailCopy& copy) {
+                return here(copy) && (anew || gone.contains(copy.place.uid));
+            }) > 0)
+            touched_.insert(id);
+    }
+    for (const FoundMail& found : news.found)
+        found_.emplace_back(found, Link{listed.name, news.state.uidvalidity, found.uid});
+    if (before != nullptr) {
+        state_changed_ |= *before != news.state;
+        *before = news.state;
+    } else {
+        state_.folders.push_back(news.state);
+        state_changed_ = true;
+    }
+}
+
+}  // namespace vm::agent

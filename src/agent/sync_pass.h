@@ -1,0 +1,101 @@
+// The class behind sync_mailbox() and plan_sync(), private to sync_run.cc (the pass and what it
+// decides), sync_look.cc (what there is on both sides) and sync_apply.cc (what is done in the
+// account).
+#ifndef VM_AGENT_SYNC_PASS_H
+#define VM_AGENT_SYNC_PASS_H
+
+#include "agent/sync_run.h"
+
+#include <map>
+#include <set>
+
+namespace vm::agent {
+
+// One pass; its members are what the steps share.
+class Pass {
+  public:
+    explicit Pass(const SyncContext& context)
+        : context_(context), mailbox_(context.mailbox.number) {}
+    SyncResult run();
+    Result<std::vector<std::string>> plan();
+
+  private:
+    enum class Round {
+        kQuiet,     // nothing is left to do
+        kAgain,     // what was done is to be looked at
+        kRestless,  // the same, but not now
+        kStop,      // it cannot go on
+    };
+
+    Round round(int number);
+    bool settled() const;
+    bool list(bool read_only);
+    bool nothing_new();
+    bool load();
+    void forget_stale();
+    void set_stale_aside();
+    std::vector<MailCopy> copies_of(const SyncMessage& one) const;
+    bool look_at_all();
+    bool take_found();
+    bool look_at(const FolderState& listed);
+    void take_news(const FolderState& listed, const FolderNews& news);
+    void decide();
+    bool commit_decided();
+    store::SyncChange change_of(const SyncAction& action);
+    bool execute();
+    bool execute_in(const Link& folder, const std::vector<SyncAction>& actions);
+    void settle(const SyncAction& action, const MailChangeResult& result,
+                store::SyncCommit& commit);
+    void settle_move(const SyncAction& action, const Link& to, const std::string& unit_folder,
+                     store::SyncCommit& commit);
+    bool recover(const SyncAction& action);
+    bool still_wanted(const SyncAction& action);
+    bool commit(const store::SyncCommit& commit);
+    void fail_with(AccountFailure failure) { result_.failure = std::move(failure); }
+    std::string account_text() const;
+    std::string scope_text() const;
+    // Another account was configured, or other folders of it.
+    bool is_elsewhere() const {
+        return state_.account != account_text() || state_.scope != scope_text();
+    }
+    void note(const std::string& line);
+    std::string busiest() const;
+    SyncMessage* message(const std::string& id) {
+        const auto found = by_id_.find(id);
+        return found == by_id_.end() ? nullptr : &messages_[found->second];
+    }
+    // What was known of that folder; nullptr: nothing.
+    FolderState* known(const std::string& folder) {
+        for (FolderState& state : state_.folders)
+            if (state.name == folder) return &state;
+        return nullptr;
+    }
+
+    const SyncContext& context_;
+    const std::string mailbox_;
+    SyncResult result_;
+
+    store::SyncState state_;  // as committed, and what this round learned
+    std::vector<FolderState> listed_;
+    SyncScope scope_;
+    SyncPolicy policy_;
+    bool every_ = false;  // look at every linked message
+    bool loaded_ = false;
+    std::vector<SyncMessage> messages_;
+    std::map<std::string, std::size_t> by_id_;
+    std::set<std::string> touched_;                  // ids whose copies are not as committed
+    std::vector<std::pair<FoundMail, Link>> found_;  // by the looks of this round
+    // Ids and the folders in which they had a copy, before all there was looked at anew: a copy
+    // found there again has not come back, it was there.
+    std::set<std::pair<std::string, std::string>> known_before_;
+    // By message: copies in folders that are not what they were, and must be found there anew.
+    std::map<std::string, std::vector<MailCopy>> stale_;
+    std::set<std::string> refused_looks_;  // folders, in this round
+    bool state_changed_ = false;
+    std::vector<SyncAction> actions_;
+    bool refused_ = false;  // something in the account cannot be done now
+};
+
+}  // namespace vm::agent
+
+#endif

@@ -1,0 +1,128 @@
+// The class behind run_worker(), private to worker.cc (the loop and what it reads), worker_turns.cc
+// (the queue: which mailbox may push, and what became of it) and worker_status.cc (what is told).
+#ifndef VM_AGENT_WORKER_STATE_H
+#define VM_AGENT_WORKER_STATE_H
+
+#include "agent/mailbox_run.h"
+#include "agent/message_waiting.h"
+#include "agent/plugin_slot.h"
+#include "agent/server_gate.h"
+#include "agent/settings.h"
+#include "agent/store_threads.h"
+#include "agent/sync_schedule.h"
+#include "agent/worker.h"
+#include "base/files.h"
+
+#include <atomic>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <set>
+
+namespace vm::agent {
+
+inline constexpr std::size_t kThreads = 16;
+inline constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+
+class Worker {
+  public:
+    explicit Worker(const WorkerOptions& options);
+    ~Worker();
+
+    int run();
+
+  private:
+    // What the scheduler knows of a mailbox; its Turn runs in a thread while `running`.
+    struct Actor {
+        bool running = false;
+        bool done_once = false;  // --once: had its turn
+        std::uint64_t last_start = 0;
+        // The earliest next_attempt in the store; of a queue that a turn found nothing to do in,
+        // what that turn said: some deliveries wait for an option, not for a time.
+        TimeMs due = kNever;
+        std::int64_t not_before = 0;  // steady: end of its pause
+        int failures = 0;     // turns in a row that ended in a pause, or with the store's failure
+        std::string problem;  // of its last turn
+        bool store_failed = false;  // that problem is the store's
+        bool named = false;         // --once: the problem was told with the messages it met
+        // The options and Misc Setup that failures, pause and problem speak of.
+        std::shared_ptr<const config::MailboxOptions> options;
+        std::shared_ptr<const config::MiscSetup> misc;
+        std::vector<UnrecordedOutcome> unrecorded;  // the running job's while `running`
+    };
+    struct Finished {
+        std::string mailbox, server;  // server: "" when the gate was not asked
+        int server_failures = 0;
+        std::uint64_t queue_reads = 0;                          // when it began
+        std::shared_ptr<const config::MailboxOptions> options;  // those it was done with
+        RunResult result;
+    };
+    using Candidate = std::map<std::string, Actor>::value_type;
+
+    bool is_mine(const std::string& number) const {
+        return in_share(number, options_.index, options_.count) &&
+               (!options_.only_mailbox || *options_.only_mailbox == number);
+    }
+    Result<> open_store();
+    void recover();
+    void take_settings();
+    void read_queue();
+    void read_changes();
+    void take_passes();
+    void purge_deleted();
+    void note_switched_off(const std::string& number, const Settings::Mailbox& mailbox);
+    bool start_turns();
+    std::vector<Candidate*> due_now();
+    void start_turn(const std::string& number, Actor& actor, const std::string& server);
+    void take_finished();
+    void take_pause(const Finished& turn, Actor& actor);
+    void set_problem(const std::string& number, Actor& actor, const std::string& problem);
+    void record_unrecorded(bool last);
+    void store_failed(const std::string& number, Actor& actor, const Error& error);
+    void write_status(const std::string& number);
+    void write_stale_statuses();
+    std::string mailbox_problem(const std::string& number) const;
+    void take_requests();
+    bool wait();
+    int once_status();
+    std::size_t running() const;
+    static double random_jitter();  // 0 to 1
+    static bool stopping();         // SIGTERM, SIGINT or the end of run()
+
+    const WorkerOptions& options_;
+    const Clock& clock_ = system_clock();
+    SettingsReader settings_;
+    ServerGate gate_;
+    UniqueFd wake_;
+    std::unique_ptr<store::Store> store_;  // the main thread's
+    std::int64_t mark_ = -1;
+    std::int64_t changes_seen_ = 0;  // in the store's sequence of them
+    std::string requests_;           // lines from the master, the last perhaps not whole
+    std::uint64_t queue_reads_ = 0;
+    std::set<std::string> stale_statuses_;  // of these mailboxes, for the store could not take them
+    std::int64_t next_look_ = 0;            // steady: at the files
+    std::int64_t next_purge_ = 0;           // steady
+    bool look_at_queue_ = true;
+    std::int64_t next_due_ = kNever;  // steady
+    std::map<std::string, Actor> actors_;
+    bool recovered_ = false;
+    const std::int64_t started_ = clock_.steady_ms();
+    std::uint64_t starts_ = 0;
+    std::atomic<std::uint64_t> settings_changes_{0};
+
+    PluginSlot plugin_;
+    RunResult total_;
+    int passes_ = 0, changed_here_ = 0, changed_there_ = 0;  // by synchronisation
+    std::map<std::string, TimeMs> answered_;  // when the last look that was asked for ended
+    std::atomic<int> waiting_turns_{0};  // mailboxes that wait for a thread: running ones yield
+
+    std::mutex finished_mutex_;
+    std::vector<Finished> finished_;  // guarded by finished_mutex_
+    StoreThreads threads_;            // its threads use everything above
+    MessageWaiting waiting_;
+    SyncSchedule sync_;  // its threads use wake_
+};
+
+}  // namespace vm::agent
+
+#endif

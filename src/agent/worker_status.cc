@@ -1,0 +1,126 @@
+#include "agent/worker_state.h"
+#include "base/trace.h"
+
+#include <cstdio>
+
+namespace vm::agent {
+
+void Worker::set_problem(const std::string& number, Actor& actor, const std::string& problem) {
+    actor.store_failed = false;
+    if (actor.problem == problem) return;
+    actor.problem = problem;
+    write_status(number);
+}
+
+void Worker::write_stale_statuses() {
+    while (!stale_statuses_.empty()) {
+        const std::string number = *stale_statuses_.begin();
+        stale_statuses_.erase(stale_statuses_.begin());
+        write_status(number);
+        if (stale_statuses_.contains(number)) return;  // each try may wait for the store's lock
+    }
+}
+
+std::string Worker::mailbox_problem(const std::string& number) const {
+    const auto settings = settings_.current();
+    if (!settings->misc_problem.empty()) return settings->misc_problem;
+    const auto found = settings->mailboxes.find(number);
+    if (found != settings->mailboxes.end()) {
+        if (!found->second.problem.empty()) return found->second.problem;
+        if (!found->second.seat)
+            return "no Unified Messaging seat left; set Email Integration = No elsewhere or raise "
+                   "g_nUnifiedMessagingSeats (" +
+                   std::to_string(settings->misc->seats) + ")";
+    }
+    return plugin_.problem();
+}
+
+void Worker::write_status(const std::string& number) {
+    const auto settings = settings_.current();
+    const auto found = settings->mailboxes.find(number);
+    if (found == settings->mailboxes.end()) return;
+    const SyncSchedule::View sync = sync_.view(number);
+    store::MailboxStatus status;
+    status.mailbox = number;
+    status.changed = clock_.now();
+    status.idle = sync.idle;
+    status.condstore = sync.condstore;
+    status.qresync = sync.qresync;
+    status.last_sync = sync.last_sync;
+    if (const auto answered = answered_.find(number); answered != answered_.end())
+        status.answered = answered->second;
+    const bool off = found->second.options && !found->second.options->integration;
+    if (!settings->misc->use_email_integration) {
+        status.state = "off";
+        status.reason = "g_bUseEmailIntegration is False";
+    } else if (off && found->second.problem.empty()) {
+        status.state = "off";
+        status.reason = "Email Integration is No";
+    } else {
+        status.reason = mailbox_problem(number);
+        if (status.reason.empty()) status.reason = actors_[number].problem;
+        if (status.reason.empty()) status.reason = sync.problem;
+        if (!status.reason.empty()) status.state = "error";
+        // (Of the store, as no pass may have been made since the start.)
+        if (const auto state = store_->sync_state(number); state && !state->hold.empty()) {
+            status.state = "hold";
+            status.reason = state->hold;
+        }
+    }
+    if (auto written = store_->set_status(status); !written) {
+        stale_statuses_.insert(number);
+        trace(TraceLevel::kError, "{}: status: {}", number, written.error().text());
+    }
+}
+
+// --once: what the command says and ends with.
+int Worker::once_status() {
+    const auto settings = settings_.current();
+    bool configuration = !settings->misc_problem.empty();
+    if (configuration) std::fprintf(stderr, "vmemaild: %s\n", settings->misc_problem.c_str());
+    bool waiting = total_.deferred > 0 || total_.uncertain > 0;
+    bool any_enabled = false;
+    for (auto& [number, actor] : actors_) {
+        const auto found = settings->mailboxes.find(number);
+        if (found == settings->mailboxes.end()) continue;
+        const bool enabled = !found->second.options || found->second.options->integration;
+        any_enabled |= enabled;
+        if (!found->second.problem.empty() || (enabled && !found->second.seat)) {
+            configuration = true;
+            std::fprintf(stderr, "vmemaild: %s: %s\n", number.c_str(),
+                         mailbox_problem(number).c_str());
+        }
+        waiting |= enabled && actor.due != kNever && !options_.sync_only;
+        const SyncSchedule::View sync = sync_.view(number);
+        const std::string& trouble = sync.hold.empty() ? sync.problem : sync.hold;
+        waiting |= !trouble.empty();
+        if (!trouble.empty())
+            std::fprintf(stderr, "vmemaild: %s: %s%s\n", number.c_str(),
+                         sync.hold.empty() ? "" : "on hold: ", trouble.c_str());
+        if (!actor.problem.empty() && !actor.named && actor.problem != plugin_.problem())
+            std::fprintf(stderr, "vmemaild: %s: not tried: %s\n", number.c_str(),
+                         actor.problem.c_str());
+    }
+    if (!plugin_.problem().empty() && any_enabled && settings->misc->use_email_integration) {
+        configuration = true;
+        std::fprintf(stderr, "vmemaild: %s\n", plugin_.problem().c_str());
+    }
+    if (total_.store_error)
+        std::fprintf(stderr, "vmemaild: %s\n", total_.store_error->text().c_str());
+    if (!settings->misc->use_email_integration) {
+        std::printf("nothing done: g_bUseEmailIntegration is False\n");
+        return configuration ? 78 : 0;
+    }
+    std::printf("sent %d, deferred %d, failed %d, uncertain %d\n", total_.sent, total_.deferred,
+                total_.failed, total_.uncertain);
+    if (passes_ > 0)
+        std::printf("accounts looked at %d, changes on the phone %d, in the accounts %d\n", passes_,
+                    changed_here_, changed_there_);
+    std::fflush(stdout);
+    if (configuration) return exit_status(ErrorKind::kConfig);
+    if (total_.store_error) return exit_status(total_.store_error->kind);
+    if (waiting) return exit_status(ErrorKind::kRetryLater);
+    return total_.failed > 0 ? exit_status(ErrorKind::kUnavailable) : 0;
+}
+
+}  // namespace vm::agent

@@ -1,0 +1,259 @@
+#include "agent/session_options.h"
+#include "agent/worker_state.h"
+#include "base/trace.h"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace vm::agent {
+
+namespace {
+
+// After so many messages a mailbox lets others have the thread, if any wait.
+constexpr int kBatch = 50;
+// So long after the start nothing is given up (RunContext::may_give_up).
+constexpr std::int64_t kGraceMs = 3'600'000;
+
+}  // namespace
+
+std::size_t Worker::running() const {
+    return static_cast<std::size_t>(std::count_if(
+        actors_.begin(), actors_.end(), [](const auto& entry) { return entry.second.running; }));
+}
+
+void Worker::read_queue() {
+    const auto mark = store_->change_mark();
+    if (!mark) {
+        trace(TraceLevel::kError, "queue: {}", mark.error().text());
+        return;
+    }
+    if (*mark == mark_ && !look_at_queue_) return;
+    look_at_queue_ = false;
+    read_changes();
+    const auto due = store_->due();
+    if (!due) {
+        trace(TraceLevel::kError, "queue: {}", due.error().text());
+        return;
+    }
+    mark_ = *mark;
+    ++queue_reads_;
+    for (auto& [number, actor] : actors_) actor.due = kNever;
+    for (const auto& entry : *due)
+        if (const auto actor = actors_.find(entry.mailbox); actor != actors_.end())
+            actor->second.due = entry.next_attempt;
+}
+
+// Which mailboxes the phone changed since the last look: their accounts are to follow.
+void Worker::read_changes() {
+    const auto changes = store_->changes_since(changes_seen_);
+    if (!changes) {
+        trace(TraceLevel::kError, "changes: {}", changes.error().text());
+        look_at_queue_ = true;
+        return;
+    }
+    const std::int64_t seen = changes_seen_;
+    for (const store::MailboxChange& change : *changes) {
+        if (is_mine(change.mailbox)) {
+            waiting_.changed(change.mailbox);
+            if (change.phone_sequence > seen) sync_.unit_changed(change.mailbox);
+        }
+        changes_seen_ = std::max(changes_seen_, change.sequence);
+    }
+}
+
+// The mailboxes whose turn it is, the one that has waited longest first. Leaves in next_due_ when
+// the next one falls due.
+std::vector<Worker::Candidate*> Worker::due_now() {
+    const auto settings = settings_.current();
+    const std::int64_t steady = clock_.steady_ms();
+    const TimeMs now = clock_.now();
+    std::vector<Candidate*> out;
+    next_due_ = kNever;
+    for (Candidate& candidate : actors_) {
+        const auto& [number, actor] = candidate;
+        if (actor.running || !actor.unrecorded.empty() || actor.due == kNever ||
+            (options_.once && actor.done_once))
+            continue;
+        const auto found = settings->mailboxes.find(number);
+        if (found == settings->mailboxes.end() || !found->second.options || !found->second.seat)
+            continue;
+        std::int64_t due = actor.not_before;
+        if (!is_due(actor.due, now)) due = std::max(due, steady + (actor.due - now));
+        if (due > steady)
+            next_due_ = std::min(next_due_, due);
+        else
+            out.push_back(&candidate);
+    }
+    std::sort(out.begin(), out.end(), [](const Candidate* a, const Candidate* b) {
+        return a->second.last_start < b->second.last_start;
+    });
+    return out;
+}
+
+// Starts every mailbox that is due and may run; false when none was started. One that waits for a
+// thread or its server is woken by a turn's end.
+bool Worker::start_turns() {
+    next_due_ = kNever;
+    waiting_turns_ = 0;
+    const auto settings = settings_.current();
+    if (!recovered_) return false;
+    if (settings->misc->email_dll_path.empty()) return false;  // misc.ini was never valid
+    if (!settings->misc->use_email_integration || options_.sync_only) return false;
+    const std::int64_t steady = clock_.steady_ms();
+    bool any = false;
+    int waiting = 0;
+    for (Candidate* candidate : due_now()) {
+        auto& [number, actor] = *candidate;
+        const config::MailboxOptions& mailbox = *settings->mailboxes.at(number).options;
+        // A mailbox that was switched off only clears its queue: no server is asked.
+        const std::string server = mailbox.integration ? gate_key(mailbox) : std::string();
+        const auto verdict = server.empty() ? ServerGate::Verdict::kGo : gate_.ask(server, steady);
+        if (verdict == ServerGate::Verdict::kDown) {
+            next_due_ = std::min(next_due_, gate_.down_until(server));
+            set_problem(number, actor, gate_.down_reason(server));
+        } else if (running() >= kThreads || verdict == ServerGate::Verdict::kWait) {
+            ++waiting;
+        } else {
+            start_turn(number, actor, server);
+            any = true;
+        }
+    }
+    waiting_turns_ = waiting;
+    return any;
+}
+
+void Worker::start_turn(const std::string& number, Actor& actor, const std::string& server) {
+    const auto settings = settings_.current();
+    const std::int64_t grace =
+        std::min(kGraceMs, settings->misc->retry_timeout_min * std::int64_t{60'000});
+    const bool may_give_up = options_.once || clock_.steady_ms() - started_ >= grace;
+    const int server_failures = gate_.failures(server);
+    if (!server.empty()) gate_.started(server);
+    actor.running = true;
+    actor.done_once = true;
+    actor.last_start = ++starts_;
+    auto* unrecorded = &actor.unrecorded;  // std::map nodes stay; erased only when not running
+    threads_.submit([this, number, server, server_failures, may_give_up, unrecorded,
+                     reads = queue_reads_, mailbox_failures = actor.failures, misc = settings->misc,
+                     mailbox = settings->mailboxes.at(number).options, plugin = plugin_.plugin(),
+                     plugin_problem = plugin_.problem(),
+                     changes = settings_changes_.load()](Result<store::Store*> store) {
+        RunResult result;
+        if (!store) {
+            result.store_error = store.error();
+        } else {
+            const RunContext context{options_.paths,
+                                     clock_,
+                                     **store,
+                                     plugin,
+                                     plugin_problem,
+                                     *misc,
+                                     mailbox,
+                                     *unrecorded,
+                                     stopping,
+                                     [this, changes](int done) {
+                                         return settings_changes_ != changes ||
+                                                (done >= kBatch && waiting_turns_ > 0);
+                                     },
+                                     random_jitter,
+                                     server_failures,
+                                     mailbox_failures,
+                                     may_give_up};
+            result = run_mailbox(context);
+        }
+        {
+            const std::lock_guard lock(finished_mutex_);
+            finished_.push_back(
+                {number, server, server_failures, reads, mailbox, std::move(result)});
+        }
+        const std::uint64_t one = 1;
+        if (::write(wake_.get(), &one, sizeof one) < 0) return;  // full: the loop is awake anyway
+    });
+}
+
+// What a turn's end means for when its mailbox, and its server, may be tried next.
+void Worker::take_pause(const Finished& turn, Actor& actor) {
+    const RunResult& result = turn.result;
+    const std::int64_t steady = clock_.steady_ms();
+    const bool down = result.pause && result.pause->scope == PushScope::kServer;
+    if (!turn.server.empty() && down)
+        gate_.finished_down(turn.server, result.pause->reason,
+                            result.sent > 0 ? 1 : turn.server_failures + 1,
+                            steady + result.pause->ms);
+    else if (!turn.server.empty())
+        gate_.finished(turn.server, result.server);
+
+    if (result.sent > 0) actor.failures = 0;
+    if (result.store_error) {
+        store_failed(turn.mailbox, actor, *result.store_error);
+    } else if (result.pause && turn.options != actor.options) {
+        // An edit came meanwhile, and may have mended it.
+    } else if (result.pause) {
+        if (!down) {
+            actor.not_before = steady + result.pause->ms;
+            ++actor.failures;
+        }
+        set_problem(turn.mailbox, actor, result.pause->reason);
+    } else if (result.recorded > 0 || actor.store_failed) {
+        actor.failures = 0;
+        actor.not_before = 0;
+        set_problem(turn.mailbox, actor, {});
+    } else if (!result.more && turn.queue_reads == queue_reads_) {
+        actor.due = result.wake_at.value_or(kNever);
+    }
+}
+
+void Worker::store_failed(const std::string& number, Actor& actor, const Error& error) {
+    actor.not_before = clock_.steady_ms() +
+                       std::min<std::int64_t>(1000LL << std::min(actor.failures++, 6), 60'000);
+    set_problem(number, actor, error.text());
+    actor.store_failed = true;
+    total_.store_error = error;
+    trace(TraceLevel::kError, "{}: {}", number, error.text());
+}
+
+void Worker::take_finished() {
+    std::vector<Finished> finished;
+    {
+        const std::lock_guard lock(finished_mutex_);
+        finished.swap(finished_);
+    }
+    const auto settings = settings_.current();
+    for (const Finished& turn : finished) {
+        const RunResult& result = turn.result;
+        Actor& actor = actors_[turn.mailbox];
+        actor.running = false;
+        if (result.more) actor.done_once = false;
+        take_pause(turn, actor);
+        total_.sent += result.sent;
+        total_.deferred += result.deferred;
+        total_.failed += result.failed;
+        total_.uncertain += result.uncertain;
+        total_.switched_off += result.switched_off;
+        if (!options_.once) continue;
+        actor.named |= !result.notes.empty();
+        for (const std::string& note : result.notes)
+            std::fprintf(stderr, "vmemaild: %s: %s\n", turn.mailbox.c_str(), note.c_str());
+    }
+}
+
+// Outcomes that the store could not take are offered to it again, whatever has become of their
+// mailboxes: what is not recorded when the process ends will be taken for uncertain, and may be
+// sent twice.
+void Worker::record_unrecorded(bool last) {
+    const std::int64_t steady = clock_.steady_ms();
+    for (auto& [number, actor] : actors_) {
+        if (actor.running || actor.unrecorded.empty()) continue;
+        if (!last && actor.not_before > steady) continue;
+        const auto done = record_outcomes(*store_, actor.unrecorded);
+        look_at_queue_ = true;  // the change mark tells of other connections only
+        if (!done) {
+            store_failed(number, actor, done.error());
+            return;  // each try may wait for the store's lock
+        }
+        actor.failures = 0;
+        set_problem(number, actor, {});
+    }
+}
+
+}  // namespace vm::agent
