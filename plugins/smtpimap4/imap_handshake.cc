@@ -32,7 +32,7 @@ std::string words_of(const Condition& condition) {
 std::string ImapHandshake::on_command(std::string_view command) {
     answer_.reset();
     continuation_.clear();
-    const std::string line = one_line(command);
+    std::string line = one_line(command);
     const std::string verb = upper(word_at(line, 1));
     if (verb.empty()) return "[hidden]";  // SASL's answers have no tag
     tag_ = word_at(line, 0);

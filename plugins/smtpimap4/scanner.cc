@@ -71,7 +71,7 @@ std::optional<std::string> Scanner::take_quoted() {
 }
 
 std::optional<std::string> Scanner::take_literal() {
-    const auto end = rest_.find("}");
+    const auto end = rest_.find('}');
     if (end == std::string_view::npos) return std::nullopt;
     const auto size = literal_length(rest_.substr(0, end + 1));
     std::size_t start = end + 1;

@@ -247,16 +247,20 @@ class ContractTest : public CppUnit::TestFixture {
         });
     }
 
+    // The entry of a library of its own: it is called once in a library's life.
+    vm_transport_entry_fn entry_of_copy(const Plugin& plugin) const {
+        const auto copy = directory_->path() / plugin.path().filename();
+        std::filesystem::copy_file(plugin.path(), copy);
+        void* handle = ::dlopen(copy.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+        CPPUNIT_ASSERT(handle != nullptr);
+        return reinterpret_cast<vm_transport_entry_fn>(::dlsym(handle, VM_TRANSPORT_ENTRY));
+    }
+
     // A table says what it can do, and has the functions for it.
     void tables_are_whole() {
         static FakeHost host;  // for the life of the process
         for_each_plugin([&](const Plugin& plugin) {
-            const auto copy = directory_->path() / plugin.path().filename();
-            std::filesystem::copy_file(plugin.path(), copy);
-            void* handle = ::dlopen(copy.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-            CPPUNIT_ASSERT(handle != nullptr);
-            auto* entry =
-                reinterpret_cast<vm_transport_entry_fn>(::dlsym(handle, VM_TRANSPORT_ENTRY));
+            const auto entry = entry_of_copy(plugin);
             const vm_transport& table = *entry(host.table());
             const bool imap = plugin.name() == "smtpimap4";
             CPPUNIT_ASSERT_EQUAL(imap ? VM_CAN_SEARCH | VM_CAN_SYNC : 0u, table.capabilities);
@@ -280,13 +284,7 @@ class ContractTest : public CppUnit::TestFixture {
     void writes_no_more_than_the_hosts_struct() {
         static FakeHost host;  // for the life of the process
         for_each_plugin([&](const Plugin& plugin) {
-            // A library of its own, so that the entry is called once.
-            const auto copy = directory_->path() / plugin.path().filename();
-            std::filesystem::copy_file(plugin.path(), copy);
-            void* handle = ::dlopen(copy.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-            CPPUNIT_ASSERT(handle != nullptr);
-            auto* entry =
-                reinterpret_cast<vm_transport_entry_fn>(::dlsym(handle, VM_TRANSPORT_ENTRY));
+            const auto entry = entry_of_copy(plugin);
             const vm_transport& table = *entry(host.table());
             vm_options options{};
             options.struct_size = sizeof options;

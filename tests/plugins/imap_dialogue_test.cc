@@ -69,14 +69,8 @@ class ImapDialogueTest : public CppUnit::TestFixture {
 
     static plug::AccountEnding with_options(const ScriptedServer& server, FakeHost& host,
                                             const std::function<void(plug::AccountOptions&)>& set) {
-        plug::AccountOptions options;
-        options.host = "127.0.0.1";
-        options.port = server.port();
+        plug::AccountOptions options = account_options(server.port());
         options.auth = VM_AUTH_AUTO;
-        options.user = "driver";
-        options.password = "chariots of fire";
-        options.allow_cleartext_password = true;
-        options.connect_timeout = options.reply_timeout = std::chrono::seconds(20);
         set(options);
         plug::imap::ImapSession session(std::move(options), host.session());
         return session.folders({sizeof(vm_scope), VM_SCOPE_ALL, 0, nullptr},

@@ -26,19 +26,24 @@ struct LookTold {
     vm_look_result result{};
 };
 
+// Of the account on that scripted server, by AUTH PLAIN.
+inline plug::AccountOptions account_options(std::uint16_t port) {
+    plug::AccountOptions options;
+    options.host = "127.0.0.1";
+    options.port = port;
+    options.auth = VM_AUTH_PLAIN;
+    options.user = "driver";
+    options.password = "chariots of fire";
+    options.allow_cleartext_password = true;
+    options.connect_timeout = options.reply_timeout = std::chrono::seconds(20);
+    return options;
+}
+
 class ImapRig {
   public:
     explicit ImapRig(std::vector<ScriptedServer::Script> scripts, bool by_text = false)
         : server_(std::move(scripts)) {
-        plug::AccountOptions options;
-        options.host = "127.0.0.1";
-        options.port = server_.port();
-        options.auth = VM_AUTH_PLAIN;
-        options.user = "driver";
-        options.password = "chariots of fire";
-        options.allow_cleartext_password = true;
-        options.connect_timeout = std::chrono::seconds(20);
-        options.reply_timeout = std::chrono::seconds(20);
+        plug::AccountOptions options = account_options(server_.port());
         options.search_text = by_text;
         plug::Redactor redactor;
         redactor.add(options.password);
