@@ -50,10 +50,19 @@ Connection::Io Connection::send(std::string_view data, Deadline deadline, Patien
         // lets TLS go on when it needs the peer's bytes to send its own.
         if (stop_on_input && input() != Input::kNone) return Io::kInput;
         // Read all the same, or neither side could go on.
-        if (!stop_on_input && buffer_.size() < kMostReadWhileSending) (void)receive();
+        if (!stop_on_input && received().size() >= kMostReadWhileSending) return Io::kGarbage;
+        if (!stop_on_input && receive() == Wire::Status::kClosed) return Io::kLost;
         if (const Io io = pause(true, deadline, patience); io != Io::kOk) return io;
     }
     return Io::kOk;
+}
+
+void Connection::consume(std::size_t count) {
+    taken_ += count;
+    // Moving the rest for every line would cost the square of what is there.
+    if (taken_ < buffer_.size() / 2) return;
+    buffer_.erase(0, taken_);
+    taken_ = 0;
 }
 
 Connection::Io Connection::fill(Deadline deadline, Patience patience) {
@@ -75,20 +84,21 @@ Connection::Io Connection::fill(Deadline deadline, Patience patience) {
 
 Connection::Io Connection::read_line(std::string& line, Deadline deadline, Patience patience) {
     for (;;) {
-        const auto end = buffer_.find('\n');
+        const std::string_view text = received();
+        const auto end = text.find('\n');
         if (end <= kMaxLine) {  // npos is larger
-            line.assign(buffer_, 0, end > 0 && buffer_[end - 1] == '\r' ? end - 1 : end);
-            buffer_.erase(0, end + 1);
+            line.assign(text, 0, end > 0 && text[end - 1] == '\r' ? end - 1 : end);
+            consume(end + 1);
             host_.trace("S: ", line);
             return Io::kOk;
         }
-        if (buffer_.size() > kMaxLine) return Io::kGarbage;
+        if (text.size() > kMaxLine) return Io::kGarbage;
         if (const Io io = fill(deadline, patience); io != Io::kOk) return io;
     }
 }
 
 Connection::Input Connection::input() {
-    return buffer_.empty() ? poll() : Input::kSome;
+    return received().empty() ? poll() : Input::kSome;
 }
 
 Connection::Input Connection::poll() {

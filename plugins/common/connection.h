@@ -78,8 +78,8 @@ class Connection {
 
     // For protocols with other units than lines: what was received and not yet read, the part of it
     // that was read, and more of it - awaited, or as much as there is (kNone: nothing came).
-    std::string_view received() const { return buffer_; }
-    void consume(std::size_t count) { buffer_.erase(0, count); }
+    std::string_view received() const { return std::string_view(buffer_).substr(taken_); }
+    void consume(std::size_t count);
     Io fill(Deadline deadline, Patience patience);
     Input poll();
 
@@ -92,7 +92,8 @@ class Connection {
     std::unique_ptr<Wire> wire_;
     const Host& host_;
     Counters& counters_;
-    std::string buffer_;       // received, not yet read
+    std::string buffer_;  // received; read up to taken_
+    std::size_t taken_ = 0;
     bool unanswered_ = false;  // something was sent since the last time an answer was awaited
 };
 

@@ -126,12 +126,31 @@ class SlowWire : public MemoryWire {
     std::chrono::milliseconds room_at_;
 };
 
+// Takes nothing, and says what the test wants.
+class FloodWire : public Wire {
+  public:
+    explicit FloodWire(std::size_t bytes) : left_(bytes) {}
+    Status send(std::string_view, std::size_t&) override { return Status::kAgain; }
+    Status receive(char* buffer, std::size_t capacity, std::size_t& count) override {
+        count = std::min(capacity, left_);
+        if (count == 0) return Status::kClosed;
+        std::fill_n(buffer, count, '\n');
+        left_ -= count;
+        return Status::kOk;
+    }
+    void wait(bool, std::chrono::milliseconds) override {}
+
+  private:
+    std::size_t left_;
+};
+
 class SmtpFaultTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SmtpFaultTest);
     CPPUNIT_TEST(cut_while_sending);
     CPPUNIT_TEST(cut_while_receiving);
     CPPUNIT_TEST(cut_with_a_refused_recipient);
     CPPUNIT_TEST(cut_of_a_kept_connection_sends_at_most_once_more);
+    CPPUNIT_TEST(flooded_while_sending);
     CPPUNIT_TEST(fragmentation_does_not_matter);
     CPPUNIT_TEST(a_server_that_takes_next_to_nothing_is_left);
     CPPUNIT_TEST(a_slow_server_gets_its_message);
@@ -308,6 +327,26 @@ class SmtpFaultTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_MESSAGE(describe(ending), event_of(ending) == DeliveryEvent::kAccepted);
         CPPUNIT_ASSERT_EQUAL(1, server.taken);
         CPPUNIT_ASSERT(clock > std::chrono::minutes(6));
+    }
+
+    // A server that takes nothing and does not stop talking costs neither memory nor time.
+    void flooded_while_sending() {
+        FakeHost host;
+        const plug::Host session = host.session();
+        plug::Counters counters;
+        for (const auto& [bytes, expected] :
+             {std::pair{std::size_t{1} << 40, plug::Connection::Io::kGarbage},
+              std::pair{std::size_t{10'000}, plug::Connection::Io::kLost}}) {
+            plug::Connection connection(std::make_unique<FloodWire>(bytes), session, counters);
+            CPPUNIT_ASSERT(expected == connection.send("x", plug::Deadline::max(),
+                                                       plug::Connection::Patience::kStopWhenAsked));
+            std::size_t lines = 0;
+            while (!connection.received().empty()) {
+                connection.consume(1);
+                ++lines;
+            }
+            CPPUNIT_ASSERT(lines >= 10'000);
+        }
     }
 
     void fragmentation_does_not_matter() {
