@@ -301,6 +301,10 @@ struct vm_look_result {
     uint32_t uidvalidity; /* for the next vm_look; as of before anything that was not told */
     uint32_t uid_next;
     uint64_t modseq;
+    /* Not 0: there is more that is new than one call looks at, from this UID on. The look is whole
+     * when the host has called again, with this as uid_next and without `uids`, until it is 0; what
+     * the first call told of the folder holds, with the least uid_next of all. */
+    uint32_t go_on;
 };
 
 /* One thing to do in a folder. */
@@ -322,11 +326,12 @@ struct vm_change {
 };
 enum vm_change_outcome {
     VM_CHANGE_DONE = 0,
-    VM_CHANGE_MISSING = 1, /* there is no such message: somebody else was faster */
+    VM_CHANGE_MISSING = 1, /* it seems that somebody else was faster; whether there really is no
+                            * such message, the next look tells */
     VM_CHANGE_OTHER = 2,   /* the UID is another message's: nothing was done */
     VM_CHANGE_REFUSED = 3, /* the server said no; text has its words */
     VM_CHANGE_CANNOT = 4   /* moves: `to` cannot be, or is outside of every scope (trash, junk,
-                            * drafts,   sent mail); it makes no sense to try again */
+                            * drafts, sent mail); it makes no sense to try again */
 };
 struct vm_change_result {
     uint32_t struct_size;

@@ -156,9 +156,10 @@ class Batch {
             const vm_change& change = changes_[i];
             if (change.kind == VM_CHANGE_FLAGS) continue;
             const auto identity = identities_.find(change.uid);
-            if (!check_.there(change.uid))
+            const bool shown = identity != identities_.end();
+            if (!shown && !check_.there(change.uid))
                 tell(i, VM_CHANGE_MISSING);
-            else if (identity == identities_.end())
+            else if (!shown)
                 give_up(VM_CAUSE_PROTOCOL, "UID FETCH in " + folder_ + ": no answer for UID " +
                                                std::to_string(change.uid) + ", which is there");
             else if (!is_it(identity->second, change))
@@ -166,15 +167,12 @@ class Batch {
             else if (change.kind == VM_CHANGE_EXPUNGE && link_.can("UIDPLUS") &&
                      !link_.can("X-GM-EXT-1"))  // there it only takes a label off
                 removals.push_back(i);
+            else if (change.kind != VM_CHANGE_MOVE)
+                moves[trash()].push_back(i);
             else
-                moves[target_of(change)].push_back(i);
+                add_move(i, moves);
         }
-        for (const auto& [target, indices] : moves) {
-            if (const std::string why = why_not(target); !why.empty())
-                for (const std::size_t index : indices) tell(index, VM_CHANGE_CANNOT, why);
-            else
-                move(target, indices);
-        }
+        for (const auto& [target, indices] : moves) move(target, indices);
         if (!removals.empty()) remove(removals);
     }
 
@@ -184,16 +182,15 @@ class Batch {
         check_.add({uids.begin(), uids.end()}, steps);
     }
 
-    // A mail that the phone files there would be lost from its sight.
-    std::string why_not(const std::string& target) {
-        if (target == trash_target_) return "";
-        return link_.is_in_scope(target) ? ""
-                                         : "folder " + link_.to_host(target) +
-                                               " is for deleted, junk, draft or sent mail";
+    void add_move(std::size_t index, std::map<std::string, std::vector<std::size_t>>& moves) {
+        const std::string target = link_.to_server(text_of(changes_[index].to));
+        if (link_.is_in_scope(target))
+            moves[target].push_back(index);
+        else
+            tell(index, VM_CHANGE_CANNOT, out_of_scope(link_, target));
     }
 
-    std::string target_of(const vm_change& change) {
-        if (change.kind == VM_CHANGE_MOVE) return link_.to_server(text_of(change.to));
+    const std::string& trash() {
         if (trash_target_.empty()) trash_target_ = link_.make_trash();
         return trash_target_;
     }

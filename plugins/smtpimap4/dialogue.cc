@@ -119,6 +119,9 @@ Response Dialogue::take_line() {
 
 Response Dialogue::next(Deadline deadline) {
     for (;;) {
+        // An endless stream of what is not asked for would never run into the socket's waiting.
+        if (connection_.now() > deadline) check(Io::kTimeout, "waiting for an answer");
+        if (host_.cancelled()) check(Io::kCancelled, "waiting for an answer");
         switch (framer_.look(connection_.received())) {
             case Framer::State::kComplete:
                 return take_line();
@@ -128,8 +131,6 @@ Response Dialogue::next(Deadline deadline) {
             case Framer::State::kMore:
                 break;
         }
-        // An endless stream of what is not asked for would never run into the socket's waiting.
-        if (connection_.now() > deadline) check(Io::kTimeout, "waiting for an answer");
         check(connection_.fill(deadline, Patience::kStopWhenAsked), "waiting for an answer");
     }
 }
@@ -138,6 +139,9 @@ Response Dialogue::next(Deadline deadline) {
 // answers late.
 void Dialogue::hand_out(const Response& response, const std::vector<Step>& steps) {
     if (std::holds_alternative<Unknown>(response)) return;
+    // What the server says of itself is no answer to anything (RFC 5465 section 5.8).
+    const auto* condition = std::get_if<Condition>(&response);
+    if (condition != nullptr && condition->code == "NOTIFICATIONOVERFLOW") return news_(response);
     for (const Pending& pending : pending_)
         if (pending.step < steps.size() && steps[pending.step].answer &&
             steps[pending.step].answer(response))

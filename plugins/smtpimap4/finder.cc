@@ -185,6 +185,11 @@ vm_change_result recover_from_trash(Link& link, const std::string& id,
     vm_change_result out{};
     out.outcome = VM_CHANGE_MISSING;
     const std::string target = link.to_server(to);
+    if (!link.is_in_scope(target)) {
+        out.outcome = VM_CHANGE_CANNOT;
+        copy_text(out.text, sizeof out.text, out_of_scope(link, target));
+        return out;
+    }
     const auto trash = link.trash();
     if (!trash) return out;
     const std::string shown = link.to_host(*trash);
@@ -206,7 +211,7 @@ vm_change_result recover_from_trash(Link& link, const std::string& id,
     found.resize(1);  // of copies one will do
     const Moved moved = Mover(link).move(found, target, true);
     if (moved.answer.status != Status::kOk) {
-        out.outcome = VM_CHANGE_REFUSED;
+        out.outcome = moved.no_target ? VM_CHANGE_CANNOT : VM_CHANGE_REFUSED;
         copy_text(out.text, sizeof out.text, "NO " + moved.answer.text);
         return out;
     }

@@ -85,11 +85,11 @@ class Listing {
 
     // One whose state the server does not tell is there all the same: to look at it tells why.
     void give(const std::string& shown, std::optional<FolderState> state) {
-        FolderState& told = told_[link_.to_server(shown)];
+        ToldFolder& told = told_[link_.to_server(shown)];
         if (!state) state.emplace();
         // Without QRESYNC an expunge need not change the mod-sequence (RFC 7162 section 3.1).
-        if (!link_.qresync() && told.messages != state->messages) state->modseq = 0;
-        told = *state;
+        if (!link_.qresync() && told.looked_messages != state->messages) state->modseq = 0;
+        told.state = *state;
         vm_folder folder{};
         folder.struct_size = sizeof folder;
         folder.name = shown.c_str();

@@ -10,7 +10,12 @@
 namespace vm::plug::imap {
 
 // What the host was told of folders, by the server's names; outlives connections.
-using Told = std::map<std::string, FolderState>;
+struct ToldFolder {
+    FolderState state;
+    // How many messages there were when the last look that was whole began.
+    std::optional<std::uint32_t> looked_messages;
+};
+using Told = std::map<std::string, ToldFolder>;
 
 // Throws Ended; then nothing that `sink` got counts.
 void give_folders(Link& link, const vm_scope& scope, Told& told, const FolderSink& sink);

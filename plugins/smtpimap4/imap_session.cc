@@ -116,7 +116,7 @@ bool ImapSession::start_waiting(const std::string& name) {
     if (!link_->selected(name)) {
         const auto told = told_.find(name);
         const Selection& selection = link_->select(name);
-        unlike_ = told == told_.end() || !is_like(selection.state, told->second);
+        unlike_ = told == told_.end() || !is_like(selection.state, told->second.state);
     }
     std::vector<Dialogue::Step> steps;
     const bool notify = all_folders_ && link_->may_notify() && !link_->notifying();

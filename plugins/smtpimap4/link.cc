@@ -158,15 +158,18 @@ void Link::on_news(const Response& response) {
         return;
     }
     if (!selection_) return;
-    if (std::holds_alternative<ExistsData>(response)) {
-        // (Not compared: what left meanwhile need not have changed the number we know.)
-        selection_->changed = true;
+    if (const auto* exists = std::get_if<ExistsData>(&response)) {
+        // (Some servers repeat it. What left meanwhile and what came may make the same number.)
+        selection_->changed |= selection_->exists != exists->messages;
+        selection_->exists = exists->messages;
         return;
     }
-    if (std::holds_alternative<FetchData>(response) ||
-        std::holds_alternative<VanishedData>(response) ||
-        std::holds_alternative<ExpungeData>(response) ||
-        std::holds_alternative<RecentData>(response))
+    if (std::holds_alternative<VanishedData>(response) ||
+        std::holds_alternative<ExpungeData>(response)) {
+        selection_->changed = true;
+        selection_->exists.reset();
+    }
+    if (std::holds_alternative<FetchData>(response) || std::holds_alternative<RecentData>(response))
         selection_->changed = true;
 }
 
@@ -175,7 +178,7 @@ const Selection& Link::select(const std::string& name, const std::string& parame
     // What comes before CLOSED is still of the folder that was selected (RFC 7162 section 3.2.11).
     bool closed = !selection_ || !qresync_;
     selection_.reset();
-    Selection fresh{name, {}, false};
+    Selection fresh{name, {}, false, {}};
     const Condition done =
         dialogue_->run("SELECT " + quoted(name) + parameters, [&](const Response& response) {
             if (const auto* condition = std::get_if<Condition>(&response)) {
@@ -194,6 +197,7 @@ const Selection& Link::select(const std::string& name, const std::string& parame
     require(done, "SELECT " + to_host(name));
     if (fresh.state.uidvalidity == 0)
         give_up(VM_CAUSE_PROTOCOL, "SELECT " + to_host(name) + ": the server gives no UIDVALIDITY");
+    fresh.exists = fresh.state.messages;
     selection_ = std::move(fresh);
     return *selection_;
 }
@@ -226,22 +230,20 @@ std::vector<Listed> Link::list(bool states) {
         result += (result.empty() ? "STATUS " : " STATUS ") + status_items();
     if (!result.empty()) result = " RETURN (" + result + ")";
     std::vector<Listed> out;
-    std::vector<std::uint32_t> declared;
+    bool too_many = false;
     const auto find = [&](const std::string& name) {
         return std::find_if(out.begin(), out.end(),
                             [&](const Listed& folder) { return same_mailbox(folder.name, name); });
     };
     const auto add = [&](const ListData& data) {
         if (find(data.name) != out.end() || data.name.empty() || foreign(data.name)) return;
-        if (out.size() >= kMostFolders)
-            give_up(VM_CAUSE_PROTOCOL,
-                    "LIST: more than " + std::to_string(kMostFolders) + " folders");
-        out.push_back({data.name, names_.from_server(data.name), true, 0, 0, {}});
+        too_many |= out.size() >= kMostFolders;
+        if (too_many) return;
+        out.push_back({data.name, names_.from_server(data.name), true, 0, 0, 0, {}});
         out.back().selectable =
             !has(data.attributes, "NOSELECT") && !has(data.attributes, "NONEXISTENT");
-        declared.push_back(0);
         for (const std::string& attribute : data.attributes)
-            declared.back() |= use_of_attribute(attribute);
+            out.back().declared |= use_of_attribute(attribute);
     };
     const Answer answer = [&](const Response& response) {
         if (const auto* data = std::get_if<ListData>(&response)) {
@@ -255,10 +257,12 @@ std::vector<Listed> Link::list(bool states) {
     std::vector<Step> steps = list_steps(result, answer);
     if (states && selection_) steps.push_back({"NOOP", {}});
     for (const Condition& done : dialogue_->run(steps)) require(done, "LIST");
+    if (too_many)
+        give_up(VM_CAUSE_PROTOCOL, "LIST: more than " + std::to_string(kMostFolders) + " folders");
     if (find("INBOX") == out.end())  // every account has it
         give_up(VM_CAUSE_PROTOCOL, "LIST: the server does not name INBOX");
     for (Listed& folder : out) mind_selected(folder.name, folder.state);
-    mark_uses(out, declared);
+    mark_uses(out);
     const auto trash = std::find_if(out.begin(), out.end(), [](const Listed& folder) {
         return folder.selectable && folder.shown && (folder.use & VM_USE_TRASH) != 0;
     });
@@ -268,13 +272,12 @@ std::vector<Listed> Link::list(bool states) {
 }
 
 // By SPECIAL-USE; for a use that the server gives to no folder, by usual names.
-void Link::mark_uses(std::vector<Listed>& folders,
-                     const std::vector<std::uint32_t>& declared) const {
+void Link::mark_uses(std::vector<Listed>& folders) const {
     std::uint32_t said = 0;
-    for (const std::uint32_t use : declared) said |= use;
-    for (std::size_t i = 0; i < folders.size(); ++i) {
-        folders[i].use = declared[i];
-        if (folders[i].shown) folders[i].use |= use_of_name(top_level(*folders[i].shown)) & ~said;
+    for (const Listed& folder : folders) said |= folder.declared;
+    for (Listed& folder : folders) {
+        folder.use = folder.declared;
+        if (folder.shown) folder.use |= use_of_name(top_level(*folder.shown)) & ~said;
     }
     for (const Listed& above : folders) {
         const std::uint32_t inherited = above.use & (VM_USE_TRASH | VM_USE_JUNK);
@@ -289,11 +292,8 @@ bool Link::take_state(const Response& response, const std::string& name,
                       std::optional<FolderState>& out) {
     const auto* status = std::get_if<StatusData>(&response);
     if (status == nullptr || !same_mailbox(status->name, name)) return false;
-    // (0 is what Dovecot says of a folder that is being made.)
-    if (status->uidvalidity.value_or(0) != 0)
-        out = state_of(*status);
-    else
-        elsewhere_ = true;
+    // (0 is what Dovecot says of a folder that is being made: it has no state yet.)
+    if (status->uidvalidity.value_or(0) != 0) out = state_of(*status);
     return true;
 }
 
@@ -355,14 +355,8 @@ bool Link::is_in_scope(const std::string& name) {
     });
     if (known != folders.end()) return (known->use | known->inside) == 0;
     // As it would be listed when it was made.
-    std::vector<std::uint32_t> declared;
-    for (Listed& folder : folders) {
-        declared.push_back(folder.use);
-        folder.inside = 0;
-    }
-    folders.push_back({name, names_.from_server(name), true, 0, 0, {}});
-    declared.push_back(0);
-    mark_uses(folders, declared);
+    folders.push_back({name, names_.from_server(name), true, 0, 0, 0, {}});
+    mark_uses(folders);
     return (folders.back().use | folders.back().inside) == 0;
 }
 

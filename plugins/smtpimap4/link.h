@@ -32,14 +32,17 @@ struct Selection {
     std::string name;
     FolderState state;     // as of the SELECT
     bool changed = false;  // since then, by somebody else
+    // The number of messages the server told last; nothing: some may have left since.
+    std::optional<std::uint32_t> exists;
 };
 
 struct Listed {
     std::string name;
     std::optional<std::string> shown;  // the host's spelling; nothing: it has none
     bool selectable = true;
-    std::uint32_t use = 0;     // VM_USE_...
-    std::uint32_t inside = 0;  // that of a trash or junk folder above it
+    std::uint32_t use = 0;       // VM_USE_..., by the server or by its name
+    std::uint32_t declared = 0;  // those by the server
+    std::uint32_t inside = 0;    // that of a trash or junk folder above it
     std::optional<FolderState> state;
 };
 
@@ -72,6 +75,11 @@ class Link {
     Selection* selection() { return selection_ ? &*selection_ : nullptr; }
     bool selected(const std::string& name) const {
         return selection_ && same_mailbox(selection_->name, name);
+    }
+    // Messages of it are about to leave it: what the server then counts is no news by itself, and
+    // what it counted no measure any more.
+    void forget_count() {
+        if (selection_) selection_->exists.reset();
     }
     // Something else than select() may have selected something.
     void forget_selection() { selection_.reset(); }
@@ -119,7 +127,7 @@ class Link {
     std::string status_items() const;
     void mind_selected(const std::string& name, std::optional<FolderState>& state) const;
     std::vector<Step> list_steps(const std::string& result, const Answer& answer) const;
-    void mark_uses(std::vector<Listed>& folders, const std::vector<std::uint32_t>& declared) const;
+    void mark_uses(std::vector<Listed>& folders) const;
     bool foreign(const std::string& name) const;
     bool take_state(const Response& response, const std::string& name,
                     std::optional<FolderState>& out);

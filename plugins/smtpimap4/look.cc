@@ -14,10 +14,10 @@ using Step = Dialogue::Step;
 
 // So many new messages are fetched outright; of more the server is asked first which are ours.
 constexpr std::uint32_t kFetchedOutright = 100;
-// Of mails whose text has to be looked at, where the search for it finds nothing, the newest.
-constexpr std::size_t kTextsFetched = 1000;
+// Where the search cannot be trusted all of them are, so many in one call.
+constexpr std::size_t kHeadersACall = 10'000;
+constexpr std::size_t kTextsACall = 1000;
 constexpr std::size_t kFetchedAtOnce = 200;
-constexpr std::size_t kUidsPerCommand = 600;
 
 class Look {
   public:
@@ -29,10 +29,11 @@ class Look {
           folder_(look.folder == nullptr ? "" : look.folder),
           known_(look.uids, look.uids + look.uid_count) {}
 
-    // The folder's state for the next look; `told` is the one the server gave.
-    FolderState run(FolderState& told) {
+    // The folder's state for the next look; `told.state` is the one the server gave.
+    FolderState run(ToldFolder& told) {
         select();
-        told = state_;
+        told.state = state_;
+        const std::uint32_t messages = state_.messages;
         std::vector<Step> steps;
         ask_for_known(steps);
         const std::string range = new_uids();
@@ -46,8 +47,12 @@ class Look {
         if (!range.empty() && search) search_new(range);
         if (!range.empty() && !search) check_outright(range);
         tell_known();
+        told.looked_messages = messages;
         return state_;
     }
+
+    // Where the next call is to go on; 0: everything was looked at.
+    std::uint32_t go_on() const { return go_on_; }
 
   private:
     // ---- the folder ----
@@ -68,7 +73,7 @@ class Look {
                          uid_range(known_.front(), known_.back()) + "))";
         else if (link_.can("CONDSTORE") && !link_.can("ENABLE"))
             parameters = " (CONDSTORE)";
-        UidRanges vanished;
+        std::set<std::uint32_t> vanished;
         std::map<std::uint32_t, std::uint32_t> flags;
         state_ =
             link_
@@ -78,7 +83,8 @@ class Look {
                                 if (fetch->flags && is_known(fetch->uid))
                                     flags[fetch->uid] = *fetch->flags;
                             } else if (const auto* gone = std::get_if<VanishedData>(&response)) {
-                                vanished.add(gone->uids);
+                                for (const std::uint32_t uid : gone->uids.among(known_))
+                                    vanished.insert(uid);
                             }
                             return true;
                         })
@@ -89,12 +95,11 @@ class Look {
         resynced_ = resync && same_ && state_.modseq >= look_.modseq;
         if (!resynced_) return;
         flags_ = std::move(flags);
-        for (const std::uint32_t uid : known_)
-            if (vanished.contains(uid)) suspects_.push_back(uid);
+        suspects_.assign(vanished.begin(), vanished.end());
     }
 
-    // Servers of before RFC 3501 do not say it with SELECT.
-    // What it counts is shown only by a SELECT after it.
+    // Servers of before RFC 3501 do not say it with SELECT. What STATUS counts is shown only by a
+    // SELECT after it.
     void ask_for_uid_next(const std::string& name) {
         const auto state = link_.states({name}).front();
         const FolderState again = link_.select(name).state;
@@ -123,7 +128,12 @@ class Look {
         if (since && state_.modseq == look_.modseq) return;
         const std::string condition =
             since ? " (CHANGEDSINCE " + std::to_string(look_.modseq) + ")" : "";
-        for (const auto& piece : chunks(known_, kUidsPerCommand))
+        add_flag_steps(known_, condition, steps);
+    }
+
+    void add_flag_steps(const std::vector<std::uint32_t>& uids, const std::string& condition,
+                        std::vector<Step>& steps) {
+        for (const auto& piece : chunks(uids, kUidsPerCommand))
             steps.push_back({"UID FETCH " + uid_set(piece) + " (FLAGS)" + condition,
                              [this](const Response& response) {
                                  const auto* fetch = std::get_if<FetchData>(&response);
@@ -138,11 +148,10 @@ class Look {
         std::vector<std::uint32_t> gone;
         for (const std::uint32_t uid : suspects_)
             if (!check_.there(uid)) gone.push_back(uid);
-        prove(gone);
-        for (const std::uint32_t uid : gone) {
-            flags_.erase(uid);
-            sink_.gone(sink_.context, uid);
-        }
+        // (One that was there at the begin of the round trip may have left at its end.)
+        for (const std::uint32_t uid : gone) flags_.erase(uid);
+        if (!resynced_) prove(gone);
+        for (const std::uint32_t uid : gone) sink_.gone(sink_.context, uid);
         for (const auto& [uid, flags] : flags_) sink_.flags(sink_.context, uid, flags);
     }
 
@@ -150,21 +159,12 @@ class Look {
     // FETCH of it must bring nothing. A server that contradicts itself is not believed.
     void prove(const std::vector<std::uint32_t>& gone) {
         std::vector<Step> steps;
-        if (!resynced_)
-            for (const auto& piece : chunks(gone, kUidsPerCommand))
-                steps.push_back(
-                    {"UID FETCH " + uid_set(piece) + " (FLAGS)", [this](const Response& response) {
-                         const auto* fetch = std::get_if<FetchData>(&response);
-                         if (fetch == nullptr || !fetch->flags || !is_known(fetch->uid))
-                             return false;
-                         flags_[fetch->uid] = *fetch->flags;
-                         return true;
-                     }});
-        if (!steps.empty())
-            for (const Condition& done : link_.dialogue().run(steps))
-                require(done, "UID FETCH in " + folder_);
+        add_flag_steps(gone, "", steps);
+        if (steps.empty()) return;
+        for (const Condition& done : link_.dialogue().run(steps))
+            require(done, "UID FETCH in " + folder_);
         for (const std::uint32_t uid : gone)
-            if (!resynced_ && flags_.count(uid) != 0)
+            if (flags_.count(uid) != 0)
                 give_up(VM_CAUSE_PROTOCOL, "UID SEARCH in " + folder_ + " does not name UID " +
                                                std::to_string(uid) + ", which UID FETCH shows");
     }
@@ -187,17 +187,19 @@ class Look {
     // (In a round trip of its own: answers to two searches cannot be told apart.)
     void search_new(const std::string& range) {
         const char* key = by_text_ ? R"( TEXT "[VM:")" : R"( HEADER X-VM-Message-Id "")";
-        (void)link_.dialogue().run("UID SEARCH UID " + range + key, collect_hits());
+        const Condition done =
+            link_.dialogue().run("UID SEARCH UID " + range + key, collect_hits());
+        const bool answered = done.status == Status::kOk && searched_;
         fetch_hits();
         if (!told_.empty()) link_.trust_search();
-        if (link_.search_is_trusted()) {
+        if (answered && link_.search_is_trusted()) {
             // Its index may be behind: the newest are looked at outright.
             search_all(uid_range(last_ - kFetchedOutright + 1, last_));
         } else {
             // Servers answer a search they cannot do with nothing: one that never found anything
             // proves nothing, and all that are there are looked at.
             search_all(range);
-            if (by_text_) keep_newest(kTextsFetched);
+            keep_oldest(by_text_ ? kTextsACall : kHeadersACall);
         }
         fetch_hits();
     }
@@ -211,8 +213,11 @@ class Look {
             give_up(VM_CAUSE_PROTOCOL, "UID SEARCH in " + folder_ + ": OK without a result");
     }
 
-    void keep_newest(std::size_t count) {
-        while (hits_.size() > count) hits_.erase(hits_.begin());
+    void keep_oldest(std::size_t count) {
+        if (hits_.size() <= count) return;
+        const auto rest = std::next(hits_.begin(), static_cast<std::ptrdiff_t>(count));
+        go_on_ = *rest;
+        hits_.erase(rest, hits_.end());
     }
 
     // A message of which the server showed nothing must not be taken for one that is not ours: what
@@ -293,6 +298,7 @@ class Look {
     std::vector<std::uint32_t> suspects_;  // may be gone
     UidCheck check_;
     std::uint32_t first_ = 1, last_ = 0;  // the UIDs that are new to the host
+    std::uint32_t go_on_ = 0;
     bool searched_ = false;
     std::set<std::uint32_t> hits_;
     std::set<std::uint32_t> shown_;  // of these the server showed what they are
@@ -303,11 +309,12 @@ class Look {
 
 void look_at(Link& link, const vm_look& look, bool by_text, Told& told, const vm_look_sink& sink,
              vm_look_result& result) {
-    const FolderState state =
-        Look(link, look, by_text, sink).run(told[link.to_server(look.folder)]);
+    Look one(link, look, by_text, sink);
+    const FolderState state = one.run(told[link.to_server(look.folder)]);
     result.uidvalidity = state.uidvalidity;
     result.uid_next = state.uid_next;
     result.modseq = state.modseq;
+    result.go_on = one.go_on();
 }
 
 }  // namespace vm::plug::imap

@@ -18,7 +18,7 @@ void read_arguments(const Condition& condition, Moved& moved) {
     const auto uidvalidity = parse_number(text.substr(0, one));
     const auto from = parse_uid_ranges(text.substr(one + 1, two - one - 1));
     const auto to = parse_uid_ranges(text.substr(two + 1));
-    if (!uidvalidity || *uidvalidity == 0 || !from || !to) return;
+    if (!uidvalidity || *uidvalidity == 0 || !from || !to || from->size() != to->size()) return;
     // (A MOVE may say it in several.)
     moved.uidvalidity = *uidvalidity;
     moved.from.add(*from);
@@ -30,6 +30,10 @@ void read_arguments(const Condition& condition, Moved& moved) {
 std::uint32_t Moved::uid_of(std::uint32_t uid) const {
     const auto index = from.index_of(uid);
     return index ? to.at(*index).value_or(0) : 0;
+}
+
+std::string out_of_scope(const Link& link, const std::string& target) {
+    return "folder " + link.to_host(target) + " is for deleted, junk, draft or sent mail";
 }
 
 Dialogue::Answer Mover::echo(const std::vector<std::uint32_t>& uids) {
@@ -56,7 +60,6 @@ Dialogue::Answer Mover::about(const std::vector<std::uint32_t>& uids) {
             --left;
             return true;
         }
-        // EXISTS and RECENT may follow the messages that went.
         return std::holds_alternative<Condition>(response);
     };
 }
@@ -78,6 +81,7 @@ Moved Mover::attempt(const std::vector<std::uint32_t>& uids, const std::string& 
     const bool move = link_.can("MOVE");
     steps.push_back({(move ? "UID MOVE " : "UID COPY ") + set + " " + quoted(target),
                      read_copyuid(uids, moved)});
+    link_.forget_count();
     moved.answer = link_.dialogue().run(steps).back();
     read_arguments(moved.answer, moved);
     if (moved.answer.status != Status::kOk || move) return moved;
@@ -109,6 +113,7 @@ Moved Mover::move(const std::vector<std::uint32_t>& uids, const std::string& tar
 
 Condition Mover::expunge(const std::vector<std::uint32_t>& uids) {
     const std::string set = uid_set(uids);
+    link_.forget_count();
     const auto done =
         link_.dialogue().run({{"UID STORE " + set + " +FLAGS.SILENT (\\Deleted)", echo(uids)},
                               {"UID EXPUNGE " + set, about(uids)}});

@@ -23,6 +23,9 @@ struct Moved {
     bool left_out(std::uint32_t uid) const { return uidvalidity != 0 && !from.contains(uid); }
 };
 
+// Why nothing is filed in folder `target` when it is in no scope: it would be lost from sight.
+std::string out_of_scope(const Link& link, const std::string& target);
+
 class Mover {
   public:
     explicit Mover(Link& link) : link_(link) {}

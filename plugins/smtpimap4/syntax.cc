@@ -69,12 +69,25 @@ bool UidRanges::contains(std::uint32_t uid) const {
     return index_of(uid).has_value();
 }
 
+std::vector<std::uint32_t> UidRanges::among(const std::vector<std::uint32_t>& uids) const {
+    std::vector<std::uint32_t> out;
+    for (const Range& range : ranges_) {
+        auto uid = std::lower_bound(uids.begin(), uids.end(), range.first);
+        while (uid != uids.end() && *uid <= range.last) out.push_back(*uid++);
+    }
+    return out;
+}
+
+std::uint64_t UidRanges::size() const {
+    std::uint64_t out = 0;
+    for (const Range& range : ranges_) out += std::uint64_t{range.last} - range.first + 1;
+    return out;
+}
+
 bool UidRanges::only_of(const std::vector<std::uint32_t>& uids) const {
-    std::uint64_t size = 0;
-    for (const Range& range : ranges_) size += std::uint64_t{range.last} - range.first + 1;
     const auto inside = std::count_if(uids.begin(), uids.end(),
                                       [this](std::uint32_t uid) { return contains(uid); });
-    return size == static_cast<std::uint64_t>(inside);
+    return size() == static_cast<std::uint64_t>(inside);
 }
 
 std::optional<std::uint32_t> UidRanges::at(std::uint64_t index) const {

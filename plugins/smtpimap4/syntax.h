@@ -17,6 +17,9 @@ std::string quoted(std::string_view text);
 // UIDs as a set ("1:3,7") in as few bytes as there are; `uids` ascending and not empty.
 std::string uid_set(const std::vector<std::uint32_t>& uids);
 
+// Servers take lines of 8000 bytes (RFC 7162 section 4); a UID and its comma have at most eleven.
+inline constexpr std::size_t kUidsPerCommand = 600;
+
 // `uids` in pieces of at most `most`.
 std::vector<std::vector<std::uint32_t>> chunks(const std::vector<std::uint32_t>& uids,
                                                std::size_t most);
@@ -27,8 +30,11 @@ class UidRanges {
     void add(std::uint32_t first, std::uint32_t last);
     void add(const UidRanges& more);
     bool contains(std::uint32_t uid) const;
+    // Those of `uids`, which ascend, that are in it; in no order, perhaps more than once.
+    std::vector<std::uint32_t> among(const std::vector<std::uint32_t>& uids) const;
     // None is in it but those of `uids`.
     bool only_of(const std::vector<std::uint32_t>& uids) const;
+    std::uint64_t size() const;
     // The n-th UID in the order given; nothing when there are not so many.
     std::optional<std::uint32_t> at(std::uint64_t index) const;
     // In the order given: the position of `uid`.

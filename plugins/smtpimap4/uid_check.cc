@@ -4,15 +4,9 @@
 
 namespace vm::plug::imap {
 
-namespace {
-
-// Servers take lines of 8000 bytes (RFC 7162 section 4); a UID and its comma have at most eleven.
-constexpr std::size_t kUidsPerCommand = 600;
-
-}  // namespace
-
 void UidCheck::add(const std::vector<std::uint32_t>& uids, std::vector<Dialogue::Step>& steps) {
     first_ = steps.size();
+    asked_ = uids;
     const auto pieces = chunks(uids, kUidsPerCommand);
     steps_ = pieces.size();
     for (const auto& piece : pieces)
@@ -20,7 +14,9 @@ void UidCheck::add(const std::vector<std::uint32_t>& uids, std::vector<Dialogue:
                              const auto* search = std::get_if<SearchData>(&response);
                              if (search == nullptr) return false;
                              ++answers_;
-                             there_.insert(there_.end(), search->uids.begin(), search->uids.end());
+                             for (const std::uint32_t uid : search->uids)
+                                 if (std::binary_search(asked_.begin(), asked_.end(), uid))
+                                     there_.insert(uid);
                              return true;
                          }});
 }
@@ -29,11 +25,10 @@ void UidCheck::require_answers(const std::vector<Condition>& done, const std::st
     for (std::size_t i = 0; i < steps_; ++i) require(done[first_ + i], "UID SEARCH in " + folder);
     if (answers_ < steps_)
         give_up(VM_CAUSE_PROTOCOL, "UID SEARCH in " + folder + ": OK without a result");
-    std::sort(there_.begin(), there_.end());
 }
 
 bool UidCheck::there(std::uint32_t uid) const {
-    return std::binary_search(there_.begin(), there_.end(), uid);
+    return there_.count(uid) != 0;
 }
 
 }  // namespace vm::plug::imap

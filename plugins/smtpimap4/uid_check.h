@@ -1,10 +1,11 @@
-// Which of some messages are there, asked of the server by their UIDs: what is about to be called
-// gone or missing is called so only by this answer.
+// Which of some messages are there, asked of the server by their UIDs. That a search does not name
+// one is no proof yet that it is gone.
 #ifndef VM_PLUGINS_SMTPIMAP4_UID_CHECK_H
 #define VM_PLUGINS_SMTPIMAP4_UID_CHECK_H
 
 #include "smtpimap4/dialogue.h"
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,8 @@ class UidCheck {
     UidCheck(const UidCheck&) = delete;
     UidCheck& operator=(const UidCheck&) = delete;
 
-    // Adds the commands that ask for `uids`, of the selected folder; the steps may have no other
-    // search among them, as the answers do not tell which command they are to.
+    // Adds the commands that ask for `uids`, ascending, of the selected folder; the steps may have
+    // no other search among them, as the answers do not tell which command they are to.
     void add(const std::vector<std::uint32_t>& uids, std::vector<Dialogue::Step>& steps);
     // Given the answers to all steps: Ended unless each of the added ones was OK and said what is
     // there.
@@ -28,7 +29,8 @@ class UidCheck {
   private:
     std::size_t first_ = 0, steps_ = 0;  // those added
     std::size_t answers_ = 0;            // SEARCH responses
-    std::vector<std::uint32_t> there_;
+    std::vector<std::uint32_t> asked_;
+    std::set<std::uint32_t> there_;
 };
 
 }  // namespace vm::plug::imap

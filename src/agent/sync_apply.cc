@@ -117,19 +117,15 @@ void Pass::settle(const SyncAction& action, const MailChangeResult& result,
             refused_ = true;
             note(action.id + ": " + describe(action) + ": " + result.text);
             return;
-        case MailChangeOutcome::kCannot: {
-            // A folder that the account cannot have: the message goes back to where its mail is.
-            const bool known_place = one.agreed && one.record.message.folder == action.folder;
-            if (!known_place) return;
-            store::SyncChange& back = add(Kind::kSetFolder, result.text);
-            back.folder = one.agreed->unit_folder;
-            note(action.id + ": " + describe(action) + ": " + result.text);
+        case MailChangeOutcome::kCannot:
+            settle_cannot(action, result, commit);
             return;
-        }
         case MailChangeOutcome::kMissing:
-            // Somebody was faster; the next round sees what it means.
-            forget_copy();
-            commit.copies.emplace_back(action.id, copies_of(one));
+            // Somebody was faster, it seems; the next round asks for every message there.
+            if (FolderState* state = known(action.copy.place.folder)) {
+                state->modseq = 0;
+                state_changed_ = true;
+            }
             return;
         case MailChangeOutcome::kOther:
             // The UIDs are not what they were: everything there is looked at anew.
@@ -173,6 +169,25 @@ void Pass::settle(const SyncAction& action, const MailChangeResult& result,
     }
 }
 
+// A folder that the account cannot have: the message goes back to where its mail is, or was.
+void Pass::settle_cannot(const SyncAction& action, const MailChangeResult& result,
+                         store::SyncCommit& commit) {
+    const SyncMessage& one = *message(action.id);
+    note(action.id + ": " + describe(action) + ": " + result.text);
+    const bool files = action.kind == Kind::kMoveMail || action.kind == Kind::kRecoverMail;
+    const std::string home = one.agreed ? one.agreed->unit_folder : std::string();
+    if (!files || one.record.message.folder != action.folder || home == action.folder) {
+        refused_ = true;
+        return;
+    }
+    SyncAction back{};
+    back.kind = Kind::kSetFolder;
+    back.id = action.id;
+    back.folder = home;
+    back.reason = result.text;
+    commit.changes.push_back(change_of(back));
+}
+
 // The mail is at `to` now. Where the server does not say under which UID, it is found like a new
 // one.
 void Pass::settle_move(const SyncAction& action, const Link& to, const std::string& unit_folder,
@@ -189,6 +204,7 @@ void Pass::settle_move(const SyncAction& action, const Link& to, const std::stri
     const Agreed agreed = one.agreed.value_or(Agreed{});
     MailCopy copy = action.copy;
     copy.place = to;
+    if (action.copy.place.uid == 0) copy.flags = {agreed.seen, agreed.flagged, false};
     copy.flags.deleted = false;
     copy.fresh = false;
     if (scope_.folders.contains(to.folder)) one.copies.push_back(copy);
@@ -220,6 +236,8 @@ bool Pass::recover(const SyncAction& action) {
         refused_ = true;
         note(action.id + ": " + describe(action) + ": " + result->text);
         return true;
+    } else if (result->outcome == MailChangeOutcome::kCannot) {
+        settle_cannot(action, *result, out);
     } else {
         out.push_again.push_back(action.id);
         result_.push_again = true;

@@ -46,6 +46,8 @@ class Pass {
     bool execute_in(const Link& folder, const std::vector<SyncAction>& actions);
     void settle(const SyncAction& action, const MailChangeResult& result,
                 store::SyncCommit& commit);
+    void settle_cannot(const SyncAction& action, const MailChangeResult& result,
+                       store::SyncCommit& commit);
     void settle_move(const SyncAction& action, const Link& to, const std::string& unit_folder,
                      store::SyncCommit& commit);
     bool recover(const SyncAction& action);

@@ -37,8 +37,9 @@ AccountFailure nonsense(const char* what) {
 // A server in trouble may say so at the login (RFC 5530), or break off there.
 bool is_about_login(std::uint8_t cause, const std::string& text) {
     if (cause != VM_CAUSE_REPLY) return cause != VM_CAUSE_LOST && cause != VM_CAUSE_TIMEOUT;
-    const auto says = [&](const char* code) { return text.find(code) != std::string::npos; };
-    return !says("[UNAVAILABLE]") && !says("[INUSE]") && !says("[LIMIT]") && !says("[SERVERBUG]");
+    const std::string words = to_lower(text);
+    const auto says = [&](const char* code) { return words.find(code) != std::string::npos; };
+    return !says("[unavailable]") && !says("[inuse]") && !says("[limit]") && !says("[serverbug]");
 }
 
 AccountFailure failure_of(const vm_account_report& report) {
@@ -231,17 +232,36 @@ AccountResult<FolderNews> AccountSession::look(const FolderLook& look) {
     out.uid_count = look.uids.size();
     NewsSink sink{look.uids, {}, false};
     const vm_look_sink functions{&sink, NewsSink::flags, NewsSink::gone, NewsSink::found};
-    vm_look_result result{};
-    result.struct_size = sizeof result;
-    if (auto failure = call([&](auto& table, auto* session, auto& report) {
-            return table.look(session, &out, &functions, &result, &report);
-        }))
-        return tl::unexpected(std::move(*failure));
-    if (sink.senseless || result.uidvalidity == 0) return tl::unexpected(nonsense("a message"));
-    if (result.uidvalidity != look.since.uidvalidity &&
+    const auto call_once = [&](vm_look_result& result) -> std::optional<AccountFailure> {
+        result.struct_size = sizeof result;
+        if (auto failure = call([&](auto& table, auto* session, auto& report) {
+                return table.look(session, &out, &functions, &result, &report);
+            }))
+            return failure;
+        if (sink.senseless || result.uidvalidity == 0) return nonsense("a message");
+        return std::nullopt;
+    };
+    FolderState& state = sink.news.state;
+    for (bool first = true; first || out.uid_next != 0; first = false) {
+        vm_look_result result{};
+        if (auto failure = call_once(result)) return tl::unexpected(std::move(*failure));
+        if (first)
+            state = {look.since.name, result.uidvalidity, result.uid_next, result.modseq};
+        else if (state.uidvalidity != result.uidvalidity)
+            return tl::unexpected(AccountFailure{
+                AccountFault::kStalls, look.since.name + " was replaced while it was looked at"});
+        state.uid_next = std::min(state.uid_next, result.uid_next);
+        if (result.go_on != 0 && !first && result.go_on <= out.uid_next)
+            return tl::unexpected(nonsense("a look without end"));
+        out.every = 0;
+        out.uidvalidity = state.uidvalidity;
+        out.uid_next = result.go_on;
+        out.modseq = 0;
+        out.uid_count = 0;
+    }
+    if (state.uidvalidity != look.since.uidvalidity &&
         (!sink.news.flags.empty() || !sink.news.gone.empty()))
         return tl::unexpected(nonsense("known messages under another UIDVALIDITY"));
-    sink.news.state = {look.since.name, result.uidvalidity, result.uid_next, result.modseq};
     return std::move(sink.news);
 }
 

@@ -15,6 +15,9 @@ class SyncGuardsTest : public testing::SyncFixture {
     CPPUNIT_TEST(refused_change_is_noted_and_tried_by_the_next_pass);
     CPPUNIT_TEST(uid_of_another_message_is_linked_anew);
     CPPUNIT_TEST(missing_mail_is_seen_by_the_next_round);
+    CPPUNIT_TEST(mail_that_only_seems_missing_is_not);
+    CPPUNIT_TEST(impossible_folders_are_taken_back);
+    CPPUNIT_TEST(restored_to_an_impossible_folder);
     CPPUNIT_TEST(another_uidvalidity_is_linked_anew);
     CPPUNIT_TEST(another_uidvalidity_restores_nothing_for_a_second_copy);
     CPPUNIT_TEST(another_uidvalidity_that_cannot_be_looked_at_restores_nothing);
@@ -101,6 +104,61 @@ class SyncGuardsTest : public testing::SyncFixture {
         expect_state("deleted", {id});
         expect_state("read", {other});
         CPPUNIT_ASSERT(has(other, VM_FLAG_SEEN));
+    }
+
+    // "There is no such message" is believed of a look alone.
+    void mail_that_only_seems_missing_is_not() {
+        const auto heard = rig_->add_linked(), filed = rig_->add_linked();
+        mark(heard, MessageState::kRead);
+        CPPUNIT_ASSERT(rig_->store().move(filed, "Work").has_value());
+        rig_->account.denied_ids = {heard, filed};
+        for (int i = 0; i < 3; ++i) CPPUNIT_ASSERT(!rig_->pass().complete);
+        expect_state("read", {heard});
+        expect_state("new", {filed});
+        CPPUNIT_ASSERT(rig_->account.destroyed.empty());
+        rig_->account.denied_ids.clear();
+        rig_->settle();
+        CPPUNIT_ASSERT(has(heard, VM_FLAG_SEEN));
+        CPPUNIT_ASSERT_EQUAL(Text("Work"), rig_->folder_of(filed));
+        expect_linked({heard, filed});
+    }
+
+    void impossible_folders_are_taken_back() {
+        const auto id = rig_->add_linked("Work");
+        rig_->account.impossible_folders = {"a//b", "Trash"};
+        CPPUNIT_ASSERT(rig_->store().move(id, "a//b").has_value());
+        CPPUNIT_ASSERT(mentions(rig_->pass().notes, "no such place"));
+        rig_->settle();
+        CPPUNIT_ASSERT_EQUAL(Text("Work"), rig_->get(id).message.folder);
+        expect_linked({id});
+        // What cannot be removed is said, and tried again.
+        rig_->mailbox.delete_mode = config::DeleteMode::kTrash;
+        remove(id);
+        for (int i = 0; i < 2; ++i) {
+            const auto result = rig_->pass();
+            CPPUNIT_ASSERT(mentions(result.notes, "no such place") && !result.complete);
+        }
+        CPPUNIT_ASSERT_EQUAL(Text("Work"), rig_->folder_of(id));
+    }
+
+    void restored_to_an_impossible_folder() {
+        rig_->mailbox.delete_mode = config::DeleteMode::kTrash;
+        const auto id = rig_->add_linked();
+        mark(id, MessageState::kRead);
+        rig_->settle();
+        rig_->account.impossible_folders = {"a//b"};
+        CPPUNIT_ASSERT(rig_->store().move(id, "a//b").has_value());
+        remove(id);
+        rig_->settle();
+        CPPUNIT_ASSERT_EQUAL(Text("Trash"), rig_->folder_of(id));
+        restore(id);
+        CPPUNIT_ASSERT(mentions(rig_->pass().notes, "no such place"));
+        rig_->settle();
+        CPPUNIT_ASSERT_EQUAL(Text("INBOX"), rig_->get(id).message.folder);
+        CPPUNIT_ASSERT_EQUAL(Text("INBOX"), rig_->folder_of(id));
+        expect_state("read", {id});
+        CPPUNIT_ASSERT(has(id, VM_FLAG_SEEN));
+        expect_linked({id});
     }
 
     void another_uidvalidity_is_linked_anew() {

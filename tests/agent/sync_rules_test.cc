@@ -25,6 +25,7 @@ class SyncRulesTest : public testing::SyncFixture {
     CPPUNIT_TEST(nothing_to_do_is_one_call_and_no_commit);
     CPPUNIT_TEST(nothing_to_do_without_mod_sequences_is_no_commit);
     CPPUNIT_TEST(one_change_of_many_costs_one_look);
+    CPPUNIT_TEST(a_look_of_several_calls_is_one);
     CPPUNIT_TEST(once_a_day_everything_is_looked_at);
     CPPUNIT_TEST(found_settles_an_uncertain_delivery);
     CPPUNIT_TEST(second_copy_is_left_alone);
@@ -269,6 +270,23 @@ class SyncRulesTest : public testing::SyncFixture {
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig_->called("look"));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig_->called("look Work"));
         CPPUNIT_ASSERT_EQUAL(Text("read"), rig_->state_of(id));
+    }
+
+    // A folder moved into another that takes three calls to look at: nothing is gone meanwhile.
+    void a_look_of_several_calls_is_one() {
+        const auto one = rig_->add_linked(), two = rig_->add_linked(), three = rig_->add_linked();
+        rig_->account.folder("Much");
+        for (const auto& id : {three, one, two}) move_mail(id, "Much");
+        rig_->account.found_a_call = 1;
+        rig_->account.calls.clear();
+        rig_->at("look Much end", [&] { flag(three, VM_FLAG_SEEN, 0); });
+        rig_->settle();
+        CPPUNIT_ASSERT(rig_->called("look Much") >= 3);
+        expect_state("read", {three});
+        expect_state("new", {one, two});
+        expect_linked({one, two, three});
+        for (const auto& id : {one, two, three})
+            CPPUNIT_ASSERT_EQUAL(Text("Much"), rig_->get(id).message.folder);
     }
 
     void once_a_day_everything_is_looked_at() {

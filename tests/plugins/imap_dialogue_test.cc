@@ -424,7 +424,8 @@ class ImapDialogueTest : public CppUnit::TestFixture {
              {std::pair{"* 5 EXISTS\r\n", true}, std::pair{"* 1 EXPUNGE\r\n", true},
               std::pair{"* VANISHED 3\r\n", true}, std::pair{"* 2 FETCH (FLAGS ())\r\n", true},
               std::pair{"* 1 RECENT\r\n", true}, std::pair{"* STATUS x (MESSAGES 1)\r\n", true},
-              std::pair{"* 4 EXISTS\r\n", true}, std::pair{"* OK Still here\r\n", false}}) {
+              std::pair{"* 4 EXISTS\r\n", false}, std::pair{"* OK Still here\r\n", false},
+              std::pair{"* 1 EXPUNGE\r\n* 4 EXISTS\r\n", true}}) {
             ImapRig rig(ImapScript().answer("IDLE", std::string(line) + "+ idling\r\n"));
             const Parked parked = park(rig);
             assert_ok(parked.end);

@@ -4,6 +4,8 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <tuple>
+
 namespace vm::testing {
 
 namespace {
@@ -18,6 +20,7 @@ class ImapSyncTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(folders_of_the_scope);
     CPPUNIT_TEST(folders_in_one_round_trip);
     CPPUNIT_TEST(folders_without_list_status);
+    CPPUNIT_TEST(counts_stand_in_for_mod_sequences);
     CPPUNIT_TEST(folders_by_namespace);
     CPPUNIT_TEST(incomplete_lists_fail);
     CPPUNIT_TEST(one_folder_is_created);
@@ -29,14 +32,19 @@ class ImapSyncTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(look_stops_before_what_is_hidden);
     CPPUNIT_TEST(nothing_is_gone_without_proof);
     CPPUNIT_TEST(look_for_many_new_ones);
+    CPPUNIT_TEST(a_search_that_fails_is_no_answer);
+    CPPUNIT_TEST(look_goes_on_where_it_stopped);
     CPPUNIT_TEST(look_by_text);
     CPPUNIT_TEST(flags_are_set);
+    CPPUNIT_TEST(what_was_shown_is_there);
     CPPUNIT_TEST(only_the_right_message_is_moved);
+    CPPUNIT_TEST(nothing_is_filed_out_of_scope);
     CPPUNIT_TEST(a_missing_target_is_created);
     CPPUNIT_TEST(moves_without_move);
     CPPUNIT_TEST(expunges_by_uid_alone);
     CPPUNIT_TEST(other_uidvalidity_fails);
     CPPUNIT_TEST(recovers_from_the_trash);
+    CPPUNIT_TEST(recovers_to_where_mail_can_be);
     CPPUNIT_TEST(finds_in_every_folder);
     CPPUNIT_TEST(not_found_needs_every_folder);
     CPPUNIT_TEST(no_injection);
@@ -102,6 +110,38 @@ class ImapSyncTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(2u, rig.session().counters().round_trips);
         CPPUNIT_ASSERT_EQUAL(std::string("STATUS \"a\" (MESSAGES UIDNEXT UIDVALIDITY)"),
                              rig.commands("STATUS \"a\"").front());
+    }
+
+    // Without QRESYNC an expunge may leave UIDNEXT and mod-sequence as they are.
+    void counts_stand_in_for_mod_sequences() {
+        const auto status = [](const char* messages) {
+            return std::string("* STATUS INBOX (MESSAGES ") + messages +
+                   " UIDNEXT 5 UIDVALIDITY 7 HIGHESTMODSEQ 9)\r\n";
+        };
+        ImapScript script = ImapScript().without("QRESYNC").without("LIST-STATUS");
+        script.answer("ENABLE", "* ENABLED CONDSTORE\r\n")
+            .answer("LIST \"\" \"*\"", "* LIST () \"/\" INBOX\r\n")
+            .answer("STATUS", status("4"), 2)
+            .answer("STATUS", status("3"))
+            .answer("UID SEARCH UID 1", "@ NO [INUSE] later\r\n", 1)
+            .answer("UID SEARCH UID 1", "* SEARCH 1\r\n");
+        ImapRig rig(script);
+        LookTold told;
+        const auto modseq = [&] {
+            Folders got;
+            assert_ok(rig.folders(got));
+            return got["INBOX"].modseq;
+        };
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, modseq());  // never looked at
+        assert_failed(rig.look({{1}}, told), VM_CAUSE_REPLY, "INUSE");
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, modseq());
+        assert_ok(rig.look({{1}}, told));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, modseq());  // 3 now
+        ImapRig same(ImapScript().without("QRESYNC").answer("ENABLE", "* ENABLED CONDSTORE\r\n"));
+        Folders got;
+        assert_ok(same.look({{}}, told));
+        assert_ok(same.folders(got));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, got["INBOX"].modseq);
     }
 
     void folders_by_namespace() {
@@ -329,6 +369,63 @@ class ImapSyncTest : public CppUnit::TestFixture {
         }
     }
 
+    // That the server could search one folder says nothing of a search that it did not do.
+    void a_search_that_fails_is_no_answer() {
+        for (const char* answer : {"@ NO [INUSE] later\r\n", "@ OK done\r\n", "@ BAD what\r\n"}) {
+            ImapScript script;
+            script.answer("SELECT", selected("", "7", "5000"))
+                .answer("UID SEARCH UID 5:4999 HEADER", "* SEARCH 70\r\n", 1)
+                .answer("UID SEARCH UID 5:4999 HEADER", answer)
+                .answer("UID SEARCH UID 4900:4999", "* SEARCH 4999\r\n")
+                .answer("UID SEARCH UID 5:4999", "* SEARCH 70 71 4999\r\n")
+                .answer("UID FETCH", fetched(70, header_of(kId)) +
+                                         fetched(71, header_of(kOtherId)) +
+                                         fetched(4999, "Message-ID: <x@y>\r\n\r\n"));
+            ImapRig rig(script);
+            LookTold trusted, told;
+            assert_ok(rig.look({{}}, trusted));
+            CPPUNIT_ASSERT_EQUAL(std::size_t{2}, trusted.found.size());
+            assert_ok(rig.look({.uids = {}, .folder = "a"}, told));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(answer, kOtherId, told.found[71]);
+            CPPUNIT_ASSERT_EQUAL(std::ptrdiff_t{1}, [&] {
+                const auto all = rig.commands("UID SEARCH UID 5:4999");
+                return std::count(all.begin(), all.end(), "UID SEARCH UID 5:4999");
+            }());
+        }
+    }
+
+    // Of messages that all have to be looked at, a call looks at so many.
+    void look_goes_on_where_it_stopped() {
+        std::string all, rest;
+        for (int uid = 5; uid < 1505; ++uid) (uid < 1005 ? all : rest) += " " + std::to_string(uid);
+        ImapScript script;
+        script.answer("SELECT", selected("", "7", "1505"))
+            .answer("UID SEARCH UID 5:1504 TEXT", "* SEARCH\r\n")
+            .answer("UID SEARCH UID 5:1504", "* SEARCH" + all + rest + "\r\n")
+            .answer("UID SEARCH UID 1005:1504 TEXT", "* SEARCH\r\n")
+            .answer("UID SEARCH UID 1005:1504", "* SEARCH" + rest + "\r\n");
+        script.instead = [](Peer& peer, const std::string& tag, const std::string& command) {
+            if (!command.starts_with("UID FETCH")) return false;
+            const int first = std::stoi(command.substr(10));
+            const int last = std::stoi(command.substr(command.find(':') + 1));
+            std::string out;
+            for (int uid = first; uid <= last; ++uid)
+                out += fetched(static_cast<std::uint32_t>(uid),
+                               uid == 1500 ? header_of(kId) : "Message-ID: <x@y>\r\n\r\n");
+            peer.say(out + tag + " OK done\r\n");
+            return true;
+        };
+        ImapRig rig(script, true);
+        LookTold told;
+        assert_ok(rig.look({{}}, told));
+        CPPUNIT_ASSERT(told.found.empty());
+        CPPUNIT_ASSERT_EQUAL(1505u, told.result.uid_next);
+        CPPUNIT_ASSERT_EQUAL(1005u, told.result.go_on);
+        assert_ok(rig.look({.uids = {}, .uid_next = 1005}, told));
+        CPPUNIT_ASSERT_EQUAL(kId, told.found[1500]);
+        CPPUNIT_ASSERT_EQUAL(0u, told.result.go_on);
+    }
+
     void look_by_text() {
         const std::string text = "hello\r\n[VM:" + kId + "]\r\n";
         const auto mail = [&](std::uint32_t uid, const std::string& header) {
@@ -381,6 +478,35 @@ class ImapSyncTest : public CppUnit::TestFixture {
                                     fetched(3, "Message-ID: <same@unit>\r\n\r\n"))
             .answer("UID SEARCH UID", "* SEARCH 1 2 3\r\n");
         return out;
+    }
+
+    // A search that is behind is no reason to call a message missing that a FETCH has just shown.
+    void what_was_shown_is_there() {
+        ImapScript script;
+        script.answer("UID FETCH", fetched(1, header_of(kId)))
+            .answer("UID SEARCH UID", "* SEARCH\r\n")
+            .answer("UID MOVE", "* OK [COPYUID 77 1 11] x\r\n");
+        ImapRig rig(script);
+        Results results;
+        assert_ok(rig.apply({{VM_CHANGE_MOVE, 1, 0, 0, "a"}}, results));
+        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_DONE}, outcome(results, 0));
+    }
+
+    void nothing_is_filed_out_of_scope() {
+        ImapScript script = with_mails(ImapScript().without("SPECIAL-USE"));
+        script.answer("LIST \"\" \"*\"", "* LIST () \"/\" INBOX\r\n* LIST () \"/\" Trash\r\n");
+        ImapRig rig(script);
+        Results results;
+        // (Another name for a trash folder will be one as soon as it is there.)
+        assert_ok(rig.apply({{VM_CHANGE_TRASH, 1},
+                             {VM_CHANGE_MOVE, 1, 0, 0, "Trash"},
+                             {VM_CHANGE_MOVE, 1, 0, 0, "Papierkorb"},
+                             {VM_CHANGE_MOVE, 1, 0, 0, "Trash/old"}},
+                            results));
+        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_DONE}, outcome(results, 0));
+        for (const std::size_t i : {1u, 2u, 3u})
+            CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_CANNOT}, outcome(results, i));
+        CPPUNIT_ASSERT(rig.commands("CREATE").empty());
     }
 
     void only_the_right_message_is_moved() {
@@ -506,6 +632,23 @@ class ImapSyncTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(std::count(commands.begin(), commands.end(), "SELECT \"bin\"") == 2);
         CPPUNIT_ASSERT(std::count(commands.begin(), commands.end(),
                                   "UID STORE 6 -FLAGS.SILENT (\\Deleted)") == 1);
+    }
+
+    void recovers_to_where_mail_can_be() {
+        for (const auto& [to, create, expected] :
+             {std::tuple{"bin", "", VM_CHANGE_CANNOT}, std::tuple{"Junk", "", VM_CHANGE_CANNOT},
+              std::tuple{"x", "@ NO [CANNOT] no such name\r\n", VM_CHANGE_CANNOT},
+              std::tuple{"x", "@ NO [SERVERBUG] oops\r\n", VM_CHANGE_REFUSED}}) {
+            ImapScript script = with_folders();
+            script.answer("UID SEARCH", "* SEARCH 6\r\n")
+                .answer("UID FETCH", fetched(6, header_of(kId)))
+                .answer("UID MOVE", "@ NO [TRYCREATE] no such\r\n")
+                .answer("CREATE", create);
+            ImapRig rig(script);
+            vm_change_result result{};
+            assert_ok(rig.session().recover(kId, "", to, result));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(to, int{expected}, int{result.outcome});
+        }
     }
 
     void finds_in_every_folder() {
