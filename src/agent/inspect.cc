@@ -172,7 +172,7 @@ int print_plan(const Paths& paths, const std::optional<std::string>& only_mailbo
     // Of a mailbox that is only pushed to there is nothing more to say.
     const auto mailbox = only_mailbox ? config::load_mailbox(paths, *only_mailbox)
                                       : Result<config::MailboxOptions>(config::MailboxOptions{});
-    if (only_mailbox && (!mailbox || !why_not_synchronised(*mailbox, *misc).empty()))
+    if (!plugin || (only_mailbox && (!mailbox || !why_not_synchronised(*mailbox, *misc).empty())))
         return problems.status();
     const int sync = print_sync_plan(paths, only_mailbox, "vmemaild");
     return problems.status() != 0 ? problems.status() : sync;

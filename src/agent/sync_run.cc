@@ -15,7 +15,7 @@ namespace {
 constexpr int kRounds = 4;
 // Every linked message is looked at so often even where the server tells what changed: there are
 // servers whose mod-sequences forget things.
-constexpr std::int64_t kEveryMs = 24 * 3600 * std::int64_t{1000};
+constexpr std::int64_t kEveryMs = 24 * std::int64_t{3'600'000};
 constexpr std::size_t kNotes = 10;
 
 using Kind = SyncActionKind;

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kThreads = 8;
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 // RFC 2177: an IDLE is to be renewed before 29 minutes are over.
-constexpr std::int64_t kRenewMs = 25 * 60'000;
+constexpr std::int64_t kRenewMs = 1'500'000;  // 25 minutes
 constexpr std::int64_t kLongestPauseMs = 600'000;
 // A pass whose end is met by another change goes on at once, but not for ever.
 constexpr int kPassesInARow = 5;
@@ -85,6 +85,8 @@ void SyncSchedule::unit_changed(const std::string& mailbox) {
     const auto actor = actors_.find(mailbox);
     if (actor == actors_.end()) return;
     actor->second.unit_changed = actor->second.wanted = true;
+    // What could not be done before does not keep the rest from being done.
+    if (actor->second.noted) actor->second.not_before = 0;
 }
 
 bool SyncSchedule::ask(const std::string& mailbox) {
@@ -312,7 +314,7 @@ bool SyncSchedule::take(const Job& job, Actor& actor) {
         features.notify || job.options->sync_mode != config::SyncMode::kAllFolders;
     const bool may_rest = job.parked_fd >= 0 && tells_all && !actor.unit_changed;
     // (A sign of life is no look.)
-    if (job.passed || actor.poll_at <= now) actor.poll_at = now + (may_rest ? kRenewMs : timer);
+    if (job.passed) actor.poll_at = now + (may_rest ? kRenewMs : timer);
     if (job.parked_fd >= 0) {
         epoll_event event{};
         event.events = EPOLLIN | EPOLLRDHUP;
@@ -334,20 +336,22 @@ void SyncSchedule::take_pass(const SyncResult& result, Actor& actor) {
     actor.view.hold = result.hold;
     if (result.complete) actor.view.last_sync = options_.clock.now();
     if (!result.complete) actor.unit_changed = true;
-    if (result.notes.empty()) {
-        actor.view.problem.clear();
-        actor.failures = 0;
-        actor.not_before = 0;
-    } else {
+    actor.noted = !result.notes.empty();
+    if (actor.noted) {
         actor.view.problem = "sync: " + result.notes.front();
         actor.unit_changed = true;
         pause(actor);
+        return;
     }
+    actor.view.problem = result.complete ? "" : "not in step yet; it goes on";
+    actor.failures = 0;
+    actor.not_before = 0;
 }
 
 void SyncSchedule::take_failure(const Job& job, Actor& actor, const AccountFailure& failure) {
     const std::int64_t now = options_.clock.steady_ms();
     actor.unit_changed = actor.wanted = true;
+    actor.noted = false;
     actor.view.idle = false;
     drop_session(actor);
     if (failure.fault == AccountFault::kCancelled) {
@@ -393,8 +397,9 @@ void SyncSchedule::unpark(Actor& actor) {
 void SyncSchedule::drop_session(Actor& actor) {
     unpark(actor);
     if (!actor.session) return;
-    threads_.submit(
-        [session = std::move(actor.session)](Result<store::Store*>) mutable { session.reset(); });
+    threads_.submit([session = std::move(actor.session)](const Result<store::Store*>&) mutable {
+        session.reset();
+    });
     actor.session.reset();
 }
 

@@ -89,6 +89,7 @@ class SyncSchedule {
         std::int64_t poll_at = 0;     // steady: a pass at the latest
         std::int64_t not_before = 0;  // steady: end of its pause
         int failures = 0;             // in a row
+        bool noted = false;           // the pause is for things that a pass could not do
         std::uint64_t last_start = 0;
         std::shared_ptr<transport::AccountSession> session;  // its job's while running
         int parked_fd = -1;

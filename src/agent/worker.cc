@@ -59,7 +59,7 @@ Worker::Worker(const WorkerOptions& options)
       gate_(static_cast<int>(kThreads)),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       threads_(options.paths, kThreads),
-      waiting_(options.paths, stopping),
+      waiting_(options.paths, [once = options.once] { return stopping() && !once; }),
       sync_({options.paths, clock_, options.once, stopping, random_jitter, wake_.get()}) {}
 
 Worker::~Worker() {
@@ -279,6 +279,7 @@ int Worker::run() {
         waiting_.start(settings_.current()->misc->message_waiting_command, clock_.steady_ms());
         if (!wait()) break;
     }
+    interrupted_ = stopping();
     g_stop = true;  // cancels what the threads are doing, within their dialogue
     while (running() + sync_.running() > 0) {
         pollfd wake{wake_.get(), POLLIN, 0};

@@ -44,6 +44,7 @@ class Worker {
         int failures = 0;     // turns in a row that ended in a pause, or with the store's failure
         std::string problem;  // of its last turn
         bool store_failed = false;  // that problem is the store's
+        bool on_hold = false;       // as its status says
         bool named = false;         // --once: the problem was told with the messages it met
         // The options and Misc Setup that failures, pause and problem speak of.
         std::shared_ptr<const config::MailboxOptions> options;
@@ -112,6 +113,7 @@ class Worker {
 
     PluginSlot plugin_;
     RunResult total_;
+    bool interrupted_ = false;  // by a signal, before everything was done
     int passes_ = 0, changed_here_ = 0, changed_there_ = 0;  // by synchronisation
     std::map<std::string, TimeMs> answered_;  // when the last look that was asked for ended
     std::atomic<int> waiting_turns_{0};  // mailboxes that wait for a thread: running ones yield

@@ -62,7 +62,9 @@ void Worker::write_status(const std::string& number) {
         if (status.reason.empty()) status.reason = sync.problem;
         if (!status.reason.empty()) status.state = "error";
         // (Of the store, as no pass may have been made since the start.)
-        if (const auto state = store_->sync_state(number); state && !state->hold.empty()) {
+        const auto state = store_->sync_state(number);
+        actors_[number].on_hold = state && !state->hold.empty();
+        if (actors_[number].on_hold) {
             status.state = "hold";
             status.reason = state->hold;
         }
@@ -78,7 +80,8 @@ int Worker::once_status() {
     const auto settings = settings_.current();
     bool configuration = !settings->misc_problem.empty();
     if (configuration) std::fprintf(stderr, "vmemaild: %s\n", settings->misc_problem.c_str());
-    bool waiting = total_.deferred > 0 || total_.uncertain > 0;
+    bool waiting = total_.deferred > 0 || total_.uncertain > 0 || interrupted_;
+    if (interrupted_) std::fprintf(stderr, "vmemaild: stopped before everything was done\n");
     bool any_enabled = false;
     for (auto& [number, actor] : actors_) {
         const auto found = settings->mailboxes.find(number);

@@ -33,6 +33,7 @@ void Worker::read_queue() {
     const auto due = store_->due();
     if (!due) {
         trace(TraceLevel::kError, "queue: {}", due.error().text());
+        look_at_queue_ = true;
         return;
     }
     mark_ = *mark;
@@ -56,6 +57,8 @@ void Worker::read_changes() {
         if (is_mine(change.mailbox)) {
             waiting_.changed(change.mailbox);
             if (change.phone_sequence > seen) sync_.unit_changed(change.mailbox);
+            const auto actor = actors_.find(change.mailbox);
+            if (actor != actors_.end() && actor->second.on_hold) write_status(change.mailbox);
         }
         changes_seen_ = std::max(changes_seen_, change.sequence);
     }

@@ -1,7 +1,10 @@
 #include "app/vmctl_commands.h"
 
 #include "app/cli.h"
+#include "base/text.h"
+#include "config/config.h"
 
+#include <algorithm>
 #include <iostream>
 #include <set>
 #include <vector>
@@ -52,6 +55,16 @@ std::vector<std::string> split_empty_values(const CLI::App& program, int argc, c
 
 }  // namespace
 
+Result<> check_mailbox(const Paths& paths, const std::string& number) {
+    if (!is_mailbox_number(number))
+        return fail(ErrorKind::kUsage, "mailbox", number, "a mailbox number is 1 to 8 digits");
+    VM_ASSIGN(const std::vector<std::string> numbers, config::list_mailboxes(paths));
+    if (std::find(numbers.begin(), numbers.end(), number) == numbers.end())
+        return fail(ErrorKind::kNoInput, "mailbox", number, "there is no such mailbox",
+                    "vmconfig mailbox list shows those there are");
+    return {};
+}
+
 void warn(std::string_view text) {
     std::cerr << "vmctl: " << text << '\n';
 }
@@ -80,6 +93,7 @@ int run_vmctl(int argc, char** argv) {
 
     std::vector<std::string> arguments = split_empty_values(program, argc, argv);
     std::vector<char*> pointers;
+    pointers.reserve(arguments.size());
     for (std::string& argument : arguments) pointers.push_back(argument.data());
     if (const auto status = parse(program, static_cast<int>(pointers.size()), pointers.data()))
         return *status;

@@ -123,7 +123,9 @@ void add_message_commands(CLI::App& message, VmctlContext& context) {
         message, "list", "List messages, oldest first",
         "vmctl message list --mailbox 101 --all --json",
         [&context, query](const Paths& paths) { return list(paths, *query, context.json); });
-    sub->add_option("--mailbox", query->mailbox, "Mailbox (default: all)")->type_name("NNN");
+    sub->add_option("--mailbox", query->mailbox, "Mailbox (default: all)")
+        ->type_name("NNN")
+        ->check(kNotEmpty);
     sub->add_option("--folder", query->folder, "Only this folder of the unit")->type_name("F");
     sub->add_flag("--all", query->all, "Deleted ones too");
 

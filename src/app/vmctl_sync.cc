@@ -153,16 +153,6 @@ Result<> release(const Paths& paths, const std::string& mailbox, bool keep) {
 
 }  // namespace
 
-Result<> check_mailbox(const Paths& paths, const std::string& number) {
-    if (!is_mailbox_number(number))
-        return fail(ErrorKind::kUsage, "mailbox", number, "a mailbox number is 1 to 8 digits");
-    VM_ASSIGN(const std::vector<std::string> numbers, config::list_mailboxes(paths));
-    if (std::find(numbers.begin(), numbers.end(), number) == numbers.end())
-        return fail(ErrorKind::kNoInput, "mailbox", number, "there is no such mailbox",
-                    "vmconfig mailbox list shows those there are");
-    return {};
-}
-
 void add_sync_commands(CLI::App& program, VmctlContext& context) {
     const auto options = std::make_shared<SyncOptions>();
     CLI::App* sub = context.command(

@@ -8,8 +8,8 @@ namespace vm {
 
 namespace {
 
-constexpr std::int64_t kFirstDelayMs = 30 * 1000;
-constexpr std::int64_t kLongestDelayMs = 2 * 3600 * 1000;
+constexpr std::int64_t kFirstDelayMs = 30'000;
+constexpr std::int64_t kLongestDelayMs = 7'200'000;
 constexpr double kLeastFactor = 0.75, kMostFactor = 1.25;
 constexpr std::int64_t kLongestPauseMs =
     static_cast<std::int64_t>(kLongestDelayMs * kMostFactor) * kUncertainFactor;

@@ -61,6 +61,44 @@ class CommandsTest(vmunit.TestCase):
         unit.run("vmemaild", "--check")
         self.assertEqual({"messages": []}, json.loads(unit.ctl("message", "list", "--mailbox", "101", "--json").stdout))
 
+    def test_the_lamp_without_an_agent(self):
+        unit = self.unit()
+        self.mailbox(unit, Email_Integration="No")
+        told = self.files / "told"
+        command = self.files / "waiting"
+        command.write_text(f'#!/bin/sh\necho "$1 $2 $3" >> {told}\n')
+        command.chmod(0o755)
+        unit.config("misc", "set", "g_szMessageWaitingCommand", command)
+        identity = unit.add("101", media.recording("vm-intro"))
+        unit.once()
+        unit.once()
+        self.assertEqual(["101 1 0"], told.read_text().splitlines())
+        unit.ctl("message", "mark", identity, "--read")
+        unit.once()
+        self.assertEqual(["101 1 0", "101 0 1"], told.read_text().splitlines())
+
+    def test_an_empty_mailbox_number_is_not_all(self):
+        unit = self.unit()
+        self.mailbox(unit)
+        for command in (("sync", ""), ("watch", "--mailbox="), ("message", "list", "--mailbox", "")):
+            self.refused(unit.ctl(*command, status=None), 64, "empty")
+
+    def test_a_failing_message_waiting_command_is_tried_again(self):
+        unit = self.unit()
+        self.mailbox(unit, Email_Integration="No")
+        broken, told = self.files / "broken", self.files / "told"
+        broken.touch()
+        command = self.files / "waiting"
+        command.write_text(f'#!/bin/sh\necho "$1 $2 $3" >> {told}\n[ ! -e {broken} ]\n')
+        command.chmod(0o755)
+        unit.config("misc", "set", "g_szMessageWaitingCommand", command)
+        unit.add("101", media.recording("vm-intro"))
+        unit.once()
+        broken.unlink()
+        unit.once()
+        unit.once()
+        self.assertEqual(["101 1 0"] * 2, told.read_text().splitlines())
+
     def test_a_root_that_is_none(self):
         unit = self.unit()
         unit.root = self.files / "nothing"
