@@ -188,8 +188,8 @@ enum vm_status {
 
 /* Capabilities: what of the account side works. */
 #define VM_CAN_SEARCH 0x1u /* find */
-#define VM_CAN_DELETE 0x2u /* erase */
 #define VM_CAN_SYNC 0x4u   /* folder synchronisation */
+#define VM_CAN_VISIT 0x8u  /* visit: an account that is one maildrop */
 
 struct vm_find_result {
     uint32_t struct_size;
@@ -346,6 +346,45 @@ struct vm_change_sink {
     void (*result)(void* context, size_t index, const struct vm_change_result* result);
 };
 
+/* ---- A maildrop, VM_CAN_VISIT (POP3, RFC 1939) -------------------------------------------------
+ *
+ * It has neither folders nor flags, and who looks at it locks it. A message is known by its
+ * unique-id, which the host keeps. */
+
+struct vm_drop_removal {
+    uint32_t struct_size;
+    const char* unique_id;  /* "": not known; then it is looked for among those that are new */
+    const char* id;         /* the message's; checked before it is deleted */
+    const char* message_id; /* its Message-ID, without <> */
+};
+struct vm_drop {
+    uint32_t struct_size;
+    const char* const* known; /* unique-ids that were looked at before, ascending by bytes */
+    size_t known_count;
+    const struct vm_drop_removal* removals;
+    size_t removal_count;
+    uint8_t every;        /* 1: look at all that are new; 0: newest first, until every removal with
+                           * an unknown unique-id was found */
+    uint32_t content_size; /* bytes of a message that are wanted at most */
+};
+struct vm_drop_mail {
+    uint32_t struct_size;
+    const char* unique_id;
+    const char* id;         /* X-VM-Message-Id; "" when it is none of the unit's */
+    const char* message_id; /* Message-ID without <>, "" when none */
+};
+struct vm_drop_sink {
+    void* context;
+    /* A message that is new to the host; newest first. Non-zero: its content is wanted. */
+    int (*mail)(void* context, const struct vm_drop_mail* mail);
+    /* One of `known` that is not there any more. */
+    void (*gone)(void* context, const char* unique_id);
+    /* The beginning of a message's content, as it is on the wire but for dot-stuffing. */
+    void (*content)(void* context, const char* unique_id, const void* data, size_t size);
+    /* enum vm_change_outcome of a removal: DONE, MISSING, OTHER, REFUSED with its words. */
+    void (*removed)(void* context, size_t index, uint8_t outcome, const char* text);
+};
+
 struct vm_session; /* the plugin's own */
 
 /* The plugin. Function pointers are mandatory, but for those that say when they may be NULL. */
@@ -372,9 +411,6 @@ struct vm_transport {
     /* Looks for the message with header X-VM-Message-Id `id` in the account. Returns enum vm_status
      * and fills `result`. [session] */
     int (*find)(struct vm_session* session, const char* id, struct vm_find_result* result);
-    /* Deletes the message with header X-VM-Message-Id `id` from the account, after having verified
-     * it; not being there is VM_OK with found = 0. Returns enum vm_status. [session] */
-    int (*erase)(struct vm_session* session, const char* id, struct vm_find_result* result);
 
     /* Folder synchronisation; NULL without VM_CAN_SYNC. All [session]. */
 
@@ -409,6 +445,13 @@ struct vm_transport {
                 struct vm_account_report* report);
     /* Reads what the server said meanwhile, without waiting. VM_FAILED: the connection is lost. */
     int (*peek)(struct vm_session* session, uint8_t* changed, struct vm_account_report* report);
+
+    /* NULL without VM_CAN_VISIT. Logs in, looks at the drop, deletes, logs out. What mail(),
+     * gone() and content() told stands even after VM_FAILED; removed() is called when the server
+     * has confirmed the deletions, and for every removal, or not at all: then the host asks again.
+     * [session] */
+    int (*visit)(struct vm_session* session, const struct vm_drop* drop,
+                 const struct vm_drop_sink* sink, struct vm_account_report* report);
 };
 
 typedef const struct vm_transport* (*vm_transport_entry_fn)(const struct vm_host* host);

@@ -43,7 +43,6 @@ class Account {
 
     // Each as its namesake of vm_transport.h; what a plugin does not override it does not support.
     virtual AccountEnding find(const std::string&, FoundMessage&) { return not_supported(); }
-    virtual AccountEnding erase(const std::string&, FoundMessage&) { return not_supported(); }
     virtual AccountEnding folders(const vm_scope&, const FolderSink&) { return not_supported(); }
     virtual AccountEnding look(const vm_look&, const vm_look_sink&, vm_look_result&) {
         return not_supported();
@@ -60,6 +59,7 @@ class Account {
         return not_supported();
     }
     virtual AccountEnding peek(bool& /*changed*/) { return not_supported(); }
+    virtual AccountEnding visit(const vm_drop&, const vm_drop_sink&) { return not_supported(); }
 
     // Of the last function.
     virtual const Counters& counters() const = 0;

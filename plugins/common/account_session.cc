@@ -51,11 +51,12 @@ int run(vm_session* session, vm_account_report* report, Function function) noexc
     return end.status;
 }
 
-template <class Function>
-int run_find(vm_session* session, vm_find_result* result, Function function) noexcept {
+}  // namespace
+
+int find_message(vm_session* session, const char* id, vm_find_result* result) noexcept {
     FoundMessage found;
     const AccountEnding end =
-        guarded(*session, [&](Account& account) { return function(account, found); });
+        guarded(*session, [&](Account& account) { return account.find(text_of(id), found); });
     vm_find_result answer{};
     if (end.status == VM_OK) {
         answer.found = found.found ? 1 : 0;
@@ -67,20 +68,6 @@ int run_find(vm_session* session, vm_find_result* result, Function function) noe
     }
     answer_with(result, answer);
     return end.status;
-}
-
-}  // namespace
-
-int find_message(vm_session* session, const char* id, vm_find_result* result) noexcept {
-    return run_find(session, result, [&](Account& account, FoundMessage& found) {
-        return account.find(text_of(id), found);
-    });
-}
-
-int erase_message(vm_session* session, const char* id, vm_find_result* result) noexcept {
-    return run_find(session, result, [&](Account& account, FoundMessage& found) {
-        return account.erase(text_of(id), found);
-    });
 }
 
 int list_folders(vm_session* session, const vm_scope* scope, void* context,
@@ -137,6 +124,11 @@ int peek_session(vm_session* session, uint8_t* changed, vm_account_report* repor
     const int status = run(session, report, [&](Account& account) { return account.peek(news); });
     *changed = news ? 1 : 0;
     return status;
+}
+
+int visit_drop(vm_session* session, const vm_drop* drop, const vm_drop_sink* sink,
+               vm_account_report* report) noexcept {
+    return run(session, report, [&](Account& account) { return account.visit(*drop, *sink); });
 }
 
 }  // namespace vm::plug

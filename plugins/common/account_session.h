@@ -9,7 +9,6 @@
 namespace vm::plug {
 
 int find_message(vm_session* session, const char* id, vm_find_result* result) noexcept;
-int erase_message(vm_session* session, const char* id, vm_find_result* result) noexcept;
 int list_folders(vm_session* session, const vm_scope* scope, void* context,
                  void (*sink)(void* context, const vm_folder* folder),
                  vm_account_report* report) noexcept;
@@ -23,6 +22,8 @@ int recover_message(vm_session* session, const char* id, const char* message_id,
 int park_session(vm_session* session, const char* folder, int* fd, uint8_t* changed,
                  vm_account_report* report) noexcept;
 int peek_session(vm_session* session, uint8_t* changed, vm_account_report* report) noexcept;
+int visit_drop(vm_session* session, const vm_drop* drop, const vm_drop_sink* sink,
+               vm_account_report* report) noexcept;
 
 }  // namespace vm::plug
 

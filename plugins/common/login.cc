@@ -13,7 +13,7 @@ namespace {
 constexpr const char* kPlainOrLogin = "AUTH=PLAIN;AUTH=LOGIN";
 constexpr const char* kCramMd5 = "AUTH=CRAM-MD5";
 constexpr const char* kCramMd5First = "AUTH=CRAM-MD5;AUTH=PLAIN;AUTH=LOGIN";
-// libcurl takes IMAP's LOGIN command only where it may take anything, and then last.
+// libcurl takes the protocol's own login only where it may take anything, and then last.
 constexpr const char* kCommand = "AUTH=*";
 
 bool verified(const ServerOptions& options) {

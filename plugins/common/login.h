@@ -34,7 +34,8 @@ struct ServerOptions {
     std::chrono::milliseconds reply_timeout{300'000};
 };
 
-// The name offered() gives IMAP's LOGIN command, which is no SASL mechanism.
+// The name offered() gives a login that is no SASL mechanism: IMAP's LOGIN, POP3's APOP or USER and
+// PASS.
 inline constexpr const char* kLoginCommand = "+LOGIN";
 
 // A handshake that knows of authentication.

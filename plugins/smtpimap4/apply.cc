@@ -142,13 +142,6 @@ class Batch {
              }});
     }
 
-    // By its id; where the mail has none any more, by its Message-ID.
-    bool is_it(const Identity& identity, const vm_change& change) const {
-        const std::string id = text_of(change.id), message_id = text_of(change.message_id);
-        if (!identity.id.empty()) return identity.id == id;
-        return !identity.has_id_field && !message_id.empty() && identity.message_id == message_id;
-    }
-
     void move_and_remove() {
         std::map<std::string, std::vector<std::size_t>> moves;  // by target
         std::vector<std::size_t> removals;
@@ -162,7 +155,7 @@ class Batch {
             else if (!shown)
                 give_up(VM_CAUSE_PROTOCOL, "UID FETCH in " + folder_ + ": no answer for UID " +
                                                std::to_string(change.uid) + ", which is there");
-            else if (!is_it(identity->second, change))
+            else if (!is_message(identity->second, text_of(change.id), text_of(change.message_id)))
                 tell(i, VM_CHANGE_OTHER);
             else if (change.kind == VM_CHANGE_EXPUNGE && link_.can("UIDPLUS") &&
                      !link_.can("X-GM-EXT-1"))  // there it only takes a label off

@@ -33,12 +33,6 @@ std::vector<std::string> searches(const std::string& id, const std::string& mess
     return out;
 }
 
-// "ID@DOMAIN", or "ID.1@DOMAIN" of a message that was sent once more.
-bool is_message_id_of(const std::string& message_id, const std::string& id) {
-    return message_id.starts_with(id) && message_id.size() > id.size() &&
-           (message_id[id.size()] == '@' || message_id[id.size()] == '.');
-}
-
 Step search_step(const std::string& command, Hits& hits) {
     return {command, [&hits](const Response& response) {
                 const auto* search = std::get_if<SearchData>(&response);

@@ -21,13 +21,13 @@ constexpr vm_transport kTransport = {
     vm::plug::close_session,
     vm::plug::push_message,
     vm::plug::find_message,
-    vm::plug::erase_message,
     vm::plug::list_folders,
     vm::plug::look_at_folder,
     vm::plug::apply_changes,
     vm::plug::recover_message,
     vm::plug::park_session,
     vm::plug::peek_session,
+    nullptr,
 };
 
 }  // namespace

@@ -1,0 +1,342 @@
+#include "smtppop3/drop.h"
+
+#include "common/text.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace vm::plug::pop3 {
+
+namespace {
+
+using Io = Connection::Io;
+using Patience = Connection::Patience;
+
+// All replies of a visit together may take so many times as long as one.
+constexpr int kRepliesAVisit = 10;
+constexpr std::size_t kMostMails = 1'000'000;
+// RFC 1939 section 7: 1 to 70 characters; some servers need more.
+constexpr std::size_t kLongestUniqueId = 255;
+constexpr std::size_t kKeptHeader = std::size_t{64} << 10;
+constexpr std::size_t kKeptLine = std::size_t{64} << 10;
+// Of a reply that goes on behind what is kept; a longer one is not read to its end.
+constexpr std::size_t kLongestReply = std::size_t{16} << 20;
+// UIDL's, of kMostMails.
+constexpr std::size_t kLongestList = std::size_t{256} << 20;
+// Lines of text have 76 characters where they are encoded (RFC 2045), and few have fewer than this.
+constexpr std::size_t kShortLine = 20;
+
+bool is_unique_id(std::string_view text) {
+    return !text.empty() && text.size() <= kLongestUniqueId &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
+bool is_known(const vm_drop& drop, const std::string& unique_id) {
+    const char* const* end = drop.known + drop.known_count;
+    const auto less = [](const char* a, const std::string& b) { return b.compare(a) > 0; };
+    const char* const* at = std::lower_bound(drop.known, end, unique_id, less);
+    return at != end && unique_id == *at;
+}
+
+std::string text_of(const char* text) {
+    return text == nullptr ? "" : text;
+}
+
+}  // namespace
+
+Drop::Drop(std::unique_ptr<Wire> wire, const Host& host, Counters& counters, Abilities abilities,
+           std::chrono::milliseconds reply_timeout)
+    : connection_(std::move(wire), host, counters),
+      host_(host),
+      abilities_(abilities),
+      reply_timeout_(reply_timeout),
+      end_(connection_.now() + kRepliesAVisit * reply_timeout) {}
+
+// ---- the dialogue ----
+
+void Drop::lose(vm_cause cause, const std::string& text) const {
+    throw Ended(ending_of(VM_STEP_ACCOUNT, cause, one_line(text)));
+}
+
+void Drop::check(Io io, const char* what) {
+    switch (io) {
+        case Io::kOk:
+        case Io::kInput:
+            return;
+        case Io::kTimeout:
+            lose(VM_CAUSE_TIMEOUT, std::string("no answer in time while ") + what);
+        case Io::kLost:
+            lose(VM_CAUSE_LOST, std::string("the server closed the connection while ") + what);
+        case Io::kGarbage:
+            lose(VM_CAUSE_PROTOCOL, "the server talks without being asked");
+        case Io::kCancelled:
+            lose(VM_CAUSE_CANCELLED, std::string("stopped while ") + what);
+    }
+}
+
+void Drop::send(const std::vector<std::string>& commands) {
+    std::string out;
+    for (const std::string& command : commands) {
+        host_.trace("C: ", command);
+        out += command + "\r\n";
+    }
+    check(connection_.send(out, std::min(connection_.now() + reply_timeout_, end_),
+                           Patience::kStopWhenAsked),
+          "sending a command");
+}
+
+// The next line, of which kKeptLine bytes are kept.
+std::string Drop::line() {
+    const Deadline deadline = std::min(connection_.now() + reply_timeout_, end_);
+    std::string out;
+    for (;;) {
+        if (connection_.now() > deadline) check(Io::kTimeout, "waiting for an answer");
+        const std::string_view text = connection_.received();
+        const auto end = text.find('\n');
+        const std::size_t size = std::min(end, text.size());
+        out.append(text.substr(0, std::min(size, kKeptLine - out.size())));
+        read_ += size + 1;
+        if (end != std::string_view::npos) {
+            connection_.consume(end + 1);
+            if (out.ends_with('\r')) out.pop_back();
+            return out;
+        }
+        connection_.consume(size);
+        if (read_ > most_) throw Overlong{};
+        check(connection_.fill(deadline, Patience::kStopWhenAsked), "waiting for an answer");
+    }
+}
+
+Drop::Reply Drop::reply() {
+    most_ = kLongestReply;
+    read_ = 0;
+    Reply out;
+    out.text = line();
+    host_.trace("S: ", out.text);
+    out.ok = out.text == "+OK" || out.text.starts_with("+OK ");
+    if (!out.ok && out.text != "-ERR" && !out.text.starts_with("-ERR "))
+        lose(VM_CAUSE_PROTOCOL,
+             "not a valid POP3 response: \"" + one_line(out.text.substr(0, 80)) + "\"");
+    return out;
+}
+
+void Drop::read_lines(const Lines& lines) {
+    for (;;) {
+        const std::string text = line();
+        if (text == ".") return;
+        if (read_ > most_) throw Overlong{};
+        lines(text.starts_with('.') ? std::string_view(text).substr(1) : text);
+    }
+}
+
+// ---- what there is ----
+
+void Drop::list() {
+    send({"UIDL"});
+    const Reply answer = reply();
+    if (!answer.ok) lose(VM_CAUSE_REPLY, "UIDL: " + answer.text);
+    most_ = kLongestList;
+    read_lines([&](std::string_view text) {
+        const auto blank = std::min(text.find(' '), text.size());
+        const auto number = text.substr(0, blank);
+        const auto unique_id = text.substr(std::min(blank + 1, text.size()));
+        const bool digits = !number.empty() && number.size() <= 9 &&
+                            number.find_first_not_of("0123456789") == std::string_view::npos;
+        // (One that is no unique-id cannot be recognised another time.)
+        if (!digits || !is_unique_id(unique_id)) return;
+        if (mails_.size() >= kMostMails)
+            lose(VM_CAUSE_PROTOCOL, "UIDL: more than " + std::to_string(kMostMails) + " messages");
+        const std::size_t n = std::stoul(std::string(number));
+        mails_[n].unique_id = unique_id;
+        numbers_[std::string(unique_id)] = n;
+    });
+    host_.trace("-- ", "UIDL: " + std::to_string(mails_.size()) + " messages");
+}
+
+std::string Drop::header_command(std::size_t number) const {
+    const std::string n = std::to_string(number);
+    return abilities_.top ? "TOP " + n + " 0" : "RETR " + n;
+}
+
+// Reads the headers of these, in one round trip.
+void Drop::look(const std::vector<std::size_t>& numbers) {
+    if (numbers.empty()) return;
+    std::vector<std::string> commands;
+    commands.reserve(numbers.size());
+    for (const std::size_t number : numbers) commands.push_back(header_command(number));
+    send(commands);
+    for (const std::size_t number : numbers) {
+        if (!reply().ok) continue;
+        Mail& mail = mails_[number];
+        std::string header;
+        bool in_header = true;
+        // What cannot be read to its end is known by its beginning, and not asked for again.
+        mail.shown = true;
+        try {
+            read_lines([&](std::string_view text) {
+                in_header = in_header && !text.empty();
+                if (in_header && header.size() + text.size() < kKeptHeader)
+                    header.append(text).append("\n");
+            });
+        } catch (const Overlong&) {
+            overlong_ = true;
+        }
+        mail.identity = identify(header);
+        if (overlong_) return;
+    }
+}
+
+std::vector<std::size_t> Drop::matches(const vm_drop_removal& removal) const {
+    const std::string unique_id = text_of(removal.unique_id);
+    const std::string id = text_of(removal.id), message_id = text_of(removal.message_id);
+    std::vector<std::size_t> out;
+    for (const auto& [number, mail] : mails_)
+        if (mail.shown && (unique_id.empty() || mail.unique_id == unique_id) &&
+            is_message(mail.identity, id, message_id))
+            out.push_back(number);
+    return out;
+}
+
+// The messages that are new to the host, the newest first.
+void Drop::look_for_new(const vm_drop& drop, const vm_drop_sink& sink) {
+    std::vector<std::size_t> fresh;
+    for (auto mail = mails_.rbegin(); mail != mails_.rend(); ++mail)
+        if (!is_known(drop, mail->second.unique_id)) fresh.push_back(mail->first);
+    const auto wants_more = [&] {
+        return std::any_of(
+            drop.removals, drop.removals + drop.removal_count, [&](const vm_drop_removal& removal) {
+                return text_of(removal.unique_id).empty() && matches(removal).empty();
+            });
+    };
+    for (std::size_t from = 0; from < fresh.size() && (drop.every != 0 || wants_more());
+         from += pace()) {
+        const std::size_t to = std::min(fresh.size(), from + pace());
+        const std::vector<std::size_t> piece(fresh.begin() + static_cast<std::ptrdiff_t>(from),
+                                             fresh.begin() + static_cast<std::ptrdiff_t>(to));
+        look(piece);
+        for (const std::size_t number : piece) {
+            Mail& mail = mails_[number];
+            if (!mail.shown) continue;
+            const vm_drop_mail told{sizeof told, mail.unique_id.c_str(), mail.identity.id.c_str(),
+                                    mail.identity.message_id.c_str()};
+            mail.wanted = sink.mail(sink.context, &told) != 0;
+        }
+        if (overlong_) lose(VM_CAUSE_PROTOCOL, "a message whose header does not end");
+    }
+}
+
+void Drop::read_wanted(const vm_drop& drop, const vm_drop_sink& sink) {
+    const std::string lines = " " + std::to_string(drop.content_size / kShortLine + 1);
+    for (auto mail = mails_.rbegin(); mail != mails_.rend(); ++mail) {
+        if (!mail->second.wanted) continue;
+        const std::string n = std::to_string(mail->first);
+        send({abilities_.top ? "TOP " + n + lines : "RETR " + n});
+        std::string content;
+        bool whole = true;
+        if (reply().ok) {
+            try {
+                read_lines([&](std::string_view text) {
+                    const std::size_t room = drop.content_size - content.size();
+                    if (text.size() + 2 <= room)
+                        content.append(text).append("\r\n");
+                    else
+                        content.append(text.substr(0, room));
+                });
+            } catch (const Overlong&) {
+                whole = false;
+            }
+        }
+        sink.content(sink.context, mail->second.unique_id.c_str(), content.data(), content.size());
+        if (!whole) lose(VM_CAUSE_PROTOCOL, "a message that does not end");
+    }
+}
+
+// ---- deleting ----
+
+// One round trip where the server takes commands in a row; QUIT is the last.
+void Drop::quit(const std::vector<std::size_t>& doomed) {
+    std::vector<std::string> commands;
+    for (const std::size_t number : doomed) commands.push_back("DELE " + std::to_string(number));
+    commands.emplace_back("QUIT");
+    std::size_t sent = 0;
+    for (std::size_t i = 0; i < commands.size(); ++i) {
+        if (i == sent) {
+            const std::size_t to = std::min(commands.size(), i + pace());
+            send({commands.begin() + static_cast<std::ptrdiff_t>(i),
+                  commands.begin() + static_cast<std::ptrdiff_t>(to)});
+            sent = to;
+        }
+        const Reply answer = reply();
+        if (i < doomed.size()) {
+            if (!answer.ok) mails_[doomed[i]].refused = one_line(answer.text);
+        } else if (!answer.ok) {
+            lose(VM_CAUSE_REPLY, "QUIT: " + answer.text);
+        }
+    }
+}
+
+void Drop::tell(const vm_drop& drop, const vm_drop_sink& sink) {
+    for (std::size_t i = 0; i < drop.removal_count; ++i) {
+        const auto listed = numbers_.find(text_of(drop.removals[i].unique_id));
+        const std::vector<std::size_t> numbers = matches(drop.removals[i]);
+        vm_change_outcome outcome = VM_CHANGE_DONE;
+        std::string words;
+        for (const std::size_t number : numbers)
+            if (!mails_[number].refused.empty()) words = mails_[number].refused;
+        if (!words.empty()) {
+            outcome = VM_CHANGE_REFUSED;
+        } else if (numbers.empty() && listed == numbers_.end()) {
+            outcome = VM_CHANGE_MISSING;
+        } else if (numbers.empty()) {
+            outcome = mails_[listed->second].shown ? VM_CHANGE_OTHER : VM_CHANGE_REFUSED;
+            words = outcome == VM_CHANGE_REFUSED ? "the server does not show it" : "";
+        }
+        sink.removed(sink.context, i, static_cast<std::uint8_t>(outcome), words.c_str());
+    }
+}
+
+void Drop::visit(const vm_drop& drop, const vm_drop_sink& sink) {
+    list();
+    for (std::size_t i = 0; i < drop.known_count; ++i)
+        if (numbers_.count(drop.known[i]) == 0) sink.gone(sink.context, drop.known[i]);
+    std::vector<std::size_t> named;
+    for (std::size_t i = 0; i < drop.removal_count; ++i)
+        if (const auto at = numbers_.find(text_of(drop.removals[i].unique_id));
+            at != numbers_.end() && is_known(drop, at->first))
+            named.push_back(at->second);
+    for (std::size_t from = 0; from < named.size(); from += pace())
+        look({named.begin() + static_cast<std::ptrdiff_t>(from),
+              named.begin() + static_cast<std::ptrdiff_t>(std::min(named.size(), from + pace()))});
+    if (overlong_) lose(VM_CAUSE_PROTOCOL, "a message whose header does not end");
+    look_for_new(drop, sink);
+    read_wanted(drop, sink);
+    std::vector<std::size_t> doomed;
+    for (std::size_t i = 0; i < drop.removal_count; ++i)
+        for (const std::size_t number : matches(drop.removals[i])) doomed.push_back(number);
+    std::sort(doomed.begin(), doomed.end());
+    doomed.erase(std::unique(doomed.begin(), doomed.end()), doomed.end());
+    quit(doomed);
+    tell(drop, sink);
+}
+
+bool Drop::find(const std::string& id) {
+    list();
+    bool found = false;
+    std::vector<std::size_t> piece;
+    for (auto mail = mails_.rbegin(); mail != mails_.rend() && !found; ++mail) {
+        piece.push_back(mail->first);
+        if (piece.size() < pace() && std::next(mail) != mails_.rend()) continue;
+        look(piece);
+        if (overlong_) lose(VM_CAUSE_PROTOCOL, "a message whose header does not end");
+        found = std::any_of(piece.begin(), piece.end(), [&](std::size_t number) {
+            const Identity& identity = mails_[number].identity;
+            return identity.id == id || (identity.id.empty() && !identity.has_id_field &&
+                                         is_message_id_of(identity.message_id, id));
+        });
+        piece.clear();
+    }
+    quit({});
+    return found;
+}
+
+}  // namespace vm::plug::pop3
