@@ -90,8 +90,9 @@ $(B)/test/%_test: $(B)/obj/tests/main.o $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lrapidcheck -lcppunit $(TEST_LIBS) $(EXTERNAL)
 $(foreach t,$(TESTS),$(eval $(B)/test/$(t)_test: $(call objs,tests/$(t))))
-# The plugins' inside is tested by linking it: the connection, SMTP, IMAP.
-$(B)/test/plugins_test: $(call objs,plugins/common) $(filter-out %/plugin.o,$(call objs,plugins/smtpimap4))
+# The plugins' inside is tested by linking it: the connection, SMTP, IMAP, POP3.
+$(B)/test/plugins_test: $(call objs,plugins/common) \
+    $(filter-out %/plugin.o,$(call objs,plugins/smtpimap4) $(call objs,plugins/smtppop3))
 $(B)/test/plugins_test: TEST_LIBS = -l:libcurl.so.4 -letpan -lssl -lcrypto
 $(B)/test/app_test: $(APP_SHARED)
 

@@ -363,8 +363,8 @@ struct vm_drop {
     size_t known_count;
     const struct vm_drop_removal* removals;
     size_t removal_count;
-    uint8_t every;        /* 1: look at all that are new; 0: newest first, until every removal with
-                           * an unknown unique-id was found */
+    uint8_t every;         /* 1: look at all that are new; 0: newest first, until every removal with
+                            * an unknown unique-id was found */
     uint32_t content_size; /* bytes of a message that are wanted at most */
 };
 struct vm_drop_mail {
@@ -381,7 +381,10 @@ struct vm_drop_sink {
     void (*gone)(void* context, const char* unique_id);
     /* The beginning of a message's content, as it is on the wire but for dot-stuffing. */
     void (*content)(void* context, const char* unique_id, const void* data, size_t size);
-    /* enum vm_change_outcome of a removal: DONE, MISSING, OTHER, REFUSED with its words. */
+    /* Asked right before the mails of a removal are deleted. 0: it is not wanted any more. */
+    int (*confirm)(void* context, size_t index);
+    /* enum vm_change_outcome of a removal: DONE, MISSING, OTHER, REFUSED with the server's words;
+     * CANNOT: it was not wanted any more. */
     void (*removed)(void* context, size_t index, uint8_t outcome, const char* text);
 };
 

@@ -3,6 +3,7 @@
 #include "common/session.h"
 #include "common/text.h"
 
+#include <algorithm>
 #include <exception>
 
 namespace vm::plug {
@@ -83,6 +84,9 @@ int look_at_folder(vm_session* session, const vm_look* look, const vm_look_sink*
     vm_look_result answer{};
     const int status =
         run(session, report, [&](Account& account) { return account.look(*look, *sink, answer); });
+    // A host that does not know of go_on takes the part for the whole, and asks for the rest later.
+    if (result->struct_size < sizeof answer && answer.go_on != 0)
+        answer.uid_next = std::min(answer.uid_next, answer.go_on);
     answer_with(result, answer);
     return status;
 }

@@ -12,8 +12,9 @@ namespace vm::plug::imap {
 // What the host was told of folders, by the server's names; outlives connections.
 struct ToldFolder {
     FolderState state;
-    // How many messages there were when the last look that was whole began.
+    // How many messages there were when the last look that did not fail began.
     std::optional<std::uint32_t> looked_messages;
+    std::uint32_t go_on = 0;  // where that look is to go on; 0: it is whole
 };
 using Told = std::map<std::string, ToldFolder>;
 

@@ -76,8 +76,8 @@ class Link {
     bool selected(const std::string& name) const {
         return selection_ && same_mailbox(selection_->name, name);
     }
-    // Messages of it are about to leave it: what the server then counts is no news by itself, and
-    // what it counted no measure any more.
+    // Messages of it are about to leave it: the number known is no measure any more, and the next
+    // one counts as news.
     void forget_count() {
         if (selection_) selection_->exists.reset();
     }

@@ -31,8 +31,11 @@ class Look {
 
     // The folder's state for the next look; `told.state` is the one the server gave.
     FolderState run(ToldFolder& told) {
-        select();
-        told.state = state_;
+        const bool goes_on = told.go_on != 0 && told.go_on == look_.uid_next && known_.empty();
+        // One SELECT is for the whole look: the next look has to tell what happened since.
+        if (!goes_on || !keep_selected()) select();
+        if (!goes_on) told.state = state_;
+        told.go_on = 0;
         const std::uint32_t messages = state_.messages;
         std::vector<Step> steps;
         ask_for_known(steps);
@@ -47,7 +50,11 @@ class Look {
         if (!range.empty() && search) search_new(range);
         if (!range.empty() && !search) check_outright(range);
         tell_known();
-        told.looked_messages = messages;
+        if (!goes_on)
+            told.looked_messages = messages;
+        else if (!kept_)
+            link_.selection()->changed = true;
+        told.go_on = go_on_;
         return state_;
     }
 
@@ -96,6 +103,17 @@ class Look {
         if (!resynced_) return;
         flags_ = std::move(flags);
         suspects_.assign(vanished.begin(), vanished.end());
+    }
+
+    // Goes on with the folder as the first call has selected it. Where that is not possible, what
+    // happened before the SELECT that follows is news.
+    bool keep_selected() {
+        const Selection* selection = link_.selection();
+        kept_ = selection != nullptr && link_.selected(link_.to_server(folder_)) &&
+                selection->state.uidvalidity == look_.uidvalidity && selection->state.uid_next != 0;
+        if (kept_) state_ = selection->state;
+        same_ = kept_;
+        return kept_;
     }
 
     // Servers of before RFC 3501 do not say it with SELECT. What STATUS counts is shown only by a
@@ -293,6 +311,7 @@ class Look {
 
     FolderState state_;      // as of the SELECT
     bool same_ = false;      // known_ means something
+    bool kept_ = false;      // the folder is selected since the look's first call
     bool resynced_ = false;  // the SELECT told all that changed
     std::map<std::uint32_t, std::uint32_t> flags_;
     std::vector<std::uint32_t> suspects_;  // may be gone

@@ -70,10 +70,17 @@ bool UidRanges::contains(std::uint32_t uid) const {
 }
 
 std::vector<std::uint32_t> UidRanges::among(const std::vector<std::uint32_t>& uids) const {
+    // (A server may repeat ranges as often as a line has room for.)
+    std::vector<Range> ranges = ranges_;
+    std::sort(ranges.begin(), ranges.end(),
+              [](const Range& a, const Range& b) { return a.first < b.first; });
     std::vector<std::uint32_t> out;
-    for (const Range& range : ranges_) {
-        auto uid = std::lower_bound(uids.begin(), uids.end(), range.first);
-        while (uid != uids.end() && *uid <= range.last) out.push_back(*uid++);
+    std::uint32_t reach = 0;  // of the ranges that begin here or before
+    auto range = ranges.begin();
+    for (const std::uint32_t uid : uids) {
+        for (; range != ranges.end() && range->first <= uid; ++range)
+            reach = std::max(reach, range->last);
+        if (uid <= reach) out.push_back(uid);
     }
     return out;
 }

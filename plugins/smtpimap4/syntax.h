@@ -30,7 +30,7 @@ class UidRanges {
     void add(std::uint32_t first, std::uint32_t last);
     void add(const UidRanges& more);
     bool contains(std::uint32_t uid) const;
-    // Those of `uids`, which ascend, that are in it; in no order, perhaps more than once.
+    // Those of `uids`, which ascend, that are in it, ascending.
     std::vector<std::uint32_t> among(const std::vector<std::uint32_t>& uids) const;
     // None is in it but those of `uids`.
     bool only_of(const std::vector<std::uint32_t>& uids) const;

@@ -253,6 +253,20 @@ void Drop::read_wanted(const vm_drop& drop, const vm_drop_sink& sink) {
 
 // ---- deleting ----
 
+// The numbers of the mails to delete, ascending.
+std::vector<std::size_t> Drop::doomed(const vm_drop& drop, const vm_drop_sink& sink) {
+    std::set<std::size_t> out;
+    for (std::size_t i = 0; i < drop.removal_count; ++i) {
+        const std::vector<std::size_t> numbers = matches(drop.removals[i]);
+        if (numbers.empty()) continue;
+        if (sink.confirm(sink.context, i) != 0)
+            out.insert(numbers.begin(), numbers.end());
+        else
+            unwanted_.insert(i);
+    }
+    return {out.begin(), out.end()};
+}
+
 // One round trip where the server takes commands in a row; QUIT is the last.
 void Drop::quit(const std::vector<std::size_t>& doomed) {
     std::vector<std::string> commands;
@@ -283,7 +297,9 @@ void Drop::tell(const vm_drop& drop, const vm_drop_sink& sink) {
         std::string words;
         for (const std::size_t number : numbers)
             if (!mails_[number].refused.empty()) words = mails_[number].refused;
-        if (!words.empty()) {
+        if (unwanted_.count(i) != 0) {
+            outcome = VM_CHANGE_CANNOT;
+        } else if (!words.empty()) {
             outcome = VM_CHANGE_REFUSED;
         } else if (numbers.empty() && listed == numbers_.end()) {
             outcome = VM_CHANGE_MISSING;
@@ -310,12 +326,7 @@ void Drop::visit(const vm_drop& drop, const vm_drop_sink& sink) {
     if (overlong_) lose(VM_CAUSE_PROTOCOL, "a message whose header does not end");
     look_for_new(drop, sink);
     read_wanted(drop, sink);
-    std::vector<std::size_t> doomed;
-    for (std::size_t i = 0; i < drop.removal_count; ++i)
-        for (const std::size_t number : matches(drop.removals[i])) doomed.push_back(number);
-    std::sort(doomed.begin(), doomed.end());
-    doomed.erase(std::unique(doomed.begin(), doomed.end()), doomed.end());
-    quit(doomed);
+    quit(doomed(drop, sink));
     tell(drop, sink);
 }
 

@@ -18,6 +18,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -72,6 +73,7 @@ class Drop {
     void look(const std::vector<std::size_t>& numbers);
     void look_for_new(const vm_drop& drop, const vm_drop_sink& sink);
     void read_wanted(const vm_drop& drop, const vm_drop_sink& sink);
+    std::vector<std::size_t> doomed(const vm_drop& drop, const vm_drop_sink& sink);
     void quit(const std::vector<std::size_t>& doomed);
     void tell(const vm_drop& drop, const vm_drop_sink& sink);
     std::vector<std::size_t> matches(const vm_drop_removal& removal) const;
@@ -92,6 +94,7 @@ class Drop {
     const Deadline end_;
     std::map<std::size_t, Mail> mails_;           // by number
     std::map<std::string, std::size_t> numbers_;  // by unique-id
+    std::set<std::size_t> unwanted_;              // removals that are not wanted any more
     bool overlong_ = false;                       // a header was
     std::size_t read_ = 0, most_ = 0;             // bytes of the reply in hand
 };

@@ -41,8 +41,10 @@ std::string Pop3Handshake::on_command(std::string_view command) {
         step_ = VM_STEP_AUTH;
         auth_tried_ = true;
         xoauth2_ = verb == "AUTH" && words.size() > 1 && upper(words[1]) == "XOAUTH2";
-        if (verb == "PASS") line = "PASS [hidden]";
-        if (verb != "USER" && words.size() > 2) line = verb + " " + words[1] + " [hidden]";
+        if (verb == "PASS")
+            line = "PASS [hidden]";
+        else if (verb != "USER" && words.size() > 2)
+            line = verb + " " + words[1] + " [hidden]";
     } else if (verb != "QUIT") {
         return "[hidden]";  // SASL's answers are no commands
     }

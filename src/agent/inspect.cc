@@ -1,5 +1,6 @@
 #include "agent/inspect.h"
 
+#include "agent/drop_run.h"
 #include "agent/mailbox_run.h"
 #include "agent/session_options.h"
 #include "agent/sync_run.h"
@@ -212,10 +213,11 @@ int print_sync_plan(const Paths& paths, const std::optional<std::string>& only_m
         auto account =
             transport::AccountSession::open(*plugin, session_options(*mailbox, *misc, {}));
         Result<std::vector<std::string>> plan;
-        if (account)
-            plan = plan_sync(
-                {system_clock(), **store, *mailbox, *misc, *account, true, [] { return false; }});
-        else
+        if (account) {
+            const SyncContext context{system_clock(),      **store, *mailbox, *misc, *account, true,
+                                      [] { return false; }};
+            plan = plugin->can_visit() ? plan_drop(context) : plan_sync(context);
+        } else
             plan = fail(account.error());
         if (!plan) {
             problems.add(plan.error(), number);

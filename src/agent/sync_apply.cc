@@ -122,10 +122,7 @@ void Pass::settle(const SyncAction& action, const MailChangeResult& result,
             return;
         case MailChangeOutcome::kMissing:
             // Somebody was faster, it seems; the next round asks for every message there.
-            if (FolderState* state = known(action.copy.place.folder)) {
-                state->modseq = 0;
-                state_changed_ = true;
-            }
+            set_modseq(action.copy.place.folder, 0);
             return;
         case MailChangeOutcome::kOther:
             // The UIDs are not what they were: everything there is looked at anew.

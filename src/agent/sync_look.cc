@@ -144,6 +144,13 @@ bool Pass::take_found() {
     return true;
 }
 
+void Pass::set_modseq(const std::string& folder, std::uint64_t modseq) {
+    FolderState* state = known(folder);
+    if (state == nullptr || state->modseq == modseq) return;
+    state->modseq = modseq;
+    state_changed_ = true;
+}
+
 // False: the pass cannot go on. A folder that refuses leaves the listing incomplete.
 bool Pass::look_at(const FolderState& listed) {
     transport::FolderLook look;
@@ -159,12 +166,20 @@ bool Pass::look_at(const FolderState& listed) {
         const bool same_messages =
             before->uidvalidity == listed.uidvalidity && before->uid_next == listed.uid_next;
         const bool same_flags = before->modseq == listed.modseq && listed.modseq != 0 && !every_;
-        if (same_messages && (same_flags || look.uids.empty())) return true;
+        // (A mod-sequence that is not known now: a look makes it known, once a connection.)
+        const bool no_matter = look.uids.empty() && (listed.modseq != 0 || before->modseq == 0);
+        if (same_messages && (same_flags || no_matter)) {
+            set_modseq(listed.name, listed.modseq);
+            return true;
+        }
     }
     auto news = context_.account.look(look);
     if (news) {
         take_news(listed, *news);
-        return true;
+        if (!news->failure) return true;
+        partly_ = true;
+        fail_with(std::move(*news->failure));
+        return false;
     }
     if (news.error().fault != AccountFault::kRefused) {
         fail_with(std::move(news.error()));

@@ -37,6 +37,7 @@ class Pass {
     std::vector<MailCopy> copies_of(const SyncMessage& one) const;
     bool look_at_all();
     bool take_found();
+    void set_modseq(const std::string& folder, std::uint64_t modseq);
     bool look_at(const FolderState& listed);
     void take_news(const FolderState& listed, const FolderNews& news);
     void decide();
@@ -95,6 +96,7 @@ class Pass {
     std::set<std::string> refused_looks_;  // folders, in this round
     bool state_changed_ = false;
     std::vector<SyncAction> actions_;
+    bool partly_ = false;   // a folder was looked at in part
     bool refused_ = false;  // something in the account cannot be done now
 };
 

@@ -126,7 +126,15 @@ Pass::Round Pass::round(int number) {
     if (nothing_new()) return Round::kQuiet;
     if (!load()) return Round::kStop;
     forget_stale();
-    if (!look_at_all()) return Round::kStop;
+    if (!look_at_all()) {
+        // What a long look has found is not to be looked for again.
+        scope_.complete = false;
+        if (partly_ && take_found()) {
+            decide();
+            commit_decided();
+        }
+        return Round::kStop;
+    }
     // What was committed on the unit's side may call for more; for that the account need not be
     // looked at again. What is agreed on is read anew before anything is done there on the strength
     // of it.
@@ -213,10 +221,12 @@ Result<std::vector<std::string>> Pass::plan() {
 std::string why_not_synchronised(const config::MailboxOptions& mailbox,
                                  const config::MiscSetup& misc) {
     if (!mailbox.integration) return "Email Integration is No";
-    if (config::transport_kind(misc) == config::TransportKind::kPop3)
-        return "g_szEmailDllPath names the POP3 plugin, which does not synchronise";
-    if (mailbox.sync_mode == config::SyncMode::kNone) return "Email Integration Sync Mode is None";
-    if (!has_account(mailbox, misc)) return "Imap4 Server is not set";
+    const bool pop3 = config::transport_kind(misc) == config::TransportKind::kPop3;
+    // (Of a drop there is nothing to choose, and only deletions travel.)
+    if (!pop3 && mailbox.sync_mode == config::SyncMode::kNone)
+        return "Email Integration Sync Mode is None";
+    if (!has_account(mailbox, misc))
+        return pop3 ? "Pop3 Server is not set" : "Imap4 Server is not set";
     return "";
 }
 

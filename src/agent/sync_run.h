@@ -49,6 +49,8 @@ struct SyncResult {
     // The folder that most of the messages lie in, when it was looked up.
     std::optional<std::string> busiest;
     std::optional<AccountFailure> failure;  // the pass could not be ended
+    // Something is to be looked for again after so long, though nothing says so before.
+    std::optional<std::int64_t> again_ms;
     std::optional<Error> store_error;
 };
 

@@ -1,5 +1,6 @@
 #include "agent/sync_schedule.h"
 
+#include "agent/drop_run.h"
 #include "agent/session_options.h"
 #include "base/trace.h"
 
@@ -47,8 +48,8 @@ void SyncSchedule::take_settings(std::shared_ptr<const Settings> settings,
     settings_ = std::move(settings);
     plugin_ = plugin;
     const auto is_wanted_now = [&](const Settings::Mailbox& mailbox) {
-        return plugin_ && plugin_->can_sync() && mailbox.options && mailbox.seat &&
-               settings_->misc->use_email_integration &&
+        return plugin_ && (plugin_->can_sync() || plugin_->can_visit()) && mailbox.options &&
+               mailbox.seat && settings_->misc->use_email_integration &&
                why_not_synchronised(*mailbox.options, *settings_->misc).empty();
     };
     for (const auto& [number, mailbox] : settings_->mailboxes) {
@@ -213,9 +214,16 @@ void SyncSchedule::run(Job& job, Result<store::Store*> store) const {
             return;
         }
     }
+    const SyncContext visit{options_.clock, **store, *job.options,     *job.misc,
+                            *job.session,   true,    options_.stopping};
+    if (job.plugin->can_visit()) {
+        job.result = visit_drop(visit);
+        job.passed = job.park_unsupported = true;
+        return;
+    }
     for (int i = 0; i < kPassesInARow; ++i) {
-        const SyncContext context{options_.clock, **store,          *job.options,     *job.misc,
-                                  *job.session,   job.unit_changed, options_.stopping};
+        SyncContext context = visit;
+        context.unit_changed = job.unit_changed;
         SyncResult result = sync_mailbox(context);
         result.changed_here += job.result.changed_here;
         result.changed_there += job.result.changed_there;
@@ -298,6 +306,7 @@ bool SyncSchedule::take(const Job& job, Actor& actor) {
     if (result.store_error) {
         actor.view.problem = result.store_error->text();
         actor.unit_changed = true;
+        drop_session(actor);  // it has told what was not recorded
         pause(actor);
         return true;
     }
@@ -308,7 +317,10 @@ bool SyncSchedule::take(const Job& job, Actor& actor) {
     actor.view.qresync = features.qresync;
     if (job.passed) take_pass(result, actor);
 
-    const std::int64_t timer = job.misc->sync_pending_timer_s * 1000;
+    // A drop is visited when there is something to do there.
+    const bool drop = job.plugin->can_visit();
+    const std::int64_t timer =
+        drop ? result.again_ms.value_or(kRenewMs) : job.misc->sync_pending_timer_s * 1000;
     // What IDLE in one folder does not tell is looked for.
     const bool tells_all =
         features.notify || job.options->sync_mode != config::SyncMode::kAllFolders;

@@ -59,7 +59,7 @@ Worker::Worker(const WorkerOptions& options)
       gate_(static_cast<int>(kThreads)),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       threads_(options.paths, kThreads),
-      waiting_(options.paths, [once = options.once] { return stopping() && !once; }),
+      waiting_(options.paths, [this] { return stopping() && (!options_.once || interrupted_); }),
       sync_({options.paths, clock_, options.once, stopping, random_jitter, wake_.get()}) {}
 
 Worker::~Worker() {

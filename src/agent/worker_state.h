@@ -113,14 +113,14 @@ class Worker {
 
     PluginSlot plugin_;
     RunResult total_;
-    bool interrupted_ = false;  // by a signal, before everything was done
     int passes_ = 0, changed_here_ = 0, changed_there_ = 0;  // by synchronisation
     std::map<std::string, TimeMs> answered_;  // when the last look that was asked for ended
     std::atomic<int> waiting_turns_{0};  // mailboxes that wait for a thread: running ones yield
 
     std::mutex finished_mutex_;
-    std::vector<Finished> finished_;  // guarded by finished_mutex_
-    StoreThreads threads_;            // its threads use everything above
+    std::vector<Finished> finished_;         // guarded by finished_mutex_
+    StoreThreads threads_;                   // its threads use everything above
+    std::atomic<bool> interrupted_ = false;  // by a signal, before everything was done
     MessageWaiting waiting_;
     SyncSchedule sync_;  // its threads use wake_
 };

@@ -35,12 +35,28 @@ struct FoundMail {
     std::string message_id;  // RFC 5322, without <>
 };
 
-// What one look at a folder told; complete, or there is none.
+// Why nothing could be learned from the account, by who has to wait.
+enum class AccountFault {
+    kServer,     // nobody gets through to it
+    kStalls,     // it broke off or went silent in the middle, or talks nonsense
+    kLogin,      // this account's credentials
+    kConfig,     // the options do not allow the attempt
+    kRefused,    // a command was answered with NO or BAD
+    kCancelled,  // the host wanted to stop
+};
+struct AccountFailure {
+    AccountFault fault = AccountFault::kStalls;
+    std::string text;  // one line, sanitised
+};
+
+// What one look at a folder told.
 struct FolderNews {
     FolderState state;
     std::vector<std::pair<std::uint32_t, MailFlags>> flags;  // of UIDs that were asked about
     std::vector<std::uint32_t> gone;  // such UIDs that are not there any more
     std::vector<FoundMail> found;
+    // It could not be looked at to its end: messages from state.uid_next on may be there.
+    std::optional<AccountFailure> failure;
 };
 
 enum class MailChangeKind { kFlags, kMove, kTrash, kExpunge };
@@ -62,20 +78,6 @@ struct MailChangeResult {
     MailChangeOutcome outcome = MailChangeOutcome::kRefused;
     Link place;        // moves: where it is now; uid 0: not known
     std::string text;  // kRefused: the server's words
-};
-
-// Why nothing could be learned from the account, by who has to wait.
-enum class AccountFault {
-    kServer,     // nobody gets through to it
-    kStalls,     // it broke off or went silent in the middle, or talks nonsense
-    kLogin,      // this account's credentials
-    kConfig,     // the options do not allow the attempt
-    kRefused,    // a command was answered with NO or BAD
-    kCancelled,  // the host wanted to stop
-};
-struct AccountFailure {
-    AccountFault fault = AccountFault::kStalls;
-    std::string text;  // one line, sanitised
 };
 
 }  // namespace vm

@@ -76,6 +76,17 @@ inline constexpr const char* kSyncFolders =
 inline constexpr const char* kReported =
     "SELECT COUNT(*) FROM history WHERE message_id = :id AND what = 'copy' AND new_value = :place";
 
+// Deleted on the phone; an attempt to send was begun, and that the mail is gone is not known.
+inline constexpr const char* kDropDeleted =
+    "SELECT m.id, d.rfc_message_id, m.deleted_at"
+    " FROM messages m JOIN deliveries d ON d.message_id = m.id"
+    " LEFT JOIN links l ON l.message_id = m.id AND l.gone = 1"
+    " WHERE m.mailbox = :mailbox AND m.state = 'deleted' AND d.rfc_message_id <> ''"
+    " AND d.state <> 'sending' AND l.message_id IS NULL ORDER BY m.received, m.id";
+
+inline constexpr const char* kDropMails =
+    "SELECT unique_id, message_id FROM drop_mails WHERE mailbox = :mailbox AND account = :account";
+
 // A link says that there is a mail yet; a message that is being sent may become one.
 inline constexpr const char* kPurgeable =
     "SELECT m.id, m.media FROM messages m JOIN deliveries d ON d.message_id = m.id"

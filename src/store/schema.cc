@@ -77,12 +77,19 @@ void version_2(soci::session& sql) {
     sql << "ALTER TABLE mailbox_status ADD COLUMN answered BIGINT NOT NULL DEFAULT 0";
 }
 
+// Maildrops (POP3): the mails that were looked at; message_id '' is none of the unit's.
+void version_3(soci::session& sql) {
+    sql << "CREATE TABLE drop_mails ("
+           "mailbox TEXT NOT NULL, unique_id TEXT NOT NULL, account TEXT NOT NULL,"
+           "message_id TEXT NOT NULL, PRIMARY KEY (mailbox, unique_id))";
+}
+
 constexpr const char* kMigrate = "bring the store up to date";
 
 }  // namespace
 
 const std::vector<Migration>& migrations() {
-    static const std::vector<Migration> list{version_1, version_2};
+    static const std::vector<Migration> list{version_1, version_2, version_3};
     return list;
 }
 

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/paths.h"
 #include "core/delivery.h"
+#include "core/drop.h"
 #include "core/message.h"
 #include "core/sync.h"
 
@@ -92,6 +93,21 @@ struct SyncCommit {
     // was released to stay as the release left them, and a kHold is left out. Otherwise a kHold
     // beats `state->hold`. Without a state, a kHold is left out when a release waits for a pass.
     std::optional<SyncState> state;
+};
+
+// What is known of a maildrop.
+struct DropState {
+    std::vector<DropMail> mails;  // that were looked at; without their Message-IDs
+    // Deleted on the phone, and perhaps still there; without their unique-ids.
+    std::vector<DropMessage> deleted;
+};
+// What a visit learned, to be committed at once.
+struct DropCommit {
+    std::string account;  // whose drop it is; mails of another are forgotten
+    std::vector<DropMail> looked;
+    std::vector<std::string> gone;  // unique-ids
+    // Messages whose mail is not there any more, each with the reason, for the history.
+    std::vector<std::pair<std::string, std::string>> settled;
 };
 
 // One mailbox whose messages changed. A delivery that goes on is no such change, nor is a link.
@@ -230,6 +246,10 @@ class Store {
     // Puts `mailbox` off hold; held deletions go with the next pass or, with `keep`, the messages
     // whose mail is not found any more are unlinked and stay. kNoInput when it is not on hold.
     virtual Result<> release(const std::string& mailbox, bool keep) = 0;
+    // `account`: whose drop it is, as the agent words it; with another text it is another drop.
+    virtual Result<DropState> drop_state(const std::string& mailbox,
+                                         const std::string& account) = 0;
+    virtual Result<> commit_drop(const std::string& mailbox, const DropCommit& commit) = 0;
     // Removes messages of `mailbox` that were deleted before `before`, with their media; those
     // whose mail is still to be deleted stay, and one that is being sent. Returns how many.
     virtual Result<int> purge(const std::string& mailbox, TimeMs before) = 0;

@@ -160,6 +160,67 @@ struct ResultSink {
     }
 };
 
+static_assert(static_cast<int>(DropOutcome::kRefused) == VM_CHANGE_REFUSED &&
+              static_cast<int>(DropOutcome::kUnwanted) == VM_CHANGE_CANNOT);
+
+struct VisitSink {
+    const DropVisit& visit;
+    DropNews news;
+    std::vector<std::optional<DropResult>> results;
+    bool senseless = false;
+
+    template <class Function>
+    static void guarded(void* context, Function function) noexcept {
+        auto& self = *static_cast<VisitSink*>(context);
+        try {
+            if (!function(self)) self.senseless = true;
+        } catch (...) {
+            self.senseless = true;
+        }
+    }
+    static int mail(void* context, const vm_drop_mail* mail) noexcept {
+        guarded(context, [&](VisitSink& self) {
+            if (mail == nullptr || mail->unique_id == nullptr || mail->id == nullptr) return false;
+            const std::string unique_id = mail->unique_id;
+            if (unique_id.empty() || sanitize_line(unique_id) != unique_id) return false;
+            self.news.mails.push_back(
+                {unique_id, sanitize_line(mail->id),
+                 mail->message_id == nullptr ? "" : sanitize_line(mail->message_id)});
+            return true;
+        });
+        return 0;
+    }
+    static void gone(void* context, const char* unique_id) noexcept {
+        guarded(context, [&](VisitSink& self) {
+            if (unique_id == nullptr ||
+                !std::binary_search(self.visit.known.begin(), self.visit.known.end(),
+                                    std::string(unique_id)))
+                return false;
+            self.news.gone.emplace_back(unique_id);
+            return true;
+        });
+    }
+    static void content(void*, const char*, const void*, std::size_t) noexcept {}
+    static int confirm(void* context, std::size_t index) noexcept {
+        bool wanted = false;
+        guarded(context, [&](VisitSink& self) {
+            if (index >= self.results.size()) return false;
+            wanted = !self.visit.confirm || self.visit.confirm(index);
+            return true;
+        });
+        return wanted ? 1 : 0;
+    }
+    static void removed(void* context, std::size_t index, std::uint8_t outcome,
+                        const char* text) noexcept {
+        guarded(context, [&](VisitSink& self) {
+            if (index >= self.results.size() || outcome > VM_CHANGE_CANNOT) return false;
+            self.results[index] = {static_cast<DropOutcome>(outcome),
+                                   text == nullptr ? "" : sanitize_line(text)};
+            return true;
+        });
+    }
+};
+
 bool has_nul(const std::string& text) {
     return text.find('\0') != std::string::npos;
 }
@@ -193,7 +254,7 @@ std::optional<AccountFailure> AccountSession::call(Call call, bool* unsupported)
 }
 
 Result<AccountSession> AccountSession::open(const Plugin& plugin, const SessionOptions& options) {
-    if (!plugin.can_sync())
+    if (!plugin.can_sync() && !plugin.can_visit())
         return fail(ErrorKind::kConfig, "open account", options.account.host,
                     plugin.name() + " does not synchronise");
     VM_ASSIGN(Session session, plugin.open(options));
@@ -244,7 +305,14 @@ AccountResult<FolderNews> AccountSession::look(const FolderLook& look) {
     FolderState& state = sink.news.state;
     for (bool first = true; first || out.uid_next != 0; first = false) {
         vm_look_result result{};
-        if (auto failure = call_once(result)) return tl::unexpected(std::move(*failure));
+        const std::size_t told = sink.news.found.size();
+        if (auto failure = call_once(result)) {
+            sink.news.found.resize(told);
+            if (first) return tl::unexpected(std::move(*failure));
+            state.uid_next = std::min(state.uid_next, out.uid_next);
+            sink.news.failure = std::move(failure);
+            break;
+        }
         if (first)
             state = {look.since.name, result.uidvalidity, result.uid_next, result.modseq};
         else if (state.uidvalidity != result.uidvalidity)
@@ -335,6 +403,49 @@ AccountResult<bool> AccountSession::peek() {
         }))
         return tl::unexpected(std::move(*failure));
     return changed != 0;
+}
+
+DropNews AccountSession::visit(const DropVisit& visit) {
+    std::vector<const char*> known;
+    known.reserve(visit.known.size());
+    for (const std::string& unique_id : visit.known) known.push_back(unique_id.c_str());
+    std::vector<vm_drop_removal> removals;
+    for (const DropRemoval& removal : visit.removals)
+        removals.push_back({sizeof(vm_drop_removal), removal.unique_id.c_str(), removal.id.c_str(),
+                            removal.message_id.c_str()});
+    vm_drop drop{};
+    drop.struct_size = sizeof drop;
+    drop.known = known.data();
+    drop.known_count = known.size();
+    drop.removals = removals.data();
+    drop.removal_count = removals.size();
+    VisitSink sink{visit, {}, {}, false};
+    sink.results.resize(removals.size());
+    const vm_drop_sink functions{&sink,
+                                 VisitSink::mail,
+                                 VisitSink::gone,
+                                 VisitSink::content,
+                                 VisitSink::confirm,
+                                 VisitSink::removed};
+    auto failure = call([&](auto& table, auto* session, auto& report) {
+        return table.visit(session, &drop, &functions, &report);
+    });
+    DropNews out = std::move(sink.news);
+    if (sink.senseless) {
+        // Then nothing of it is believed.
+        out = {};
+        failure = nonsense("a maildrop");
+    }
+    for (const auto& result : sink.results) {
+        if (failure) break;
+        if (result)
+            out.results.push_back(*result);
+        else
+            failure = nonsense("a removal without a result");
+    }
+    if (failure) out.results.clear();
+    out.failure = std::move(failure);
+    return out;
 }
 
 }  // namespace vm::transport

@@ -5,6 +5,7 @@
 #define VM_TRANSPORT_ACCOUNT_H
 
 #include "core/account.h"
+#include "core/drop.h"
 #include "transport/plugin.h"
 
 #include <optional>
@@ -41,6 +42,20 @@ struct Parked {
     bool changed = false;   // something happened already
 };
 
+// What is to be done in a maildrop.
+struct DropVisit {
+    std::vector<std::string> known;  // unique-ids that were looked at before, ascending
+    std::vector<DropRemoval> removals;
+    // Asked right before the mail of removal `index` is deleted; false: not any more. May be empty.
+    std::function<bool(std::size_t index)> confirm;
+};
+struct DropNews {
+    std::vector<DropMail> mails;  // that are new
+    std::vector<std::string> gone;
+    std::vector<DropResult> results;  // of all removals, unless it failed
+    std::optional<AccountFailure> failure;
+};
+
 template <class T>
 using AccountResult = tl::expected<T, AccountFailure>;
 
@@ -48,11 +63,12 @@ using AccountResult = tl::expected<T, AccountFailure>;
 // about a second at most.
 class AccountSession {
   public:
-    // Does not connect. kConfig when the plugin cannot synchronise, or with its reason.
+    // Does not connect. kConfig when the plugin has no account side, or with its reason.
     static Result<AccountSession> open(const Plugin& plugin, const SessionOptions& options);
 
     // Every folder of the scope as it is now.
     AccountResult<std::vector<FolderState>> folders(const AccountScope& scope);
+    // In as many calls of the plugin's as it takes; an error when the first fails.
     AccountResult<FolderNews> look(const FolderLook& look);
     // Does `changes` in the folder as long as its UIDVALIDITY is the given one. `results` gets one
     // for each that was done or refused; after a failure some may be missing.
@@ -66,6 +82,9 @@ class AccountSession {
     // before 29 minutes are over.
     AccountResult<Parked> park(const std::string& folder);
     AccountResult<bool> peek();
+
+    // One visit to a maildrop (Plugin::can_visit). What it learned stands even when it failed.
+    DropNews visit(const DropVisit& visit);
 
     const AccountStats& stats() const { return stats_; }
 

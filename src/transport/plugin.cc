@@ -43,7 +43,7 @@ const char* missing_function(const vm_transport& table) {
     if (table.close == nullptr) return "close";
     if (table.push == nullptr) return "push";
     if (table.find == nullptr) return "find";
-    if (table.erase == nullptr) return "erase";
+    if ((table.capabilities & VM_CAN_VISIT) != 0 && table.visit == nullptr) return "visit";
     if ((table.capabilities & VM_CAN_SYNC) == 0) return nullptr;
     if (table.folders == nullptr) return "folders";
     if (table.look == nullptr) return "look";
@@ -116,11 +116,11 @@ std::string Plugin::description() const {
 bool Plugin::can_search() const {
     return (table_->capabilities & VM_CAN_SEARCH) != 0;
 }
-bool Plugin::can_delete() const {
-    return (table_->capabilities & VM_CAN_DELETE) != 0;
-}
 bool Plugin::can_sync() const {
     return (table_->capabilities & VM_CAN_SYNC) != 0;
+}
+bool Plugin::can_visit() const {
+    return (table_->capabilities & VM_CAN_VISIT) != 0;
 }
 
 }  // namespace vm::transport

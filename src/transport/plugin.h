@@ -78,8 +78,8 @@ struct PushStats {
 // What an account said about one message.
 struct AccountAnswer {
     bool supported = false;  // false: this plugin cannot do it, ever; the rest means nothing
-    bool found = false;      // erase: it was there and is gone now
-    Link link;               // find: where, as far as the protocol knows places
+    bool found = false;
+    Link link;  // where, as far as the protocol knows places
 };
 
 class Session;
@@ -95,8 +95,8 @@ class Plugin {
     std::string name() const;         // "smtpimap4"
     std::string description() const;  // one line
     bool can_search() const;          // Session::find works
-    bool can_delete() const;          // Session::erase works
-    bool can_sync() const;            // AccountSession works
+    bool can_sync() const;            // AccountSession works, but for visit()
+    bool can_visit() const;           // AccountSession::visit() works
 
     // A session for one server and account. Does not connect. kConfig with the plugin's reason when
     // the options are senseless.
@@ -122,10 +122,9 @@ class Session {
     PushReport push(const OutgoingMessage& message);
     const PushStats& last_push() const;
 
-    // Looks for, or deletes, the message with header X-VM-Message-Id `id` in the account.
-    // Errors: kRetryLater with the plugin's words.
+    // Looks for the message with header X-VM-Message-Id `id` in the account. Errors: kRetryLater
+    // with the plugin's words.
     Result<AccountAnswer> find(const std::string& id);
-    Result<AccountAnswer> erase(const std::string& id);
 
   private:
     friend class Plugin;

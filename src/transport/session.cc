@@ -200,8 +200,4 @@ Result<AccountAnswer> Session::find(const std::string& id) {
     return state_->ask(state_->table->find, "find", id);
 }
 
-Result<AccountAnswer> Session::erase(const std::string& id) {
-    return state_->ask(state_->table->erase, "erase", id);
-}
-
 }  // namespace vm::transport

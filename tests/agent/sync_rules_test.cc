@@ -26,6 +26,7 @@ class SyncRulesTest : public testing::SyncFixture {
     CPPUNIT_TEST(nothing_to_do_without_mod_sequences_is_no_commit);
     CPPUNIT_TEST(one_change_of_many_costs_one_look);
     CPPUNIT_TEST(a_look_of_several_calls_is_one);
+    CPPUNIT_TEST(a_look_that_breaks_off_keeps_what_it_found);
     CPPUNIT_TEST(once_a_day_everything_is_looked_at);
     CPPUNIT_TEST(found_settles_an_uncertain_delivery);
     CPPUNIT_TEST(second_copy_is_left_alone);
@@ -287,6 +288,24 @@ class SyncRulesTest : public testing::SyncFixture {
         expect_linked({one, two, three});
         for (const auto& id : {one, two, three})
             CPPUNIT_ASSERT_EQUAL(Text("Much"), rig_->get(id).message.folder);
+    }
+
+    void a_look_that_breaks_off_keeps_what_it_found() {
+        const auto one = rig_->add_linked(), two = rig_->add_linked(), three = rig_->add_linked();
+        rig_->account.folder("Much");
+        for (const auto& id : {three, one, two}) move_mail(id, "Much");
+        rig_->account.found_a_call = 1;
+        rig_->at("look Much end", [&] {  // of the first call
+            rig_->at("look Much end", [&] { rig_->account.fail_at = rig_->account.points - 1; });
+        });
+        CPPUNIT_ASSERT(rig_->pass().failure.has_value());
+        expect_state("new", {one, two, three});
+        expect_linked({three});
+        rig_->account.calls.clear();
+        rig_->settle();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, rig_->called("look Much"));
+        expect_state("new", {one, two, three});
+        expect_linked({one, two, three});
     }
 
     void once_a_day_everything_is_looked_at() {

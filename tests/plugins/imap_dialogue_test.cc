@@ -564,8 +564,10 @@ class ImapDialogueTest : public CppUnit::TestFixture {
         found.struct_size = sizeof found;
         CPPUNIT_ASSERT_EQUAL(int{VM_OK}, plug::find_message(session, kId.c_str(), &found));
         CPPUNIT_ASSERT_EQUAL(0, int{found.found});
+        const vm_drop drop{};
+        const vm_drop_sink sink{};
         CPPUNIT_ASSERT_EQUAL(int{VM_NOT_SUPPORTED},
-                             plug::erase_message(session, kId.c_str(), &found));
+                             plug::visit_drop(session, &drop, &sink, &report));
         plug::close_session(session);
         const std::string trace = host.trace();
         CPPUNIT_ASSERT(trace.find(password) == std::string::npos);

@@ -424,6 +424,7 @@ class ImapSyncTest : public CppUnit::TestFixture {
         assert_ok(rig.look({.uids = {}, .uid_next = 1005}, told));
         CPPUNIT_ASSERT_EQUAL(kId, told.found[1500]);
         CPPUNIT_ASSERT_EQUAL(0u, told.result.go_on);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig.commands("SELECT").size());
     }
 
     void look_by_text() {

@@ -138,6 +138,8 @@ class ImapTextTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(ranges.contains(4'000'000'000u));
         CPPUNIT_ASSERT_EQUAL(8u, parse_uid_ranges("20,9:7").value().at(2).value());
         CPPUNIT_ASSERT(!parse_uid_ranges("5:6").value().at(2));
+        CPPUNIT_ASSERT(parse_uid_ranges("9:7,5,1:3,2:6,5").value().among({2, 4, 7, 8, 10}) ==
+                       (std::vector<std::uint32_t>{2, 4, 7, 8}));
         CPPUNIT_ASSERT(parse_uid_ranges("5:6").value().only_of({4, 5, 6}));
         CPPUNIT_ASSERT(!parse_uid_ranges("5:7").value().only_of({4, 5, 6}));
         for (const char* bad : {"", "1,", "*", "1:*", "-1", "4294967296", "1:2:3", "a"})
@@ -278,14 +280,15 @@ class ImapTextTest : public CppUnit::TestFixture {
     }
 
     // ---- whose mail it is ----
-    static Identity identity(const std::string& header, const std::string& text, bool by_text) {
+    static plug::Identity identity(const std::string& header, const std::string& text,
+                                   bool by_text) {
         FetchData message;
         message.sections = {{"HEADER.FIELDS", header}, {"1", text}};
         return identify(message, by_text);
     }
     void identity_by_header() {
         const std::string id = "01J9ZK3V5TA8Q4W8M8Z9N1B2C3";
-        const Identity mine =
+        const plug::Identity mine =
             identity("message-id:\r\n <a@b>\r\nX-VM-Message-ID: \t" + id + " \r\n\r\n", "", false);
         CPPUNIT_ASSERT_EQUAL(id, mine.id);
         CPPUNIT_ASSERT_EQUAL(std::string("a@b"), mine.message_id);

@@ -74,8 +74,8 @@ class PluginTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL(std::string(name), plugin->name());
             CPPUNIT_ASSERT(!plugin->description().empty());
             const bool imap = plugin->name() == "smtpimap4";
-            CPPUNIT_ASSERT(plugin->can_search() == imap && plugin->can_sync() == imap);
-            CPPUNIT_ASSERT(!plugin->can_delete());
+            CPPUNIT_ASSERT(plugin->can_search());
+            CPPUNIT_ASSERT(plugin->can_sync() == imap && plugin->can_visit() == !imap);
         }
     }
 

@@ -137,8 +137,6 @@ class SessionTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(found && found->supported && found->found);
         CPPUNIT_ASSERT_EQUAL(std::string("INBOX"), found->link.folder);
         CPPUNIT_ASSERT_EQUAL(std::uint32_t{7}, found->link.uid);
-        const auto erased = asked.erase("some id");
-        CPPUNIT_ASSERT(erased && !erased->supported);
         for (const char* order : {"throw", "failed", "status", "found", "folder"}) {
             const auto answer = asked.find(order);
             CPPUNIT_ASSERT_MESSAGE(order, !answer);

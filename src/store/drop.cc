@@ -1,0 +1,71 @@
+// A maildrop: which of its mails were looked at, and messages whose mail is to be deleted from it.
+#include "store/database.h"
+#include "store/queries.h"
+#include "store/records.h"
+#include "store/sql_store.h"
+
+namespace vm::store {
+
+namespace {
+
+void forget_others(soci::session& sql, const std::string& mailbox, const std::string& account) {
+    sql << "DELETE FROM drop_mails WHERE mailbox = :mailbox AND account <> :account",
+        soci::use(mailbox), soci::use(account);
+}
+
+}  // namespace
+
+Result<DropState> SqlStore::drop_state(const std::string& mailbox, const std::string& account) {
+    return guarded("read the maildrop's state of mailbox", mailbox, [&]() -> Result<DropState> {
+        DropState out;
+        {
+            DropMessage message;
+            long long deleted_at = 0;
+            soci::statement statement =
+                (sql_.prepare << kDropDeleted, soci::into(message.id),
+                 soci::into(message.message_id), soci::into(deleted_at), soci::use(mailbox));
+            statement.execute();
+            while (statement.fetch()) {
+                message.deleted_at = deleted_at;
+                out.deleted.push_back(message);
+            }
+        }
+        DropMail mail;
+        soci::statement statement = (sql_.prepare << kDropMails, soci::into(mail.unique_id),
+                                     soci::into(mail.id), soci::use(mailbox), soci::use(account));
+        statement.execute();
+        while (statement.fetch()) out.mails.push_back(mail);
+        return out;
+    });
+}
+
+Result<> SqlStore::commit_drop(const std::string& mailbox, const DropCommit& commit) {
+    return guarded("commit a visit to the maildrop of mailbox", mailbox, [&]() -> Result<> {
+        Transaction transaction(sql_);
+        forget_others(sql_, mailbox, commit.account);
+        for (const DropMail& mail : commit.looked)
+            sql_ << "INSERT INTO drop_mails (mailbox, account, unique_id, message_id)"
+                    " VALUES (:mailbox, :account, :unique_id, :id)"
+                    " ON CONFLICT (mailbox, unique_id) DO UPDATE SET account = excluded.account,"
+                    " message_id = excluded.message_id",
+                soci::use(mailbox), soci::use(commit.account), soci::use(mail.unique_id),
+                soci::use(mail.id);
+        for (const std::string& unique_id : commit.gone)
+            sql_ << "DELETE FROM drop_mails WHERE mailbox = :mailbox AND unique_id = :unique_id",
+                soci::use(mailbox), soci::use(unique_id);
+        for (const auto& [id, reason] : commit.settled) {
+            sql_ << "INSERT INTO links (message_id, folder, uidvalidity, uid, gone)"
+                    " SELECT id, 'INBOX', 0, 0, 1 FROM messages"
+                    " WHERE id = :id AND mailbox = :mailbox"
+                    " ON CONFLICT (message_id) DO UPDATE SET gone = 1",
+                soci::use(id), soci::use(mailbox);
+            sql_ << "DELETE FROM drop_mails WHERE mailbox = :mailbox AND message_id = :id",
+                soci::use(mailbox), soci::use(id);
+            insert_history(sql_, id, clock_.now(), "link", kInboxFolder, "", reason);
+        }
+        transaction.commit();
+        return {};
+    });
+}
+
+}  // namespace vm::store
