@@ -13,6 +13,20 @@ void forget_others(soci::session& sql, const std::string& mailbox, const std::st
         soci::use(mailbox), soci::use(account);
 }
 
+// The message has no mail any more. (Done already, or purged meanwhile: nothing is left to do.)
+void settle(soci::session& sql, const std::string& mailbox, const std::string& id,
+            const std::string& reason, TimeMs now) {
+    sql << "DELETE FROM drop_mails WHERE mailbox = :mailbox AND message_id = :id",
+        soci::use(mailbox), soci::use(id);
+    int open = 0;
+    sql << kDropOpen, soci::into(open), soci::use(id, "id"), soci::use(mailbox, "mailbox");
+    if (open == 0) return;
+    sql << "INSERT INTO links (message_id, folder, uidvalidity, uid, gone)"
+           " VALUES (:id, 'INBOX', 0, 0, 1) ON CONFLICT (message_id) DO UPDATE SET gone = 1",
+        soci::use(id);
+    insert_history(sql, id, now, "link", kInboxFolder, "", reason);
+}
+
 }  // namespace
 
 Result<DropState> SqlStore::drop_state(const std::string& mailbox, const std::string& account) {
@@ -53,16 +67,8 @@ Result<> SqlStore::commit_drop(const std::string& mailbox, const DropCommit& com
         for (const std::string& unique_id : commit.gone)
             sql_ << "DELETE FROM drop_mails WHERE mailbox = :mailbox AND unique_id = :unique_id",
                 soci::use(mailbox), soci::use(unique_id);
-        for (const auto& [id, reason] : commit.settled) {
-            sql_ << "INSERT INTO links (message_id, folder, uidvalidity, uid, gone)"
-                    " SELECT id, 'INBOX', 0, 0, 1 FROM messages"
-                    " WHERE id = :id AND mailbox = :mailbox"
-                    " ON CONFLICT (message_id) DO UPDATE SET gone = 1",
-                soci::use(id), soci::use(mailbox);
-            sql_ << "DELETE FROM drop_mails WHERE mailbox = :mailbox AND message_id = :id",
-                soci::use(mailbox), soci::use(id);
-            insert_history(sql_, id, clock_.now(), "link", kInboxFolder, "", reason);
-        }
+        for (const auto& [id, reason] : commit.settled)
+            settle(sql_, mailbox, id, reason, clock_.now());
         transaction.commit();
         return {};
     });

@@ -84,6 +84,10 @@ inline constexpr const char* kDropDeleted =
     " WHERE m.mailbox = :mailbox AND m.state = 'deleted' AND d.rfc_message_id <> ''"
     " AND d.state <> 'sending' AND l.message_id IS NULL ORDER BY m.received, m.id";
 
+inline constexpr const char* kDropOpen =
+    "SELECT COUNT(*) FROM messages m LEFT JOIN links l ON l.message_id = m.id AND l.gone = 1"
+    " WHERE m.id = :id AND m.mailbox = :mailbox AND l.message_id IS NULL";
+
 inline constexpr const char* kDropMails =
     "SELECT unique_id, message_id FROM drop_mails WHERE mailbox = :mailbox AND account = :account";
 

@@ -260,12 +260,13 @@ class SchemaTest : public CppUnit::TestFixture {
         const auto sql = good(open_database(root.paths));
         const std::string records = kRecords;
         for (const std::string& query :
-             {records + kWhereId, records + kWhereMailbox, records + kWhereQueue,
-              records + kWherePending, std::string(kDue), std::string(kUnfinished),
-              std::string(kSending), std::string(kHistory), std::string(kCounts),
-              std::string(kStatus), std::string(kAgreed), std::string(kCopies),
-              std::string(kSyncState), std::string(kSyncFolders), std::string(kReported),
-              std::string(kPurgeable), std::string(kLastChange), std::string(kChangesSince),
+             {records + kWhereId,       records + kWhereMailbox,   records + kWhereQueue,
+              records + kWherePending,  std::string(kDue),         std::string(kUnfinished),
+              std::string(kSending),    std::string(kHistory),     std::string(kCounts),
+              std::string(kStatus),     std::string(kAgreed),      std::string(kCopies),
+              std::string(kSyncState),  std::string(kSyncFolders), std::string(kReported),
+              std::string(kPurgeable),  std::string(kDropDeleted), std::string(kDropMails),
+              std::string(kDropOpen),   std::string(kLastChange),  std::string(kChangesSince),
               std::string(kWaitingTold)}) {
             const std::string plan = plan_of(*sql, query);
             CPPUNIT_ASSERT_MESSAGE(query + "\n" + plan, plan.find("SEARCH") != std::string::npos &&

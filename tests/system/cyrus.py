@@ -1,8 +1,8 @@
-"""Cyrus IMAP as the rig's second server: another code base, with IDLE by a daemon, its own idea of
+"""Cyrus as the rig's second server: another code base, with IDLE by a daemon, its own idea of
 special folders, and "/" between the levels.
 
 Debian does not let it be installed beside Dovecot; scripts/deps unpacks its packages into a directory
-of their own, from where it runs with a configuration of ours and as user `mail`. Ports: imap, imaps.
+of their own, from where it runs with a configuration of ours and as user `mail`. Ports: imap, imaps, pop3, pop3s.
 Postfix delivers to it by LMTP and asks the same password file.
 """
 
@@ -57,6 +57,8 @@ START {{
 SERVICES {{
   imap cmd="{bin}/imapd -C {conf}" listen="127.0.0.1:{imap}" prefork=0
   imaps cmd="{bin}/imapd -s -C {conf}" listen="127.0.0.1:{imaps}" prefork=0
+  pop3 cmd="{bin}/pop3d -C {conf}" listen="127.0.0.1:{pop3}" prefork=0
+  pop3s cmd="{bin}/pop3d -s -C {conf}" listen="127.0.0.1:{pop3s}" prefork=0
   lmtp cmd="{bin}/lmtpd -C {conf} -a" listen="{top}/sock/lmtp" prefork=0
 }}
 DAEMON {{

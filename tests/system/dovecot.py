@@ -86,6 +86,9 @@ service auth {{
     mode = 0666
   }}
 }}
+protocol pop3 {{
+  pop3_lock_session = yes
+}}
 protocol lmtp {{
   postmaster_address = postmaster@{domain}
 }}

@@ -19,7 +19,7 @@ Ports (all deliver to NAME@example.test of every user, by LMTP into the IMAP ser
     relay        no AUTH at all; takes mail for example.test from anybody
     starttls-badname, tls-badname    certificate of our CA for another host name
     tls-unknown                      right host name, certificate of a CA nobody trusts
-    imap, imaps, pop3, pop3s (no pop3 with Cyrus)
+    imap, imaps, pop3, pop3s
 """
 
 import atexit
