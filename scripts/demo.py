@@ -110,6 +110,7 @@ class Demo:
         self.deliver(rig)
         self.fetch(rig)
         self.keep_in_step(rig)
+        self.use_pop3(rig)
         status = self.summary()
         if stay:
             self.stay(rig)
@@ -228,6 +229,31 @@ class Demo:
                     lambda: self.unit.message(bobs)["state"] == "read",
                 )
             step.note("The two deleted ones lie in the unit's Deleted folder until their retention ends.")
+
+    def use_pop3(self, rig):
+        """The other plugin: only deletions on the phone travel."""
+        with self.steps("The same unit with a POP3 account (libsmtppop3.so)") as step:
+            self.unit.use_plugin("libsmtppop3.so")
+            step.note("vmconfig misc set g_szEmailDllPath .../libsmtppop3.so")
+            self.unit.set(
+                "101",
+                Pop3_Server=rig.host,
+                Pop3_Port=rig.ports["pop3s"],
+                Pop3_SSL="Yes",
+                Pop3_Account="ann",
+                Pop3_Password=rig.users["ann"],
+            )
+            kept, deleted = (self.unit.add("101", media.recording(name)) for name in ("demo-instruct", "vm-intro"))
+            with self.unit.agent(), mailclient.MailClient(rig, "ann") as ann:
+                self.wait("two messages pushed and arrived", lambda: {kept, deleted} <= set(ann.ids()))
+                self.unit.ctl("message", "delete", deleted)
+                self.wait("deleted on the phone    -> gone from the maildrop", lambda: deleted not in ann.ids())
+                ann.expunge("INBOX", kept)
+                self.unit.ctl("sync", "101")
+                if self.unit.message(kept)["state"] != "new":
+                    self.missed.append("a POP3 account has changed the phone")
+                step.note("deleted in the mail     -> still on the phone, as POP3 has it")
+            self.unit.use_plugin("libsmtpimap4.so")
 
     def wait(self, what, condition):
         """Notes that it came true, and how soon."""
