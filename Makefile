@@ -61,7 +61,7 @@ $(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
 # Downwards only, as in src/layers.txt.
 LIBS_ALL := $(foreach l,agent transport store mime media config core base,$(B)/obj/libvm_$(l).a)
 EXTERNAL := -lsoci_core -lsoci_sqlite3 -lsqlite3 $(shell pkg-config --libs gmime-3.0 2>/dev/null) \
-            -lsndfile -ltiff -linih -lspdlog -lfmt -lcrypto -ldl
+            -lsndfile -ltiff -linih -lspdlog -lfmt -lcrypto -lseccomp -ldl
 
 # ---- programs: src/app/NAME_main.cc plus the command trees they share ----------------------------
 APP_SHARED := $(filter-out %_main.o,$(call objs,src/app))
