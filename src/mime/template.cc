@@ -190,6 +190,15 @@ const std::array<EntryRule, static_cast<std::size_t>(Entry::kCount)>& entry_rule
         {Entry::kMonths, "time", "months", "", 12},
         {Entry::kFileVoice, "file", "voice", ""},
         {Entry::kFileFax, "file", "fax", ""},
+        {Entry::kSpeechSender, "speech", "sender", "sender", 0, false, true},
+        {Entry::kSpeechSenderUnknown, "speech", "sender_unknown", "", 0, false, true},
+        {Entry::kSpeechSubject, "speech", "subject", "subject", 0, false, true},
+        {Entry::kSpeechSubjectNone, "speech", "subject_none", "", 0, true, true},
+        {Entry::kSpeechTextNone, "speech", "text_none", "", 0, true, true},
+        {Entry::kSpeechQuoted, "speech", "quoted", "", 0, true, true},
+        {Entry::kSpeechLink, "speech", "link", "site", 0, true, true},
+        {Entry::kSpeechLinkUnknown, "speech", "link_unknown", "", 0, true, true},
+        {Entry::kSpeechMore, "speech", "more", "", 0, true, true},
     }};
     return kRules;
 }
@@ -217,6 +226,11 @@ Result<Template> Template::parse(std::string_view content, const std::string& fi
         const Parsed& entry = pass.entries[index];
         const std::string name =
             "[" + std::string(rule.section) + "] " + std::string(rule.key) + " ";
+        if (entry.line == 0 && rule.may_be_missing && content.data() != built_in().data()) {
+            static const Template english = *parse(built_in(), "built-in en.ini");
+            wording.entries_[index] = english.entries_[index];
+            continue;
+        }
         if (entry.line == 0) return refuse(0, "entry " + name + "is missing");
         if (auto problem = value_problem(rule, entry.value))
             return refuse(entry.line, name + *problem);

@@ -1,6 +1,6 @@
-// The wording of the mails: one INI file a language. The built-in one is etc/templates/en.ini,
-// carried in the program; a file of the same form in the unit's template directory wins over it,
-// and adds other languages. vm-templates.ini(5) is its manual.
+// The wording of the mails, and of what is spoken: one INI file a language. The built-in one is
+// etc/templates/en.ini, carried in the program; a file of the same form in the unit's template
+// directory wins over it, and adds other languages. vm-templates.ini(5) is its manual.
 //
 // Promise: a Template has every entry, and every {placeholder} in it is one that the entry may use;
 // what is filled in is never looked at again for placeholders. Immutable; any thread.
@@ -57,6 +57,15 @@ enum class Entry {
     kMonths,
     kFileVoice,
     kFileFax,
+    kSpeechSender,
+    kSpeechSenderUnknown,
+    kSpeechSubject,
+    kSpeechSubjectNone,
+    kSpeechTextNone,
+    kSpeechQuoted,
+    kSpeechLink,
+    kSpeechLinkUnknown,
+    kSpeechMore,
     kCount,
 };
 
@@ -66,6 +75,8 @@ struct EntryRule {
     std::string_view placeholders;  // separated by blanks
     int words = 0;                  // not 0: a list of so many, separated by commas
     bool may_be_empty = false;
+    bool may_be_missing =
+        false;  // in a file from before it was added: then the built-in wording holds
 };
 
 // Every entry with its place in the file, in the order of Entry.
