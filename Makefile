@@ -18,7 +18,7 @@ WARN := -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor $(if $(filter 1,$
 HARDEN := $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong
 # vptr checks want type information that SOCI hides.
 SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize=vptr -fno-omit-frame-pointer)
-GMIME_CFLAGS := $(shell pkg-config --cflags gmime-3.0 2>/dev/null)
+MIME_CFLAGS := $(shell pkg-config --cflags gmime-3.0 libxml-2.0 2>/dev/null)
 ALL_CXXFLAGS = -std=c++20 -pthread -fPIC -fvisibility=hidden $(WARN) $(HARDEN) $(SAN) \
                -Isrc -Iplugins $(CXXFLAGS)
 ALL_LDFLAGS = -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN) $(LDFLAGS)
@@ -31,7 +31,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)';)
 .PHONY: all check demo bench install lint asan tsan clean format
 
 LAYERS := base core config media mime store transport agent
-PROGRAMS := vmemaild vmconfig vmctl
+PROGRAMS := vmemaild vmconfig vmctl vmreadmail
 PLUGINS := smtpimap4 smtppop3
 TESTS := base core config media mime store transport plugins agent app
 
@@ -44,11 +44,11 @@ $(B)/obj/%.o: %.cc Makefile
 	@mkdir -p $(@D)
 	$(call say,CXX,$<)$(CXX) $(ALL_CXXFLAGS) $(EXTRA_CXXFLAGS) -MMD -MP -c -o $@ $<
 
-# GMime stays in one layer, libcurl in the plugins: only they see those headers.
-$(B)/obj/src/mime/%.o $(B)/obj/tests/mime/%.o: EXTRA_CXXFLAGS = $(GMIME_CFLAGS)
+# GMime and libxml2 stay in one layer, libcurl in the plugins: only they see those headers.
+$(B)/obj/src/mime/%.o $(B)/obj/tests/mime/%.o: EXTRA_CXXFLAGS = $(MIME_CFLAGS)
 # The mail's wording is one file; the program carries a copy for a root that has none.
 $(B)/obj/src/mime/template.o: etc/templates/en.ini
-$(B)/obj/src/mime/template.o: EXTRA_CXXFLAGS = $(GMIME_CFLAGS) -DVM_TEMPLATE_FILE='"etc/templates/en.ini"'
+$(B)/obj/src/mime/template.o: EXTRA_CXXFLAGS = $(MIME_CFLAGS) -DVM_TEMPLATE_FILE='"etc/templates/en.ini"'
 
 # ---- layers ------------------------------------------------------------------------------------
 define layer
@@ -60,14 +60,18 @@ $(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
 
 # Downwards only, as in src/layers.txt.
 LIBS_ALL := $(foreach l,agent transport store mime media config core base,$(B)/obj/libvm_$(l).a)
-EXTERNAL := -lsoci_core -lsoci_sqlite3 -lsqlite3 $(shell pkg-config --libs gmime-3.0 2>/dev/null) \
+EXTERNAL := -lsoci_core -lsoci_sqlite3 -lsqlite3 $(shell pkg-config --libs gmime-3.0 libxml-2.0 2>/dev/null) \
             -lsndfile -ltiff -linih -lspdlog -lfmt -lcrypto -lseccomp -ldl
 
-# ---- programs: src/app/NAME_main.cc plus the command trees they share ----------------------------
+# ---- programs: src/app/NAME_main.cc plus the command trees they share
+#      (vmreadmail has no commands, and what it does not need an intruder cannot use) ---------------
 APP_SHARED := $(filter-out %_main.o,$(call objs,src/app))
-$(B)/bin/%: $(B)/obj/src/app/%_main.o $(APP_SHARED) $(LIBS_ALL)
+APP_PROGRAMS := $(patsubst %,$(B)/bin/%,$(filter-out vmreadmail,$(PROGRAMS)))
+$(APP_PROGRAMS): $(APP_SHARED)
+$(B)/bin/vmreadmail: $(B)/obj/src/app/cli.o
+$(B)/bin/%: $(B)/obj/src/app/%_main.o $(LIBS_ALL)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(EXTERNAL)
+	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
 
 # ---- plugins: one exported symbol (plugins/export.map); the OpenSSL build of libcurl by its file
 #      name, because libetpan-dev and libcurl4-openssl-dev cannot be installed together -------------
@@ -124,12 +128,12 @@ clean:
 
 install: all
 	install -d -m 755 $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/lib $(DESTDIR)$(prefix)/include \
-	    $(DESTDIR)$(prefix)/share/vmemail/templates $(foreach s,3 5 8,$(DESTDIR)$(mandir)/man$(s))
+	    $(DESTDIR)$(prefix)/share/vmemail/templates $(foreach s,1 3 5 8,$(DESTDIR)$(mandir)/man$(s))
 	install -m 755 $(PROGRAMS:%=$(B)/bin/%) $(DESTDIR)$(prefix)/bin/
 	install -m 755 $(PLUGINS:%=$(B)/lib/lib%.so) $(DESTDIR)$(prefix)/lib/
 	install -m 644 plugins/vm_transport.h $(DESTDIR)$(prefix)/include/
 	install -m 644 etc/templates/*.ini $(DESTDIR)$(prefix)/share/vmemail/templates/
 	install -m 644 etc/*.sample $(DESTDIR)$(prefix)/share/vmemail/
-	for s in 3 5 8; do install -m 644 man/*.$$s $(DESTDIR)$(mandir)/man$$s/ || exit 1; done
+	for s in 1 3 5 8; do install -m 644 man/*.$$s $(DESTDIR)$(mandir)/man$$s/ || exit 1; done
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -198,7 +198,7 @@ Result<> attend(const Child& child, const std::string& program, Stream& out,
         if (waiting[2].revents != 0) ended = true;
         keep_end(diagnostics.text);
         if (out.text.size() > output_limit)
-            return fail(ErrorKind::kUnavailable, kOperation, program,
+            return fail(ErrorKind::kMessage, kOperation, program,
                         "wrote more than " + std::to_string(output_limit) + " bytes, stopped");
     }
     return {};

@@ -43,8 +43,8 @@ struct SandboxOutput {
 // changed or removed, no signal to and no look into another process, nothing mounted or loaded, no
 // other session or process group. What it tries gets EPERM. It ends with this thread; what it
 // started ends with it.
-// Besides the errors of run_process(): kUnavailable when it wrote more than it may, or when the
-// kernel has no such sandbox.
+// Besides the errors of run_process(): kMessage when it wrote more than it may, kUnavailable when
+// the kernel has no such sandbox.
 Result<SandboxOutput> run_sandboxed(const std::vector<std::string>& argv, std::string_view input,
                                     const SandboxLimits& limits);
 

@@ -136,6 +136,13 @@ bool is_utf8(std::string_view s) {
     return true;
 }
 
+std::string_view utf8_prefix(std::string_view s, std::size_t limit) {
+    if (s.size() <= limit) return s;
+    const auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; };
+    while (limit > 0 && continues(s[limit])) --limit;
+    return s.substr(0, limit);
+}
+
 bool is_mailbox_number(std::string_view s) {
     return !s.empty() && s.size() <= 8 &&
            std::all_of(s.begin(), s.end(), [](char c) { return c >= '0' && c <= '9'; });

@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <libxml/parser.h>
 #include <optional>
 #include <sys/stat.h>
 #include <vector>
@@ -237,6 +238,7 @@ Result<std::int64_t> write_out(GMimeObject* mail, const std::vector<Source>& sou
 
 void initialise() {
     g_mime_init();
+    xmlInitParser();
 }
 
 Result<std::int64_t> compose(const Message& message, const std::filesystem::path& media_file,

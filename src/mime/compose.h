@@ -39,7 +39,7 @@ struct ComposeOptions {
 Result<std::int64_t> compose(const Message& message, const std::filesystem::path& media_file,
                              const ComposeOptions& options, int out_fd);
 
-// Once per process, before threads (GMime, GLib).
+// Once per process, before threads (GMime, GLib, libxml2).
 void initialise();
 
 }  // namespace vm::mime
