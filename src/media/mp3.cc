@@ -1,14 +1,12 @@
 #include "media/audio.h"
+#include "media/mono.h"
 #include "media/open.h"
-#include "media/resample.h"
 #include "media/sound.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <vector>
 
 namespace vm::media {
 
@@ -17,7 +15,6 @@ namespace {
 constexpr const char* kOperation = "convert to MP3";
 constexpr int kRate = 16000;
 constexpr int kBitRate = 32000;
-constexpr sf_count_t kBlock = 4096;  // frames read at a time
 
 // libsndfile takes the bit rate of MPEG-2 as a level: 0 is 160 kbit/s, 1 is 8.
 constexpr double kCompressionLevel = 1.0 - (kBitRate / 1000.0 - 8.0) / (160.0 - 8.0);
@@ -58,43 +55,17 @@ Result<> write_mp3(const std::filesystem::path& wav, const std::filesystem::path
         return fail(ErrorKind::kConfig, kOperation, mp3.string(),
                     "libsndfile cannot write MP3: " + out.problem, "set Voice Format = wav");
 
-    const auto write = [&](std::vector<float>& samples) {
-        // The filter may overshoot a full-scale edge by a little.
-        for (float& sample : samples) sample = std::clamp(sample, -1.0F, 1.0F);
-        const auto count = static_cast<sf_count_t>(samples.size());
-        const bool good = sf_write_float(out.sound.get(), samples.data(), count) == count &&
-                          sf_error(out.sound.get()) == SF_ERR_NO_ERROR;
-        samples.clear();
-        return good;
-    };
-    Resampler resampler(info.samplerate, kRate);
-    std::vector<float> frames(static_cast<std::size_t>(kBlock * info.channels)), mono, resampled;
-    std::int64_t total = 0;
-    bool good = true;
-    for (sf_count_t n; good && (n = sf_readf_float(in.sound.get(), frames.data(), kBlock)) > 0;) {
-        mono.clear();
-        for (sf_count_t i = 0; i < n; ++i) {
-            float sum = 0;
-            for (int c = 0; c < info.channels; ++c)
-                sum += frames[static_cast<std::size_t>(i * info.channels + c)];
-            mono.push_back(sum / static_cast<float>(info.channels));
-        }
-        resampler.push(mono.data(), mono.size(), resampled);
-        total += n;
-        good = write(resampled);
-    }
-    if (total != info.frames && good)
+    const auto total = copy_as_mono(in.sound.get(), info, out.sound.get(), kRate);
+    if (total && *total != info.frames)
         return fail(ErrorKind::kMessage, kOperation, wav.string(),
                     "the recording cannot be read to its end");
-    resampler.finish(resampled);
-    good = good && write(resampled);
     out.sound.reset();
 
     // libsndfile does not report every failed write (none while closing), so the size is compared
     // with what a constant bit rate must give.
     struct stat status {};
-    const std::int64_t expected = total * (kBitRate / 8) / info.samplerate;
-    if (!good || ::fstat(output.get(), &status) != 0 || status.st_size < expected)
+    const std::int64_t expected = info.frames * (kBitRate / 8) / info.samplerate;
+    if (!total || ::fstat(output.get(), &status) != 0 || status.st_size < expected)
         return fail(ErrorKind::kUnavailable, kOperation, mp3.string(),
                     "the file could not be written in full", "free disk space and try again");
     return {};
