@@ -31,6 +31,7 @@ struct MiscSetup {
     std::int64_t seats = 0;                     // g_nUnifiedMessagingSeats, 0: no limit
     std::int64_t retry_timeout_min = 7200;      // g_nRetryDeliveryTimeoutMin
     std::string message_waiting_command;        // g_szMessageWaitingCommand
+    std::string speech_command;                 // g_szSpeechCommand, absolute; "": espeak-ng
     std::int64_t mass_deletion_limit = 50;      // g_nMassDeletionLimit
 };
 

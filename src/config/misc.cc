@@ -38,6 +38,7 @@ Result<MiscSetup> load_misc(const Paths& paths) {
     misc.seats = number("g_nUnifiedMessagingSeats");
     misc.retry_timeout_min = number("g_nRetryDeliveryTimeoutMin");
     misc.message_waiting_command = text("g_szMessageWaitingCommand");
+    misc.speech_command = text("g_szSpeechCommand");
     misc.mass_deletion_limit = number("g_nMassDeletionLimit");
     return misc;
 }

@@ -53,6 +53,8 @@ std::vector<Option> misc_options(const Paths& paths) {
         ours({"g_szMessageWaitingCommand", "",
               printable(1024, "a program, or blank; run without a shell"),
               "Program run as CMD MAILBOX NEW OLD when a mailbox's counts change."}),
+        ours({"g_szSpeechCommand", "", absolute_path("an absolute path of a program, or blank"),
+              "Speech synthesiser run as CMD LANGUAGE, text in, WAV out; blank: espeak-ng."}),
         ours({"g_nMassDeletionLimit", "50", whole_number(0, 1000000000, "messages"),
               "More linked messages than this, and more than half, vanishing: hold."}),
     };

@@ -30,9 +30,10 @@ Rule host();          // name or address; an IPv6 address may stand in [], which
 Rule domain_name();   // RFC 1123 name, no address
 Rule mail_address();  // RFC 5321 address in ASCII, no quoted local part
 Rule printable(std::size_t limit, const std::string& allowed);  // UTF-8 without control characters
-Rule time_zone();                                               // a zone of /usr/share/zoneinfo
-Rule language_tag();                                            // RFC 5646: "en", "pt-BR"
-Rule password();                                                // anything
+Rule absolute_path(const std::string& allowed);  // the same, from the root; at most 1,024 bytes
+Rule time_zone();                                // a zone of /usr/share/zoneinfo
+Rule language_tag();                             // RFC 5646: "en", "pt-BR"
+Rule password();                                 // anything
 
 bool is_mail_address(std::string_view text);
 

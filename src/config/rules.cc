@@ -135,6 +135,14 @@ Rule printable(std::size_t limit, const std::string& allowed) {
             }};
 }
 
+Rule absolute_path(const std::string& allowed) {
+    Rule rule = printable(1024, allowed);
+    rule.canonical = [printable = std::move(rule.canonical)](std::string_view text) -> Canonical {
+        return text.starts_with('/') ? printable(text) : std::nullopt;
+    };
+    return rule;
+}
+
 Rule time_zone() {
     return {"None (the machine's) or a zone of /usr/share/zoneinfo such as Europe/Paris",
             [](std::string_view text) -> Canonical {

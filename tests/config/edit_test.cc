@@ -151,6 +151,9 @@ class EditTest : public CppUnit::TestFixture {
                      "did you mean g_bUseTTS?");
         assert_error(set_misc(root->paths, "g_szMessageWaitingCommand", "a ;b"), ErrorKind::kConfig,
                      "cannot stand in an INI file");
+        assert_error(
+            set_misc(root->paths, "g_szSpeechCommand", "espeak-ng"), ErrorKind::kConfig,
+            "set: g_szSpeechCommand: \"espeak-ng\" is not valid; allowed: an absolute path");
         CPPUNIT_ASSERT_EQUAL(before, misc_text());
         // An invalid line elsewhere is not made worse silently.
         root->write(root->paths.misc_ini(),

@@ -80,6 +80,7 @@ class LoadTest : public CppUnit::TestFixture {
             "-y\n"
             "[TraceLevelOverride]\nValue = true ; for a day\n[MaxTraceFileSize]\nValue = "
             "5000\nIgnore =\n"
+            "[g_szSpeechCommand]\nValue = /opt/voice/speak it\n"
             "[g_nMassDeletionLimit]\nValue=1\n[g_nRepeatStartUpPeriod]\nValue=2\n[g_bUseTTS]"
             "\nValue=True\n");
         const auto loaded = load_misc(root->paths);
@@ -91,6 +92,7 @@ class LoadTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::int64_t{1}, loaded->mass_deletion_limit);
         CPPUNIT_ASSERT_EQUAL(std::int64_t{2}, loaded->repeat_start_up_period_s);
         CPPUNIT_ASSERT_EQUAL(std::string("/bin/x -y"), loaded->message_waiting_command);
+        CPPUNIT_ASSERT_EQUAL(std::string("/opt/voice/speak it"), loaded->speech_command);
     }
 
     void misc_ignore() {
