@@ -101,8 +101,8 @@ int add_rules(scmp_filter_ctx filter) {
         add(kDeny, SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ, bit, bit));
     }
     // getrlimit() is this call too: of the process itself, and nothing set.
-    add(kDeny, SCMP_SYS(prlimit64), SCMP_A0(SCMP_CMP_NE, 0));
-    add(kDeny, SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_NE, 0));
+    add(kDeny, SCMP_SYS(prlimit64), SCMP_A0(SCMP_CMP_NE, 0, 0));
+    add(kDeny, SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_NE, 0, 0));
     // A device can be opened for reading; what it is there for needs more than that, and isatty()
     // gets the answer a file gives.
     add(kNoDevice, SCMP_SYS(ioctl));
