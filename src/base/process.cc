@@ -115,6 +115,7 @@ Result<pid_t> start_program(const std::vector<std::string>& argv, int in, int ou
                             const Confinement* confinement) {
     VM_ASSIGN(Pipe report, new_pipe(argv.front()));
     std::vector<char*> arguments;
+    arguments.reserve(argv.size() + 1);
     for (const std::string& a : argv) arguments.push_back(const_cast<char*>(a.c_str()));
     arguments.push_back(nullptr);
     const char* inherited = std::getenv("PATH");
