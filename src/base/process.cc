@@ -121,10 +121,13 @@ Result<pid_t> start_program(const std::vector<std::string>& argv, int in, int ou
     const char* inherited = std::getenv("PATH");
     std::string path =
         std::string("PATH=") + (inherited ? inherited : "/usr/local/bin:/usr/bin:/bin");
-    // A sanitizer's search for leaks looks into the process from another one.
-    char lang[] = "LANG=C", zone[] = "TZ=UTC", sanitizer[] = "ASAN_OPTIONS=detect_leaks=0";
-    char* const environment[] = {path.data(), lang, zone, confinement ? sanitizer : nullptr,
-                                 nullptr};
+    char lang[] = "LANG=C", zone[] = "TZ=UTC";
+    // What sanitizers do besides, the sandbox forbids: looking for leaks from another process, and
+    // setting limits.
+    char address[] = "ASAN_OPTIONS=detect_leaks=0:disable_coredump=0",
+         thread[] = "TSAN_OPTIONS=disable_coredump=0";
+    char* const environment[] = {path.data(), lang,   zone, confinement ? address : nullptr,
+                                 thread,      nullptr};
     const Start start{arguments.data(), environment,          in,          out,
                       diagnostics,      report.writing.get(), confinement, ::getpid()};
 

@@ -18,7 +18,7 @@ constexpr std::size_t kAnswerLimit = 6 * (kMailTextLimit + 4 * kMailFieldLimit) 
 
 // Not all of the time by the clock: what the processor's time does not use up is the machine's
 // doing.
-constexpr SandboxLimits kLimits{.time = std::chrono::seconds(30),
+constexpr SandboxLimits kLimits{.time = std::chrono::seconds(60),
                                 .cpu = std::chrono::seconds(10),
                                 .output_bytes = kAnswerLimit,
                                 .memory_bytes = 512ULL << 20};

@@ -10,9 +10,9 @@
 
 namespace vm::mime {
 
-// read_mail() by `program`, the path of vmreadmail, in the sandbox of base/process.h. Blocks for a
-// minute at most, by the clock; the child has 10 s of processor time and 512 MiB. A mail that is
-// too much for that is read once more from its first 128 KiB, as one that was cut. Any thread.
+// read_mail() by `program`, the path of vmreadmail, in the sandbox of base/process.h. Blocks for
+// two minutes at most, by the clock; the child has 10 s of processor time and 512 MiB. A mail that
+// is too much for that is read once more from its first 128 KiB, as one that was cut. Any thread.
 //
 // kMessage: this mail cannot be read, now or later. kConfig: the program cannot be started.
 // kUnavailable: the machine is to blame, the mail may be tried again.
