@@ -272,7 +272,8 @@ struct vm_folder {
 /* What changed in a folder since the host last looked. */
 struct vm_look {
     uint32_t struct_size;
-    uint8_t every; /* 1: look at all of `uids`, whatever mod-sequences say */
+    uint8_t every;  /* 1: look at all of `uids`, whatever mod-sequences say */
+    uint8_t others; /* 1: mails that are none of the unit's are given to `found` too */
     const char* folder;
     uint32_t uidvalidity; /* 0: never looked. Another one than the server's: `uids` mean nothing */
     uint32_t uid_next;    /* messages from this UID on have not been looked at */
@@ -280,12 +281,12 @@ struct vm_look {
     const uint32_t* uids; /* the messages known to the host, ascending */
     size_t uid_count;
 };
-/* A message that says to be one of the unit's. */
+/* A message that says to be one of the unit's, or (vm_look.others) one that does not. */
 struct vm_found {
     uint32_t struct_size;
     uint32_t uid;
     uint32_t flags;         /* VM_FLAG_... */
-    const char* id;         /* X-VM-Message-Id, or (imap_search_text) the token */
+    const char* id;         /* X-VM-Message-Id, or (imap_search_text) the token; "": neither */
     const char* message_id; /* Message-ID without <>, "" when none */
 };
 struct vm_look_sink {
@@ -437,6 +438,13 @@ struct vm_transport {
     int (*recover)(struct vm_session* session, const char* id, const char* message_id,
                    const char* to, struct vm_change_result* result,
                    struct vm_account_report* report);
+
+    /* Gives the first `size` bytes of one message, or all there are, and its VM_FLAG_..., in one
+     * call of `sink`, and does not set \Seen. VM_OK without a call: there is no such message. */
+    int (*fetch)(struct vm_session* session, const char* folder, uint32_t uidvalidity, uint32_t uid,
+                 uint32_t size, void* context,
+                 void (*sink)(void* context, uint32_t flags, const void* data, size_t size),
+                 struct vm_account_report* report);
 
     /* Waiting without a thread (IDLE, RFC 2177): the server will tell of changes in `folder` - with
      * VM_FEATURE_NOTIFY, in all of the scope last given to folders() - by making *fd readable,

@@ -35,6 +35,7 @@ struct FoundMessage {
 };
 
 using FolderSink = std::function<void(const vm_folder&)>;
+using FetchSink = std::function<void(std::uint32_t flags, const std::string& bytes)>;
 using ChangeSink = std::function<void(std::size_t, const vm_change_result&)>;
 
 class Account {
@@ -53,6 +54,11 @@ class Account {
     }
     virtual AccountEnding recover(const std::string& /*id*/, const std::string& /*message_id*/,
                                   const std::string& /*to*/, vm_change_result&) {
+        return not_supported();
+    }
+    // `sink` gets the message's beginning, once; not at all when there is none.
+    virtual AccountEnding fetch(const std::string& /*folder*/, std::uint32_t /*uidvalidity*/,
+                                std::uint32_t /*uid*/, std::uint32_t /*size*/, const FetchSink&) {
         return not_supported();
     }
     virtual AccountEnding park(const std::string& /*folder*/, int& /*fd*/, bool& /*changed*/) {

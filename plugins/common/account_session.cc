@@ -26,6 +26,8 @@ AccountEnding guarded(vm_session& session, Function function) noexcept {
         out.ending.text = session.account->hide(out.ending.text);
     } catch (const std::exception& problem) {
         out = {VM_FAILED, ending_of(VM_STEP_ACCOUNT, VM_CAUSE_LOST, one_line(problem.what()))};
+    } catch (...) {
+        out = {VM_FAILED, ending_of(VM_STEP_ACCOUNT, VM_CAUSE_LOST, "an unknown exception")};
     }
     return out;
 }
@@ -110,6 +112,18 @@ int recover_message(vm_session* session, const char* id, const char* message_id,
     });
     answer_with(result, answer);
     return status;
+}
+
+int fetch_message(vm_session* session, const char* folder, uint32_t uidvalidity, uint32_t uid,
+                  uint32_t size, void* context,
+                  void (*sink)(void* context, uint32_t flags, const void* data, size_t size),
+                  vm_account_report* report) noexcept {
+    return run(session, report, [&](Account& account) {
+        return account.fetch(text_of(folder), uidvalidity, uid, size,
+                             [&](std::uint32_t flags, const std::string& bytes) {
+                                 sink(context, flags, bytes.data(), bytes.size());
+                             });
+    });
 }
 
 int park_session(vm_session* session, const char* folder, int* fd, uint8_t* changed,

@@ -19,6 +19,10 @@ int apply_changes(vm_session* session, const char* folder, uint32_t uidvalidity,
                   vm_account_report* report) noexcept;
 int recover_message(vm_session* session, const char* id, const char* message_id, const char* to,
                     vm_change_result* result, vm_account_report* report) noexcept;
+int fetch_message(vm_session* session, const char* folder, uint32_t uidvalidity, uint32_t uid,
+                  uint32_t size, void* context,
+                  void (*sink)(void* context, uint32_t flags, const void* data, size_t size),
+                  vm_account_report* report) noexcept;
 int park_session(vm_session* session, const char* folder, int* fd, uint8_t* changed,
                  vm_account_report* report) noexcept;
 int peek_session(vm_session* session, uint8_t* changed, vm_account_report* report) noexcept;

@@ -10,6 +10,13 @@ namespace vm::plug {
 
 namespace {
 
+// What can be compared and searched for: a line of printable ASCII (RFC 5322
+// sections 2.1.1, 3.6.4).
+bool is_message_id(std::string_view text) {
+    return text.size() <= 998 &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
 struct Field {
     std::string name;  // upper case
     std::string value;
@@ -69,6 +76,7 @@ Identity identify(std::string_view header) {
     Identity out;
     const std::vector<Field> fields = fields_of(header);
     out.message_id = without_angles(only(fields, "MESSAGE-ID").value_or(""));
+    if (!is_message_id(out.message_id)) out.message_id.clear();
     out.answers_another = has(fields, "IN-REPLY-TO") || has(fields, "REFERENCES");
     out.has_id_field = has(fields, "X-VM-MESSAGE-ID");
     if (const auto id = only(fields, "X-VM-MESSAGE-ID"); id && plausible_id(*id)) out.id = *id;

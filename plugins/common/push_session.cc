@@ -79,7 +79,8 @@ std::string senseless(const vm_options& options, bool with_account) {
     if (!domain.empty() && !valid_domain(domain)) return "no domain name: " + domain;
     std::string reason = senseless(options.smtp);
     if (!reason.empty() || !with_account || text_of(options.account.host).empty()) return reason;
-    return senseless(account_endpoint(options));
+    reason = senseless(account_endpoint(options));
+    return reason.empty() ? "" : "the mail account: " + reason;
 }
 
 void set(std::chrono::milliseconds& timeout, std::uint32_t ms) {

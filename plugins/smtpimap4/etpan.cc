@@ -75,7 +75,12 @@ std::uint32_t flags_of(const mailimap_msg_att_dynamic& dynamic) {
 const char* name_of(const mailimap_section& section) {
     const mailimap_section_spec* spec = section.sec_spec;
     if (spec == nullptr) return "";
-    if (spec->sec_type == MAILIMAP_SECTION_SPEC_SECTION_MSGTEXT) return "HEADER.FIELDS";
+    if (spec->sec_type == MAILIMAP_SECTION_SPEC_SECTION_MSGTEXT) {
+        const auto* text = spec->sec_data.sec_msgtext;
+        if (text == nullptr) return "";
+        if (text->sec_type == MAILIMAP_SECTION_MSGTEXT_HEADER) return "HEADER";
+        return text->sec_type == MAILIMAP_SECTION_MSGTEXT_TEXT ? "TEXT" : "HEADER.FIELDS";
+    }
     return spec->sec_text != nullptr ? "1.MIME" : "1";
 }
 

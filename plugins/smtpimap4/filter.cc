@@ -39,7 +39,8 @@ std::optional<std::string> section_name(Scanner& line) {
     }
     const auto atom = line.take_atom();
     if (!atom) return std::nullopt;
-    return *atom == "1" || iequals(*atom, "1.MIME") ? upper(*atom) : "";
+    const std::string name = upper(*atom);
+    return name == "1" || name == "1.MIME" || name == "HEADER" || name == "TEXT" ? name : "";
 }
 
 // <0> behind the section: where the part of it begins.

@@ -1,6 +1,7 @@
 #include "smtpimap4/imap_session.h"
 
 #include "smtpimap4/apply.h"
+#include "smtpimap4/fetch.h"
 #include "smtpimap4/finder.h"
 #include "smtpimap4/look.h"
 
@@ -106,6 +107,15 @@ AccountEnding ImapSession::recover(const std::string& id, const std::string& mes
                                    const std::string& to, vm_change_result& result) {
     return perform(
         [&] { result = recover_from_trash(*link_, id, message_id, to, options_.search_text); });
+}
+
+AccountEnding ImapSession::fetch(const std::string& folder, std::uint32_t uidvalidity,
+                                 std::uint32_t uid, std::uint32_t size, const FetchSink& sink) {
+    std::optional<Beginning> found;
+    AccountEnding end =
+        perform([&] { found = fetch_beginning(*link_, folder, uidvalidity, uid, size); });
+    if (end.status == VM_OK && found) sink(found->flags, found->bytes);
+    return end;
 }
 
 // ---- waiting ----

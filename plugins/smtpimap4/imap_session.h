@@ -29,6 +29,8 @@ class ImapSession : public Account {
                         const ChangeSink& sink) override;
     AccountEnding recover(const std::string& id, const std::string& message_id,
                           const std::string& to, vm_change_result& result) override;
+    AccountEnding fetch(const std::string& folder, std::uint32_t uidvalidity, std::uint32_t uid,
+                        std::uint32_t size, const FetchSink& sink) override;
     AccountEnding park(const std::string& folder, int& fd, bool& changed) override;
     AccountEnding peek(bool& changed) override;
 

@@ -204,6 +204,11 @@ class Look {
 
     // (In a round trip of its own: answers to two searches cannot be told apart.)
     void search_new(const std::string& range) {
+        if (look_.others != 0) {
+            // A search for ours would leave them out.
+            look_at_all(range);
+            return;
+        }
         const char* key = by_text_ ? R"( TEXT "[VM:")" : R"( HEADER X-VM-Message-Id "")";
         const Condition done =
             link_.dialogue().run("UID SEARCH UID " + range + key, collect_hits());
@@ -216,9 +221,15 @@ class Look {
         } else {
             // Servers answer a search they cannot do with nothing: one that never found anything
             // proves nothing, and all that are there are looked at.
-            search_all(range);
-            keep_oldest(by_text_ ? kTextsACall : kHeadersACall);
+            look_at_all(range);
+            return;
         }
+        fetch_hits();
+    }
+
+    void look_at_all(const std::string& range) {
+        search_all(range);
+        keep_oldest(by_text_ ? kTextsACall : kHeadersACall);
         fetch_hits();
     }
 
@@ -292,7 +303,8 @@ class Look {
     void tell_new(const FetchData& fetch) {
         const Identity identity = identify(fetch, by_text_);
         const bool known = same_ && is_known(fetch.uid);
-        if (identity.id.empty() || known || !told_.insert(fetch.uid).second) return;
+        if ((identity.id.empty() && look_.others == 0) || known || !told_.insert(fetch.uid).second)
+            return;
         vm_found found{};
         found.struct_size = sizeof found;
         found.uid = fetch.uid;

@@ -25,6 +25,7 @@ constexpr vm_transport kTransport = {
     vm::plug::look_at_folder,
     vm::plug::apply_changes,
     vm::plug::recover_message,
+    vm::plug::fetch_message,
     vm::plug::park_session,
     vm::plug::peek_session,
     nullptr,

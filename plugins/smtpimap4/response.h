@@ -14,7 +14,7 @@
 
 namespace vm::plug::imap {
 
-// A part of a message: "HEADER.FIELDS", "1", "1.MIME".
+// A part of a message: "HEADER", "HEADER.FIELDS", "TEXT", "1", "1.MIME".
 struct BodySection {
     std::string name;
     std::string bytes;

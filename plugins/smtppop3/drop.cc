@@ -14,7 +14,7 @@ using Patience = Connection::Patience;
 
 // All replies of a visit together may take so many times as long as one.
 constexpr int kRepliesAVisit = 10;
-constexpr std::size_t kMostMails = 1'000'000;
+constexpr std::size_t kMostMails = 200'000;
 // RFC 1939 section 7: 1 to 70 characters; some servers need more.
 constexpr std::size_t kLongestUniqueId = 255;
 constexpr std::size_t kKeptHeader = std::size_t{64} << 10;
@@ -22,7 +22,7 @@ constexpr std::size_t kKeptLine = std::size_t{64} << 10;
 // Of a reply that goes on behind what is kept; a longer one is not read to its end.
 constexpr std::size_t kLongestReply = std::size_t{16} << 20;
 // UIDL's, of kMostMails.
-constexpr std::size_t kLongestList = std::size_t{256} << 20;
+constexpr std::size_t kLongestList = std::size_t{64} << 20;
 // Lines of text have 76 characters where they are encoded (RFC 2045), and few have fewer than this.
 constexpr std::size_t kShortLine = 20;
 
@@ -182,17 +182,33 @@ void Drop::look(const std::vector<std::size_t>& numbers) {
             overlong_ = true;
         }
         mail.identity = identify(header);
+        if (!mail.identity.id.empty()) by_id_[mail.identity.id].push_back(number);
+        if (mail.identity.id.empty() && !mail.identity.message_id.empty())
+            by_message_id_[mail.identity.message_id].push_back(number);
         if (overlong_) return;
     }
 }
 
+// Whether its unique-id says which mail it is.
+bool Drop::is_named(const vm_drop_removal& removal) const {
+    return !renumbered_ && removal.unique_id != nullptr && *removal.unique_id != '\0';
+}
+
+// The mails that are the removal's, by what their headers say.
 std::vector<std::size_t> Drop::matches(const vm_drop_removal& removal) const {
-    const std::string unique_id = text_of(removal.unique_id);
     const std::string id = text_of(removal.id), message_id = text_of(removal.message_id);
-    std::vector<std::size_t> out;
-    for (const auto& [number, mail] : mails_)
-        if (mail.shown && (unique_id.empty() || mail.unique_id == unique_id) &&
-            is_message(mail.identity, id, message_id))
+    std::vector<std::size_t> candidates, out;
+    if (is_named(removal)) {
+        if (const auto at = numbers_.find(removal.unique_id); at != numbers_.end())
+            candidates.push_back(at->second);
+    } else {
+        for (const auto& [index, key] : {std::pair{&by_id_, &id}, {&by_message_id_, &message_id}})
+            if (const auto at = index->find(*key); at != index->end())
+                candidates.insert(candidates.end(), at->second.begin(), at->second.end());
+    }
+    for (const std::size_t number : candidates)
+        if (const Mail& mail = mails_.at(number);
+            mail.shown && is_message(mail.identity, id, message_id))
             out.push_back(number);
     return out;
 }
@@ -202,11 +218,15 @@ void Drop::look_for_new(const vm_drop& drop, const vm_drop_sink& sink) {
     std::vector<std::size_t> fresh;
     for (auto mail = mails_.rbegin(); mail != mails_.rend(); ++mail)
         if (!is_known(drop, mail->second.unique_id)) fresh.push_back(mail->first);
+    std::vector<const vm_drop_removal*> sought;
+    for (std::size_t i = 0; i < drop.removal_count; ++i)
+        if (!is_named(drop.removals[i])) sought.push_back(&drop.removals[i]);
     const auto wants_more = [&] {
-        return std::any_of(
-            drop.removals, drop.removals + drop.removal_count, [&](const vm_drop_removal& removal) {
-                return text_of(removal.unique_id).empty() && matches(removal).empty();
-            });
+        sought.erase(
+            std::remove_if(sought.begin(), sought.end(),
+                           [&](const auto* removal) { return !matches(*removal).empty(); }),
+            sought.end());
+        return !sought.empty();
     };
     for (std::size_t from = 0; from < fresh.size() && (drop.every != 0 || wants_more());
          from += pace()) {
@@ -217,11 +237,22 @@ void Drop::look_for_new(const vm_drop& drop, const vm_drop_sink& sink) {
         for (const std::size_t number : piece) {
             Mail& mail = mails_[number];
             if (!mail.shown) continue;
+            // What has a field for the id without one that can be believed, is nobody's by its
+            // Message-ID either.
+            const bool nobodys = mail.identity.id.empty() && mail.identity.has_id_field;
             const vm_drop_mail told{sizeof told, mail.unique_id.c_str(), mail.identity.id.c_str(),
-                                    mail.identity.message_id.c_str()};
+                                    nobodys ? "" : mail.identity.message_id.c_str()};
             mail.wanted = sink.mail(sink.context, &told) != 0;
         }
-        if (overlong_) lose(VM_CAUSE_PROTOCOL, "a message whose header does not end");
+        if (!overlong_) continue;
+        // The last one shown: there will be no more of it another time.
+        for (auto number = piece.rbegin(); number != piece.rend(); ++number) {
+            const Mail& mail = mails_[*number];
+            if (!mail.shown) continue;
+            if (mail.wanted) sink.content(sink.context, mail.unique_id.c_str(), "", 0);
+            break;
+        }
+        lose(VM_CAUSE_PROTOCOL, "a message whose header does not end");
     }
 }
 
@@ -230,7 +261,9 @@ void Drop::read_wanted(const vm_drop& drop, const vm_drop_sink& sink) {
     for (auto mail = mails_.rbegin(); mail != mails_.rend(); ++mail) {
         if (!mail->second.wanted) continue;
         const std::string n = std::to_string(mail->first);
-        send({abilities_.top ? "TOP " + n + lines : "RETR " + n});
+        std::string command = (abilities_.top ? "TOP " : "RETR ") + n;
+        if (abilities_.top) command += lines;
+        send({command});
         std::string content;
         bool whole = true;
         if (reply().ok) {
@@ -270,6 +303,7 @@ std::vector<std::size_t> Drop::doomed(const vm_drop& drop, const vm_drop_sink& s
 // One round trip where the server takes commands in a row; QUIT is the last.
 void Drop::quit(const std::vector<std::size_t>& doomed) {
     std::vector<std::string> commands;
+    commands.reserve(doomed.size() + 1);
     for (const std::size_t number : doomed) commands.push_back("DELE " + std::to_string(number));
     commands.emplace_back("QUIT");
     std::size_t sent = 0;
@@ -291,7 +325,8 @@ void Drop::quit(const std::vector<std::size_t>& doomed) {
 
 void Drop::tell(const vm_drop& drop, const vm_drop_sink& sink) {
     for (std::size_t i = 0; i < drop.removal_count; ++i) {
-        const auto listed = numbers_.find(text_of(drop.removals[i].unique_id));
+        const auto listed =
+            is_named(drop.removals[i]) ? numbers_.find(drop.removals[i].unique_id) : numbers_.end();
         const std::vector<std::size_t> numbers = matches(drop.removals[i]);
         vm_change_outcome outcome = VM_CHANGE_DONE;
         std::string words;
@@ -313,8 +348,13 @@ void Drop::tell(const vm_drop& drop, const vm_drop_sink& sink) {
 
 void Drop::visit(const vm_drop& drop, const vm_drop_sink& sink) {
     list();
-    for (std::size_t i = 0; i < drop.known_count; ++i)
-        if (numbers_.count(drop.known[i]) == 0) sink.gone(sink.context, drop.known[i]);
+    std::size_t gone = 0;
+    for (std::size_t i = 0; i < drop.known_count; ++i) {
+        if (numbers_.count(drop.known[i]) != 0) continue;
+        sink.gone(sink.context, drop.known[i]);
+        ++gone;
+    }
+    renumbered_ = gone > 0 && gone == drop.known_count && !mails_.empty();
     std::vector<std::size_t> named;
     for (std::size_t i = 0; i < drop.removal_count; ++i)
         if (const auto at = numbers_.find(text_of(drop.removals[i].unique_id));

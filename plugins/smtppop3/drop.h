@@ -35,6 +35,13 @@ class Ended : public std::exception {
     Ending ending_;
 };
 
+// A reply that is not read to its end: the connection is of no use then.
+class Overlong : public Ended {
+  public:
+    Overlong()
+        : Ended(ending_of(VM_STEP_ACCOUNT, VM_CAUSE_PROTOCOL, "an answer that does not end")) {}
+};
+
 // What the server can do.
 struct Abilities {
     bool pipelining = false;
@@ -65,7 +72,6 @@ class Drop {
         bool ok = false;
         std::string text;
     };
-    struct Overlong {};  // a reply that is not read to its end: the connection is of no use then
     // Gets the lines of a multi-line reply, unstuffed.
     using Lines = std::function<void(std::string_view)>;
 
@@ -77,6 +83,7 @@ class Drop {
     void quit(const std::vector<std::size_t>& doomed);
     void tell(const vm_drop& drop, const vm_drop_sink& sink);
     std::vector<std::size_t> matches(const vm_drop_removal& removal) const;
+    bool is_named(const vm_drop_removal& removal) const;
     std::size_t pace() const { return abilities_.pipelining ? 2000 : 1; }
 
     std::string header_command(std::size_t number) const;
@@ -94,9 +101,13 @@ class Drop {
     const Deadline end_;
     std::map<std::size_t, Mail> mails_;           // by number
     std::map<std::string, std::size_t> numbers_;  // by unique-id
-    std::set<std::size_t> unwanted_;              // removals that are not wanted any more
-    bool overlong_ = false;                       // a header was
-    std::size_t read_ = 0, most_ = 0;             // bytes of the reply in hand
+    // Those whose header was read, by what it says.
+    std::map<std::string, std::vector<std::size_t>> by_id_, by_message_id_;
+    // None of the unique-ids that the host knows is there, and other mails are: they mean nothing.
+    bool renumbered_ = false;
+    std::set<std::size_t> unwanted_;   // removals that are not wanted any more
+    bool overlong_ = false;            // a header was
+    std::size_t read_ = 0, most_ = 0;  // bytes of the reply in hand
 };
 
 }  // namespace vm::plug::pop3

@@ -27,6 +27,7 @@ constexpr vm_transport kTransport = {
     nullptr,
     nullptr,
     nullptr,
+    nullptr,
     vm::plug::visit_drop,
 };
 

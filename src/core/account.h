@@ -27,12 +27,18 @@ struct FolderState {
     bool operator==(const FolderState&) const = default;
 };
 
-// A message in the account that says to be one of the unit's.
+// A message in the account that says to be one of the unit's; or, with id "", somebody else's.
 struct FoundMail {
     std::uint32_t uid = 0;
     MailFlags flags;
     std::string id;          // ours
     std::string message_id;  // RFC 5322, without <>
+};
+
+// A message's beginning.
+struct FetchedMail {
+    MailFlags flags;
+    std::string bytes;
 };
 
 // Why nothing could be learned from the account, by who has to wait.

@@ -67,6 +67,12 @@ AccountFailure failure_of(const vm_account_report& report) {
     return out;
 }
 
+// Only what is the same on both sides can be compared.
+std::string message_id_of(const char* text) {
+    const std::string out = text == nullptr ? "" : text;
+    return sanitize_line(out) == out ? out : "";
+}
+
 // What a sink's functions fill; nothing may be thrown through the plugin.
 struct FolderSink {
     std::vector<FolderState> folders;
@@ -89,12 +95,12 @@ struct FolderSink {
 };
 
 struct NewsSink {
-    const std::vector<std::uint32_t>& asked;
+    const FolderLook& look;
     FolderNews news;
     bool senseless = false;
 
     bool was_asked(std::uint32_t uid) const {
-        return std::binary_search(asked.begin(), asked.end(), uid);
+        return std::binary_search(look.uids.begin(), look.uids.end(), uid);
     }
     template <class Add>
     static void guarded(void* context, Add add) noexcept {
@@ -120,9 +126,11 @@ struct NewsSink {
     static void found(void* context, const vm_found* message) noexcept {
         guarded(context, [&](NewsSink& self) {
             if (message == nullptr || message->uid == 0 || message->id == nullptr) return false;
-            self.news.found.push_back(
-                {message->uid, flags_of(message->flags), sanitize_line(message->id),
-                 message->message_id == nullptr ? "" : sanitize_line(message->message_id)});
+            FoundMail mail{message->uid, flags_of(message->flags), sanitize_line(message->id),
+                           message_id_of(message->message_id)};
+            const bool ours = !mail.id.empty();
+            if (!ours && !self.look.others) return false;
+            if (ours || self.look.others(mail)) self.news.found.push_back(std::move(mail));
             return true;
         });
     }
@@ -179,16 +187,17 @@ struct VisitSink {
         }
     }
     static int mail(void* context, const vm_drop_mail* mail) noexcept {
+        bool wanted = false;
         guarded(context, [&](VisitSink& self) {
             if (mail == nullptr || mail->unique_id == nullptr || mail->id == nullptr) return false;
             const std::string unique_id = mail->unique_id;
             if (unique_id.empty() || sanitize_line(unique_id) != unique_id) return false;
             self.news.mails.push_back(
-                {unique_id, sanitize_line(mail->id),
-                 mail->message_id == nullptr ? "" : sanitize_line(mail->message_id)});
+                {unique_id, sanitize_line(mail->id), message_id_of(mail->message_id)});
+            wanted = self.visit.wanted && self.visit.wanted(self.news.mails.back());
             return true;
         });
-        return 0;
+        return wanted ? 1 : 0;
     }
     static void gone(void* context, const char* unique_id) noexcept {
         guarded(context, [&](VisitSink& self) {
@@ -200,7 +209,15 @@ struct VisitSink {
             return true;
         });
     }
-    static void content(void*, const char*, const void*, std::size_t) noexcept {}
+    static void content(void* context, const char* unique_id, const void* data,
+                        std::size_t size) noexcept {
+        guarded(context, [&](VisitSink& self) {
+            if (unique_id == nullptr || size > self.visit.content_size || !self.visit.content)
+                return false;
+            self.visit.content(unique_id, {static_cast<const char*>(data), size});
+            return true;
+        });
+    }
     static int confirm(void* context, std::size_t index) noexcept {
         bool wanted = false;
         guarded(context, [&](VisitSink& self) {
@@ -285,13 +302,14 @@ AccountResult<FolderNews> AccountSession::look(const FolderLook& look) {
     vm_look out{};
     out.struct_size = sizeof out;
     out.every = look.every ? 1 : 0;
+    out.others = look.others ? 1 : 0;
     out.folder = look.since.name.c_str();
     out.uidvalidity = look.since.uidvalidity;
     out.uid_next = look.since.uid_next;
     out.modseq = look.since.modseq;
     out.uids = look.uids.data();
     out.uid_count = look.uids.size();
-    NewsSink sink{look.uids, {}, false};
+    NewsSink sink{look, {}, false};
     const vm_look_sink functions{&sink, NewsSink::flags, NewsSink::gone, NewsSink::found};
     const auto call_once = [&](vm_look_result& result) -> std::optional<AccountFailure> {
         result.struct_size = sizeof result;
@@ -380,6 +398,34 @@ AccountResult<MailChangeResult> AccountSession::recover(const std::string& id,
     return std::move(*out);
 }
 
+AccountResult<std::optional<FetchedMail>> AccountSession::fetch(const Link& place,
+                                                                std::uint32_t size) {
+    struct Sink {
+        std::optional<FetchedMail> mail;
+        std::size_t most;
+        bool senseless = false;
+        static void add(void* context, std::uint32_t flags, const void* data,
+                        std::size_t count) noexcept {
+            auto& self = *static_cast<Sink*>(context);
+            try {
+                self.senseless |= self.mail || count > self.most;
+                if (!self.senseless)
+                    self.mail = {flags_of(flags), {static_cast<const char*>(data), count}};
+            } catch (...) {
+                self.senseless = true;
+            }
+        }
+    } sink{std::nullopt, size};
+    if (has_nul(place.folder)) return tl::unexpected(nonsense("a folder"));
+    if (auto failure = call([&](auto& table, auto* session, auto& report) {
+            return table.fetch(session, place.folder.c_str(), place.uidvalidity, place.uid, size,
+                               &sink, Sink::add, &report);
+        }))
+        return tl::unexpected(std::move(*failure));
+    if (sink.senseless) return tl::unexpected(nonsense("more of a message than was asked for"));
+    return std::move(sink.mail);
+}
+
 AccountResult<Parked> AccountSession::park(const std::string& folder) {
     Parked out;
     std::uint8_t changed = 0;
@@ -419,6 +465,8 @@ DropNews AccountSession::visit(const DropVisit& visit) {
     drop.known_count = known.size();
     drop.removals = removals.data();
     drop.removal_count = removals.size();
+    drop.every = visit.every ? 1 : 0;
+    drop.content_size = visit.content_size;
     VisitSink sink{visit, {}, {}, false};
     sink.results.resize(removals.size());
     const vm_drop_sink functions{&sink,

@@ -8,8 +8,10 @@
 #include "core/drop.h"
 #include "transport/plugin.h"
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vm::transport {
@@ -26,6 +28,9 @@ struct FolderLook {
     FolderState since;
     std::vector<std::uint32_t> uids;  // known to us, ascending
     bool every = false;               // all of them, whatever mod-sequences say
+    // Somebody else's mails to be told of, too; empty: none. Of each it is asked whether it
+    // matters.
+    std::function<bool(const FoundMail&)> others;
 };
 
 // What the connection uses, and what the last call cost, connecting included.
@@ -46,6 +51,12 @@ struct Parked {
 struct DropVisit {
     std::vector<std::string> known;  // unique-ids that were looked at before, ascending
     std::vector<DropRemoval> removals;
+    // All that are new are looked at, and of those for which `wanted` says so, content() gets the
+    // first content_size bytes.
+    bool every = false;
+    std::uint32_t content_size = 0;
+    std::function<bool(const DropMail&)> wanted;
+    std::function<void(const std::string& unique_id, std::string_view bytes)> content;
     // Asked right before the mail of removal `index` is deleted; false: not any more. May be empty.
     std::function<bool(std::size_t index)> confirm;
 };
@@ -78,6 +89,8 @@ class AccountSession {
     // Moves message `id` from the trash folder to `to`; kMissing: it is not there.
     AccountResult<MailChangeResult> recover(const std::string& id, const std::string& message_id,
                                             const std::string& to);
+    // The first `size` bytes of a message, or all there are; nothing: there is no such message.
+    AccountResult<std::optional<FetchedMail>> fetch(const Link& place, std::uint32_t size);
     // Waiting without a thread; any other call ends it, and so must the caller, by parking again,
     // before 29 minutes are over.
     AccountResult<Parked> park(const std::string& folder);

@@ -49,6 +49,7 @@ const char* missing_function(const vm_transport& table) {
     if (table.look == nullptr) return "look";
     if (table.apply == nullptr) return "apply";
     if (table.recover == nullptr) return "recover";
+    if (table.fetch == nullptr) return "fetch";
     if (table.park == nullptr) return "park";
     if (table.peek == nullptr) return "peek";
     return nullptr;

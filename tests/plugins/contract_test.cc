@@ -265,9 +265,9 @@ class ContractTest : public CppUnit::TestFixture {
                                  table.capabilities);
             CPPUNIT_ASSERT_EQUAL(!imap, table.visit != nullptr);
             const bool any = table.folders || table.look || table.apply || table.recover ||
-                             table.park || table.peek;
+                             table.fetch || table.park || table.peek;
             const bool all = table.folders && table.look && table.apply && table.recover &&
-                             table.park && table.peek;
+                             table.fetch && table.park && table.peek;
             CPPUNIT_ASSERT_EQUAL(imap, any);
             CPPUNIT_ASSERT_EQUAL(imap, all);
         });

@@ -91,11 +91,13 @@ class ImapRig {
         std::uint64_t modseq = 8;
         bool every = false;
         const char* folder = "INBOX";
+        bool others = false;
     };
     plug::AccountEnding look(const LookAt& at, LookTold& told) {
         vm_look look{};
         look.struct_size = sizeof look;
         look.every = at.every ? 1 : 0;
+        look.others = at.others ? 1 : 0;
         look.folder = at.folder;
         look.uidvalidity = at.uidvalidity;
         look.uid_next = at.uid_next;

@@ -35,6 +35,8 @@ class ImapSyncTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_search_that_fails_is_no_answer);
     CPPUNIT_TEST(look_goes_on_where_it_stopped);
     CPPUNIT_TEST(look_by_text);
+    CPPUNIT_TEST(others_mails_too);
+    CPPUNIT_TEST(fetches_the_beginning);
     CPPUNIT_TEST(flags_are_set);
     CPPUNIT_TEST(what_was_shown_is_there);
     CPPUNIT_TEST(only_the_right_message_is_moved);
@@ -445,6 +447,60 @@ class ImapSyncTest : public CppUnit::TestFixture {
         assert_ok(rig.look({{}}, told));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, told.found.size());
         CPPUNIT_ASSERT_EQUAL(kId, told.found[5]);
+    }
+
+    // Whoever wants to know of other mails, too, is told of all: no search for ours is made.
+    void others_mails_too() {
+        ImapScript script;
+        script.answer("SELECT", selected("", "7", "5000"))
+            .answer("UID SEARCH UID 5:4999", "* SEARCH 70 71\r\n")
+            .answer("UID FETCH",
+                    fetched(70, header_of(kId)) + fetched(71, "Message-ID: <x@y>\r\n\r\n"));
+        ImapRig rig(script);
+        LookTold told;
+        assert_ok(rig.look({.uids = {}, .others = true}, told));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, told.found.size());
+        CPPUNIT_ASSERT_EQUAL(kId, told.found[70]);
+        CPPUNIT_ASSERT_EQUAL(std::string(), told.found[71]);
+        const auto searches = rig.commands("UID SEARCH");
+        CPPUNIT_ASSERT(searches == std::vector<std::string>{"UID SEARCH UID 5:4999"});
+    }
+
+    void fetches_the_beginning() {
+        const std::string header = "Subject: x\r\n\r\n", text = "a\r\nb";
+        const auto parts = [&](const std::string& head) {
+            return "* 3 FETCH (UID 9 FLAGS (\\Flagged) BODY[HEADER]<0> {" +
+                   std::to_string(head.size()) + "}\r\n" + head + " BODY[TEXT]<0> {" +
+                   std::to_string(text.size()) + "}\r\n" + text + ")\r\n";
+        };
+        ImapScript script;
+        script.answer("UID FETCH 9 ", "* 2 FETCH (UID 8 FLAGS ())\r\n" + parts(header), 1)
+            .answer("UID FETCH 9 ", parts("Subject: x"), 1)
+            .answer("UID FETCH 10 ", "");
+        ImapRig rig(script);
+        std::uint32_t flags = 0;
+        std::string bytes;
+        int calls = 0;
+        const auto fetch = [&](std::uint32_t uidvalidity, std::uint32_t uid, std::uint32_t size) {
+            assert_ok(rig.session().fetch("INBOX", uidvalidity, uid, size,
+                                          [&](std::uint32_t told, const std::string& data) {
+                                              flags = told;
+                                              bytes = data;
+                                              ++calls;
+                                          }));
+        };
+        fetch(7, 9, 1000);
+        CPPUNIT_ASSERT_EQUAL(header + text, bytes);
+        CPPUNIT_ASSERT_EQUAL(VM_FLAG_FLAGGED, flags);
+        fetch(7, 9, 16);
+        CPPUNIT_ASSERT_EQUAL(std::string("Subject: x\r\n\r\na\r"), bytes);
+        fetch(7, 10, 1000);  // not there
+        fetch(8, 9, 1000);   // another UIDVALIDITY
+        CPPUNIT_ASSERT_EQUAL(2, calls);
+        CPPUNIT_ASSERT_EQUAL(
+            std::string(
+                "UID FETCH 9 (UID FLAGS BODY.PEEK[HEADER]<0.1000> BODY.PEEK[TEXT]<0.1000>)"),
+            rig.commands("UID FETCH").front());
     }
 
     // ---- apply ----

@@ -292,6 +292,11 @@ class ImapTextTest : public CppUnit::TestFixture {
             identity("message-id:\r\n <a@b>\r\nX-VM-Message-ID: \t" + id + " \r\n\r\n", "", false);
         CPPUNIT_ASSERT_EQUAL(id, mine.id);
         CPPUNIT_ASSERT_EQUAL(std::string("a@b"), mine.message_id);
+        // What cannot be compared or searched for is none.
+        for (const std::string& bad : {std::string("a\xe9") + "b@x", std::string("a b@x"),
+                                       std::string("\xc3\xa9@x"), std::string(999, 'x')})
+            CPPUNIT_ASSERT_EQUAL(std::string(),
+                                 identity("Message-ID: <" + bad + ">\r\n", "", false).message_id);
         for (const std::string& header :
              {"X-VM-Message-Id: " + id + "\r\nX-VM-Message-Id: " + id + "\r\n",
               "X-VM-Message-Id: x" + id + "\r\n", "X-VM-Message-Id: " + id.substr(1) + "\r\n",

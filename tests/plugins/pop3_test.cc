@@ -130,6 +130,8 @@ class Pop3Test : public CppUnit::TestFixture {
     CPPUNIT_TEST(without_uidl);
     CPPUNIT_TEST(reads_contents);
     CPPUNIT_TEST(endless_mails_are_known_afterwards);
+    CPPUNIT_TEST(endless_answers_end_the_visit);
+    CPPUNIT_TEST(other_unique_ids_than_before);
     CPPUNIT_TEST(nonsense_is_no_answer);
     CPPUNIT_TEST(logs_in_as_the_server_wants_it);
     CPPUNIT_TEST(refusals_of_the_login);
@@ -428,6 +430,15 @@ class Pop3Test : public CppUnit::TestFixture {
         Told told;
         failed(rig.visit({.removals = {{""}}}, told), VM_CAUSE_PROTOCOL, "does not end");
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, told.mails.size());
+        {
+            Told wanting;
+            wanting.wanted = {"u3", "u4"};
+            failed(rig.visit({.every = true, .content_size = 100}, wanting), VM_CAUSE_PROTOCOL,
+                   "does not end");
+            // There is no more of it, so it need not be asked for again; the other is to be.
+            CPPUNIT_ASSERT(wanting.contents.count("u3") == 1 && wanting.contents["u3"].empty());
+            CPPUNIT_ASSERT_EQUAL(std::size_t{0}, wanting.contents.count("u4"));
+        }
         Visit again;
         for (const auto& [unique_id, id] : told.mails) again.known.push_back(unique_id);
         again.removals = {{""}};
@@ -442,6 +453,38 @@ class Pop3Test : public CppUnit::TestFixture {
                "does not end");
         CPPUNIT_ASSERT_EQUAL(std::size_t{3}, read.mails.size());
         CPPUNIT_ASSERT(read.contents.count("u3") == 1 && read.contents["u3"].size() <= 100);
+    }
+
+    void endless_answers_end_the_visit() {
+        const std::string endless(17 << 20, 'x');
+        for (const auto& [verb, answer] :
+             {std::pair<std::string, std::string>{"UIDL", "+OK " + endless},
+              {"TOP", "+OK " + endless},
+              {"DELE", "+OK " + endless},
+              {"QUIT", "+OK " + endless},
+              {"UIDL", [] {
+                   std::string out = "+OK\r\n";
+                   while (out.size() < (65U << 20)) out += std::string(1000, 'x') + "\r\n";
+                   return out;
+               }()}}) {
+            Pop3Script script = script_;
+            script.answers = {{verb, answer}};
+            Rig rig(script);
+            Told told;
+            failed(rig.visit({.removals = {{""}}}, told), VM_CAUSE_PROTOCOL, "does not end");
+            CPPUNIT_ASSERT(told.results.empty());
+        }
+    }
+
+    // The provider has moved: what was known by its unique-id is looked for by its header.
+    void other_unique_ids_than_before() {
+        Rig rig(script_);
+        Told told;
+        ok(rig.visit({.known = {"old1", "old2"}, .removals = {{"old2"}, {"old1", kOtherId}}},
+                     told));
+        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_DONE}, told.results[0].first);
+        CPPUNIT_ASSERT((deleted_ == std::set<std::string>{"u2", "u4"}));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, told.gone.size());
     }
 
     void nonsense_is_no_answer() {
