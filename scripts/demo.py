@@ -9,7 +9,9 @@ what is read or deleted at one end is so at the other. Ends with 1 when anything
 
 import argparse
 import email
+import email.message
 import email.policy
+import json
 import pathlib
 import re
 import secrets
@@ -31,7 +33,7 @@ import vmunit  # noqa: E402
 WIDTH = 80
 # In an output directory of ours; nothing is ever removed from a directory without it.
 MARKER = ".vmemail-demo"
-RESULT = re.compile(r"(ann|bob)-(voice|fax)\.[A-Za-z0-9]+")
+RESULT = re.compile(r"(ann|bob)-(voice|fax|email)\.[A-Za-z0-9]+")
 MARKER_TEXT = "Made by vmemail's scripts/demo, which removes its earlier results from here.\n"
 
 
@@ -111,6 +113,7 @@ class Demo:
         self.fetch(rig)
         self.keep_in_step(rig)
         self.use_pop3(rig)
+        self.read_out(rig)
         status = self.summary()
         if stay:
             self.stay(rig)
@@ -254,6 +257,42 @@ class Demo:
                     self.missed.append("a POP3 account has changed the phone")
                 step.note("deleted in the mail     -> still on the phone, as POP3 has it")
             self.unit.use_plugin("libsmtpimap4.so")
+
+    def read_out(self, rig):
+        """Somebody's mail, heard at the phone."""
+        with self.steps("A friend's mail is read out at the phone (g_bUseTTS)") as step:
+            letter = email.message.EmailMessage()
+            letter["From"] = "Jörg Müller <joerg@elsewhere.example>"
+            letter["Subject"] = "Grüße aus Zürich – lunch on Friday?"
+            letter["Message-ID"] = "<demo@elsewhere.example>"
+            letter.set_content("Shall we meet at noon? The table is booked.\n\n-- \nJörg")
+            self.unit.config("misc", "set", "g_bUseTTS", "True")
+            with self.unit.agent(), mailclient.MailClient(rig, "ann") as ann:
+                ann.append("INBOX", letter.as_bytes(policy=email.policy.SMTP))
+                found = []
+                self.wait("it is a message of the mailbox", lambda: found.extend(self.emails("101")) or found)
+                if not found:
+                    return
+                [message] = found
+                step.note(f"{message['id']}  {message['kind']}  {message['caller_name']}: {message['subject']}")
+                file = self.output / "ann-email.wav"
+                self.unit.ctl("message", "export", message["id"], "--as", "media", "--output", file)
+                _, _, rate, samples = media.wav(file)
+                seconds = -(-len(samples) // rate)
+                step.note(f"spoken by espeak-ng, {clock(seconds)}, loudest {media.level(samples):.0%} of full scale")
+                step.note(f"-> {file}")
+                if not 2 <= seconds <= 60 or media.level(samples) < 0.1:
+                    self.missed.append(f"{file} is no speech of that mail")
+                self.unit.ctl("message", "mark", message["id"], "--read")
+                uid = message["link"]["uid"]
+                self.wait(
+                    "heard on the phone      -> read in the mail program",
+                    lambda: any(m.uid == uid and r"\Seen" in m.flags for m in ann.mails()),
+                )
+
+    def emails(self, number):
+        listed = json.loads(self.unit.ctl("message", "list", "--mailbox", number, "--json").stdout)
+        return [m for m in listed["messages"] if m["kind"] == "email" and m["link"]]
 
     def wait(self, what, condition):
         """Notes that it came true, and how soon."""

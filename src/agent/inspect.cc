@@ -214,8 +214,9 @@ int print_sync_plan(const Paths& paths, const std::optional<std::string>& only_m
             transport::AccountSession::open(*plugin, session_options(*mailbox, *misc, {}));
         Result<std::vector<std::string>> plan;
         if (account) {
-            const SyncContext context{system_clock(),      **store, *mailbox, *misc, *account, true,
-                                      [] { return false; }};
+            const SyncContext context{
+                system_clock(),       **store, *mailbox, *misc, *account, true,
+                [] { return false; }, {},      {}};
             plan = plugin->can_visit() ? plan_drop(context) : plan_sync(context);
         } else
             plan = fail(account.error());

@@ -7,6 +7,14 @@ namespace vm::agent {
 
 namespace {
 
+// Of many mails that nobody has read, the newest are taken: at the first look, and later.
+constexpr std::ptrdiff_t kMostAtFirst = 100;
+constexpr std::ptrdiff_t kMostNewMails = 1000;
+
+bool is_email(const SyncMessage& message) {
+    return message.record.message.kind == MessageKind::kEmail;
+}
+
 transport::AccountScope scope_of(const config::MailboxOptions& mailbox, bool read_only) {
     transport::AccountScope out;
     out.folder = kVmFolder;
@@ -61,11 +69,25 @@ bool Pass::load() {
         return false;
     }
     messages_ = std::move(*messages);
+    // With g_bUseTTS off they are left as they are, at both ends.
+    if (!reads_mail()) std::erase_if(messages_, is_email);
     loaded_ = true;
     by_id_.clear();
+    emails_.clear();
+    email_places_.clear();
+    own_.clear();
     touched_.clear();
-    for (std::size_t i = 0; i < messages_.size(); ++i)
-        by_id_.emplace(messages_[i].record.message.id, i);
+    for (std::size_t i = 0; i < messages_.size(); ++i) {
+        const MessageRecord& record = messages_[i].record;
+        by_id_.emplace(record.message.id, i);
+        if (record.message.kind == MessageKind::kEmail)
+            for (const MailCopy& copy : messages_[i].copies)
+                email_places_.emplace(copy.place, record.message.id);
+        if (record.message.kind == MessageKind::kEmail && !record.delivery.message_id.empty())
+            emails_.emplace(record.delivery.message_id, record.message.id);
+        else if (!record.delivery.message_id.empty())
+            own_.insert(record.delivery.message_id);
+    }
     return true;
 }
 
@@ -113,26 +135,42 @@ bool Pass::look_at_all() {
     scope_.complete = true;
     refused_looks_.clear();
     found_.clear();
-    for (const FolderState& folder : listed_)
-        if (!look_at(folder)) return false;
+    for (auto folder = listed_.begin(); folder != listed_.end(); ++folder) {
+        if (look_at(*folder)) continue;
+        for (; folder != listed_.end(); ++folder) refused_looks_.insert(folder->name);
+        return false;
+    }
     return take_found();
 }
 
 // Mails that say to be of a message the unit has. One that was not there when the messages were
 // read may have been added and delivered since: nobody would look at its UID again.
 bool Pass::take_found() {
-    const auto is_unknown = [&](const auto& found) { return message(found.first.id) == nullptr; };
+    const auto is_unknown = [&](const auto& found) {
+        return !found.first.id.empty() && message(found.first.id) == nullptr;
+    };
     if (std::any_of(found_.begin(), found_.end(), is_unknown)) {
         auto messages = context_.store.sync_messages(mailbox_);
         if (!messages) {
             result_.store_error = messages.error();
             return false;
         }
+        if (!reads_mail()) std::erase_if(*messages, is_email);
         for (SyncMessage& one : *messages)
             if (by_id_.emplace(one.record.message.id, messages_.size()).second)
                 messages_.push_back(std::move(one));
     }
-    for (const auto& [found, place] : found_) {
+    new_mails_.clear();
+    same_message_id_.clear();
+    for (const auto& [found, place] : found_)
+        if (found.id.empty()) ++same_message_id_[found.message_id];
+    for (auto& [found, place] : found_) {
+        if (found.id.empty() && !recognise(found, place)) {
+            // (One that is told for what it says alone, elsewhere than in INBOX, is none of ours.)
+            if (place.folder == kInboxFolder && !found.flags.seen && !found.flags.deleted)
+                new_mails_.push_back({place, found.message_id, 0});
+            continue;
+        }
         SyncMessage* one = message(found.id);
         if (one == nullptr) continue;  // another mailbox's, or long gone
         const auto same = [&place = place](const MailCopy& copy) { return copy.place == place; };
@@ -141,7 +179,37 @@ bool Pass::take_found() {
         one->copies.push_back({place, found.flags, fresh});
         touched_.insert(found.id);
     }
+    // (They came in the order of their UIDs.)
+    const std::ptrdiff_t most = first_ ? kMostAtFirst : kMostNewMails;
+    if (std::ssize(new_mails_) > most)
+        new_mails_.erase(new_mails_.begin(), new_mails_.end() - most);
     return true;
+}
+
+// Whether somebody else's mail is the one that is a message already: it lies where that one's lay.
+// Others may use a Message-ID again: by it only a message without a mail finds one, and only where
+// a single one has it.
+bool Pass::recognise(FoundMail& found, const Link& place) {
+    if (const auto there = email_places_.find(place); there != email_places_.end()) {
+        found.id = there->second;
+        return true;
+    }
+    const auto known = emails_.find(found.message_id);
+    if (known == emails_.end() || same_message_id_[found.message_id] != 1) return false;
+    const SyncMessage* one = message(known->second);
+    if (one == nullptr || !one->copies.empty()) return false;
+    // What was deleted at the phone before all was looked at anew has not come back since.
+    if (first_ && one->record.message.state == MessageState::kDeleted) return false;
+    found.id = known->second;
+    return true;
+}
+
+// Whether somebody else's mail matters: one that is a message already, or is to become one.
+bool Pass::wants(const FoundMail& mail, const std::string& folder) const {
+    if (emails_.count(mail.message_id) > 0) return true;
+    // (A mail of ours that has lost its id on the way is none of others.)
+    return own_.count(mail.message_id) == 0 && folder == kInboxFolder && !mail.flags.seen &&
+           !mail.flags.deleted;
 }
 
 void Pass::set_modseq(const std::string& folder, std::uint64_t modseq) {
@@ -156,6 +224,7 @@ bool Pass::look_at(const FolderState& listed) {
     transport::FolderLook look;
     look.since.name = listed.name;
     look.every = every_;
+    if (reads_mail()) look.others = [&](const FoundMail& mail) { return wants(mail, listed.name); };
     for (const SyncMessage& one : messages_)
         for (const MailCopy& copy : one.copies)
             if (copy.place.folder == listed.name) look.uids.push_back(copy.place.uid);

@@ -1,6 +1,6 @@
 // The class behind sync_mailbox() and plan_sync(), private to sync_run.cc (the pass and what it
-// decides), sync_look.cc (what there is on both sides) and sync_apply.cc (what is done in the
-// account).
+// decides), sync_look.cc (what there is on both sides), sync_apply.cc (what is done in the account)
+// and new_mail.cc (e-mails that become messages).
 #ifndef VM_AGENT_SYNC_PASS_H
 #define VM_AGENT_SYNC_PASS_H
 
@@ -40,6 +40,14 @@ class Pass {
     void set_modseq(const std::string& folder, std::uint64_t modseq);
     bool look_at(const FolderState& listed);
     void take_news(const FolderState& listed, const FolderNews& news);
+    bool wants(const FoundMail& mail, const std::string& folder) const;
+    bool recognise(FoundMail& found, const Link& place);
+    void read_new_mails();
+    bool forget_new_mails();
+    bool read_new_mail(store::NewMail mail);
+    bool is_taken(const std::string& id);
+    bool take_known(const store::NewMail& mail, const std::string& id);
+    void link_email(const std::string& id, const MailCopy& copy, store::SyncCommit& commit);
     void decide();
     bool commit_decided();
     store::SyncChange change_of(const SyncAction& action);
@@ -58,6 +66,7 @@ class Pass {
     std::string account_text() const;
     std::string scope_text() const;
     // Another account was configured, or other folders of it.
+    bool reads_mail() const { return context_.misc.use_tts; }
     bool is_elsewhere() const {
         return state_.account != account_text() || state_.scope != scope_text();
     }
@@ -84,10 +93,16 @@ class Pass {
     SyncPolicy policy_;
     bool every_ = false;  // look at every linked message
     bool loaded_ = false;
+    bool first_ = false;  // look at this account, or at these folders of it
     std::vector<SyncMessage> messages_;
     std::map<std::string, std::size_t> by_id_;
     std::set<std::string> touched_;                  // ids whose copies are not as committed
     std::vector<std::pair<FoundMail, Link>> found_;  // by the looks of this round
+    std::map<std::string, std::string> emails_;      // ids of e-mails, by Message-ID
+    std::map<Link, std::string> email_places_;       // ids of e-mails, by where their mails lay
+    std::map<std::string, int> same_message_id_;     // of others' mails that this round has found
+    std::set<std::string> own_;                      // Message-IDs of the other messages
+    std::vector<store::NewMail> new_mails_;          // that this round has found
     // Ids and the folders in which they had a copy, before all there was looked at anew: a copy
     // found there again has not come back, it was there.
     std::set<std::pair<std::string, std::string>> known_before_;

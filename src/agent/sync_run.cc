@@ -6,6 +6,7 @@
 #include "base/trace.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace vm::agent {
 
@@ -36,7 +37,8 @@ std::string Pass::account_text() const {
 // Which folders of it.
 std::string Pass::scope_text() const {
     static constexpr const char* kModes[] = {"All Folders", "Inbox Only", "VM Folder Only", "None"};
-    return kModes[static_cast<std::size_t>(context_.mailbox.sync_mode)];
+    return std::string(kModes[static_cast<std::size_t>(context_.mailbox.sync_mode)]) +
+           (reads_mail() ? ", e-mail" : "");
 }
 
 void Pass::decide() {
@@ -114,7 +116,10 @@ bool Pass::commit_decided() {
         if (state_changed_) state_.last_pass = context_.clock.now();
     }
     if (state_changed_) out.state = state_;
-    if (out.copies.empty() && out.changes.empty() && out.found.empty() && !out.state) return true;
+    out.new_mails = std::exchange(new_mails_, {});
+    if (out.copies.empty() && out.changes.empty() && out.found.empty() && out.new_mails.empty() &&
+        !out.state)
+        return true;
     if (!commit(out)) return false;
     state_changed_ = false;
     touched_.clear();
@@ -130,6 +135,10 @@ Pass::Round Pass::round(int number) {
         // What a long look has found is not to be looked for again.
         scope_.complete = false;
         if (partly_ && take_found()) {
+            if (state_.account.empty()) {  // else this pass's beginning must stay to be seen
+                state_.account = account_text();
+                state_.scope = scope_text();
+            }
             decide();
             commit_decided();
         }
@@ -177,8 +186,10 @@ SyncResult Pass::run() {
         return std::move(result_);
     }
     state_ = std::move(*state);
-    if (is_elsewhere()) {
+    first_ = is_elsewhere();
+    if (first_) {
         // Everything is looked at anew.
+        if (!forget_new_mails()) return std::move(result_);
         state_.folders.clear();
         state_changed_ = true;
     }
@@ -190,6 +201,7 @@ SyncResult Pass::run() {
     result_.hold = state_.hold;
     result_.complete = last == Round::kQuiet && (!loaded_ || scope_.complete) && !refused_;
     if (loaded_) result_.busiest = busiest();
+    if (last != Round::kStop && !result_.store_error && reads_mail()) read_new_mails();
     return std::move(result_);
 }
 
@@ -209,6 +221,9 @@ Result<std::vector<std::string>> Pass::plan() {
     if (!state_.hold.empty()) out.push_back("on hold: " + state_.hold);
     for (const SyncAction& action : actions_)
         out.push_back((action.id.empty() ? "" : action.id + ": ") + describe(action));
+    for (const store::NewMail& mail : new_mails_)
+        out.push_back("a mail in " + mail.place.folder + ", UID " + std::to_string(mail.place.uid) +
+                      ": make it a message");
     if (state_.hold.empty()) return out;
     policy_.on_hold = false;
     policy_.released = true;

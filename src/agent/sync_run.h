@@ -19,6 +19,7 @@
 #include "store/store.h"
 #include "transport/account.h"
 
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -38,10 +39,13 @@ struct SyncContext {
     // The unit's side may have changed since the last pass; false saves reading it.
     bool unit_changed = true;
     std::function<bool()> cancelled;
+    // g_bUseTTS: vmreadmail(1), and where its work is kept meanwhile.
+    std::filesystem::path mail_reader, spool;
 };
 
 struct SyncResult {
     bool complete = false;  // everything was looked at and is settled
+    bool asked = true;      // the server was
     int changed_here = 0, changed_there = 0;
     bool push_again = false;         // a message was put into the queue, or out of it
     std::string hold;                // why the mailbox is on hold

@@ -1,6 +1,7 @@
 #include "agent/sync_schedule.h"
 
 #include "agent/drop_run.h"
+#include "agent/new_mail.h"
 #include "agent/session_options.h"
 #include "base/trace.h"
 
@@ -193,6 +194,12 @@ void SyncSchedule::submit(const std::string& mailbox, Actor& actor, const std::s
     });
 }
 
+// With --once, whether there is more of the same to do at once.
+bool SyncSchedule::goes_on(const SyncResult& result) const {
+    return options_.once && result.again_ms == 0 && result.complete && !result.failure &&
+           !result.store_error && !options_.stopping();
+}
+
 void SyncSchedule::run(Job& job, Result<store::Store*> store) const {
     if (!store) {
         job.result.store_error = store.error();
@@ -214,10 +221,16 @@ void SyncSchedule::run(Job& job, Result<store::Store*> store) const {
             return;
         }
     }
-    const SyncContext visit{options_.clock, **store, *job.options,     *job.misc,
-                            *job.session,   true,    options_.stopping};
+    const SyncContext visit{options_.clock,    **store,       *job.options,
+                            *job.misc,         *job.session,  true,
+                            options_.stopping, mail_reader(), options_.paths.spool()};
     if (job.plugin->can_visit()) {
-        job.result = visit_drop(visit);
+        do {
+            SyncResult result = visit_drop(visit);
+            result.changed_here += job.result.changed_here;
+            result.changed_there += job.result.changed_there;
+            job.result = std::move(result);
+        } while (goes_on(job.result));
         job.passed = job.park_unsupported = true;
         return;
     }
@@ -232,6 +245,10 @@ void SyncSchedule::run(Job& job, Result<store::Store*> store) const {
         job.passed = true;
         job.unit_changed = !job.result.complete;
         if (job.result.busiest) job.busiest = *job.result.busiest;
+        if (goes_on(job.result)) {
+            i = -1;
+            continue;
+        }
         if (job.result.failure || job.result.store_error || options_.once || options_.stopping())
             return;
         const bool parked = [&] {
@@ -301,8 +318,8 @@ bool SyncSchedule::take(const Job& job, Actor& actor) {
         actor.asked |= job.asked && result.failure->fault == AccountFault::kCancelled;
         return result.failure->fault != AccountFault::kCancelled;
     }
-    gate_.finished(job.server, result.store_error && !actor.session ? ServerSeen::kNothing
-                                                                    : ServerSeen::kWorks);
+    const bool seen = result.asked && (!result.store_error || actor.session);
+    gate_.finished(job.server, seen ? ServerSeen::kWorks : ServerSeen::kNothing);
     if (result.store_error) {
         actor.view.problem = result.store_error->text();
         actor.unit_changed = true;
@@ -327,6 +344,8 @@ bool SyncSchedule::take(const Job& job, Actor& actor) {
     const bool may_rest = job.parked_fd >= 0 && tells_all && !actor.unit_changed;
     // (A sign of life is no look.)
     if (job.passed) actor.poll_at = now + (may_rest ? kRenewMs : timer);
+    if (job.passed && result.again_ms)
+        actor.poll_at = std::min(actor.poll_at, now + *result.again_ms);
     if (job.parked_fd >= 0) {
         epoll_event event{};
         event.events = EPOLLIN | EPOLLRDHUP;

@@ -115,6 +115,7 @@ class SyncSchedule {
         bool park_unsupported = false;
     };
 
+    bool goes_on(const SyncResult& result) const;
     void run(Job& job, Result<store::Store*> store) const;
     void park(Job& job) const;
     void submit(const std::string& mailbox, Actor& actor, const std::string& server);

@@ -1,6 +1,7 @@
 #include "agent/worker.h"
 
 #include "agent/control.h"
+#include "agent/email_speech.h"
 #include "agent/session_options.h"
 #include "agent/worker_state.h"
 #include "base/text.h"
@@ -149,11 +150,15 @@ void Worker::purge_deleted() {
     if (steady < next_purge_) return;
     next_purge_ = steady + kPurgeMs;
     threads_.submit([this, settings = settings_.current()](Result<store::Store*> store) {
+        sweep_speech(options_.paths);
         for (const auto& [number, mailbox] : settings->mailboxes) {
             if (!store || (stopping() && !options_.once)) return;
             if (!mailbox.options) continue;
             const std::int64_t days = mailbox.options->deleted_retention_days;
-            const auto purged = (*store)->purge(number, clock_.now() - days * kDayMs);
+            const bool drop =
+                config::transport_kind(*settings->misc) == config::TransportKind::kPop3 &&
+                has_account(*mailbox.options, *settings->misc);
+            const auto purged = (*store)->purge(number, clock_.now() - days * kDayMs, drop);
             if (!purged)
                 trace(TraceLevel::kError, "{}: {}", number, purged.error().text());
             else if (*purged > 0)

@@ -127,7 +127,9 @@ void add_message_add(CLI::App& message, VmctlContext& context) {
         ->type_name("voice|fax")
         ->required()
         ->check([](const std::string& value) {
-            return parse_message_kind(value) ? "" : value + " is neither voice nor fax";
+            const auto kind = parse_message_kind(value);
+            const bool taken = kind == MessageKind::kVoice || kind == MessageKind::kFax;
+            return taken ? "" : value + " is neither voice nor fax";
         });
     sub->add_option("--file", options->file, "WAV recording or TIFF fax; copied")
         ->type_name("F")

@@ -1,4 +1,5 @@
 // vmctl message export: the mail as it would be sent, or the recording itself, into a file.
+#include "agent/email_speech.h"
 #include "agent/mail.h"
 #include "app/vmctl_commands.h"
 #include "app/vmctl_output.h"
@@ -39,6 +40,22 @@ Result<std::int64_t> copy_all(int in, int out, const std::string& name) {
 
 Result<std::int64_t> write_to(const Paths& paths, const MessageRecord& record,
                               const fs::path& media, bool mail, int fd, const std::string& name) {
+    if (!mail && record.message.kind == MessageKind::kEmail) {
+        // Only the language matters of the mailbox's options: a mistake in them keeps no mail from
+        // being heard.
+        const auto mailbox = config::load_mailbox(paths, record.message.mailbox);
+        VM_ASSIGN(const config::MiscSetup misc, config::load_misc(paths));
+        VM_ASSIGN(
+            const fs::path speech,
+            agent::speech_file(record, media, mailbox ? mailbox->language : "en", misc, paths));
+        const UniqueFd in(::open(speech.c_str(), O_RDONLY | O_CLOEXEC));
+        if (!in) return fail(errno_kind(errno), "read", speech.string(), errno_text(errno));
+        return copy_all(in.get(), fd, name);
+    }
+    if (record.message.kind == MessageKind::kEmail)
+        return fail(ErrorKind::kMessage, "export", record.message.id,
+                    "it is somebody's mail, which lies in the account",
+                    "--as media is the recording of its text");
     if (!mail) {
         const UniqueFd in(::open(media.c_str(), O_RDONLY | O_CLOEXEC));
         if (!in) return fail(errno_kind(errno), "read", media.string(), errno_text(errno));
@@ -119,7 +136,8 @@ Result<> export_message(const Paths& paths, const ExportOptions& options, bool j
 void add_message_export(CLI::App& message, VmctlContext& context) {
     const auto options = std::make_shared<ExportOptions>();
     CLI::App* sub = context.command(
-        message, "export", "Write the mail as it would be sent, or the recording or fax, to a file",
+        message, "export",
+        "Write the mail as it would be sent, or the recording, fax or spoken e-mail, to a file",
         "vmctl message export 01KAM8Q3V5X6Y7Z8A9B0C1D2E3 --as eml --output /tmp/message.eml",
         [&context, options](const Paths& paths) {
             return export_message(paths, *options, context.json);

@@ -2,6 +2,7 @@
 #include "agent/control.h"
 #include "app/vmctl_commands.h"
 #include "app/vmctl_output.h"
+#include "base/files.h"
 #include "base/text.h"
 #include "store/store.h"
 
@@ -46,7 +47,8 @@ Result<> list(const Paths& paths, const ListOptions& options, bool json) {
     for (const MessageRecord& record : records) {
         const Message& m = record.message;
         table.add({m.id, m.mailbox, short_time(m.received), to_string(m.kind), length_of(m),
-                   to_string(m.state), to_string(record.delivery.state), m.folder, caller_of(m)});
+                   to_string(m.state), to_string(record.delivery.state), m.folder,
+                   caller_of(m) + (m.subject.empty() ? "" : ": " + m.subject)});
     }
     table.print(std::cout);
     return {};
@@ -60,12 +62,14 @@ void print_message(const MessageRecord& record, const std::filesystem::path& med
         delivery +=
             ", " + std::to_string(d.attempts) + (d.attempts == 1 ? " attempt" : " attempts");
     if (const auto next = next_attempt(d)) delivery += ", next at " + short_time(*next);
+    const bool email = m.kind == MessageKind::kEmail;
     std::cout << "Message:    " << m.id << '\n'
               << "Mailbox:    " << m.mailbox << ", folder " << shown(m.folder) << '\n'
-              << "Kind:       " << to_string(m.kind) << ", " << length_of(m) << ", " << m.size
-              << " bytes\n"
-              << "Caller:     " << shown(caller_of(m)) << '\n'
-              << "Received:   " << short_time(m.received) << '\n'
+              << "Kind:       " << to_string(m.kind) << ", " << length_of(m);
+    if (!email) std::cout << ", " << m.size << " bytes";
+    std::cout << '\n' << (email ? "Sender:     " : "Caller:     ") << shown(caller_of(m)) << '\n';
+    if (email) std::cout << "Subject:    " << shown(m.subject) << '\n';
+    std::cout << "Received:   " << short_time(m.received) << '\n'
               << "State:      " << to_string(m.state);
     if (m.deleted_at) std::cout << " since " << short_time(*m.deleted_at);
     std::cout << '\n' << "Delivery:   " << delivery << '\n';
@@ -80,10 +84,20 @@ void print_message(const MessageRecord& record, const std::filesystem::path& med
 Result<> show(const Paths& paths, const std::string& id, bool json) {
     VM_ASSIGN(const std::unique_ptr<Store> store, Store::open(paths));
     VM_ASSIGN(const MessageRecord record, store->get(id));
-    if (json)
-        print_json(std::cout, to_json(record));
-    else
-        print_message(record, store->media_path(record.message));
+    const std::filesystem::path media = store->media_path(record.message);
+    std::string text;
+    if (record.message.kind == MessageKind::kEmail) {
+        VM_ASSIGN(text, read_file(media));
+    }
+    if (json) {
+        Json out = to_json(record);
+        if (record.message.kind == MessageKind::kEmail) out["text"] = text;
+        print_json(std::cout, out);
+        return {};
+    }
+    print_message(record, media);
+    if (!text.empty()) std::cout << '\n';
+    for (const std::string& line : split(trim(text), '\n')) std::cout << shown(line) << '\n';
     return {};
 }
 

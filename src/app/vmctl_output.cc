@@ -32,25 +32,30 @@ Json to_json(const MessageRecord& record) {
     const Delivery& d = record.delivery;
     Json link = nullptr;
     if (record.link) link = {{"folder", record.link->folder}, {"uid", record.link->uid}};
-    return {{"id", m.id},
-            {"mailbox", m.mailbox},
-            {"kind", to_string(m.kind)},
-            {"folder", m.folder},
-            {"state", to_string(m.state)},
-            {"urgent", m.urgent},
-            {"private", m.is_private},
-            {"caller_number", m.caller_number},
-            {"caller_name", m.caller_name},
-            {"received", format_rfc3339(m.received)},
-            {"duration_ms", m.duration_ms},
-            {"pages", m.pages},
-            {"size", m.size},
-            {"delivery",
-             {{"state", to_string(d.state)},
-              {"attempts", d.attempts},
-              {"next_attempt", time_or_null(next_attempt(d))},
-              {"last_reply", d.last_reply}}},
-            {"link", std::move(link)}};
+    Json out = {{"id", m.id},
+                {"mailbox", m.mailbox},
+                {"kind", to_string(m.kind)},
+                {"folder", m.folder},
+                {"state", to_string(m.state)},
+                {"urgent", m.urgent},
+                {"private", m.is_private},
+                {"caller_number", m.caller_number},
+                {"caller_name", m.caller_name},
+                {"received", format_rfc3339(m.received)},
+                {"duration_ms", m.duration_ms},
+                {"pages", m.pages},
+                {"size", m.size},
+                {"delivery",
+                 {{"state", to_string(d.state)},
+                  {"attempts", d.attempts},
+                  {"next_attempt", time_or_null(next_attempt(d))},
+                  {"last_reply", d.last_reply}}},
+                {"link", std::move(link)}};
+    if (m.kind == MessageKind::kEmail) {
+        out["sender"] = m.sender;
+        out["subject"] = m.subject;
+    }
+    return out;
 }
 
 Json to_json(const store::HistoryEntry& entry) {
@@ -73,6 +78,8 @@ std::string short_time(TimeMs time) {
 }
 
 std::string length_of(const Message& message) {
+    if (message.kind == MessageKind::kEmail)
+        return std::to_string(message.size) + (message.size == 1 ? " byte" : " bytes");
     if (message.kind == MessageKind::kFax)
         return std::to_string(message.pages) + (message.pages == 1 ? " page" : " pages");
     const std::int64_t seconds = (message.duration_ms + 500) / 1000;
@@ -82,8 +89,9 @@ std::string length_of(const Message& message) {
 
 std::string caller_of(const Message& message) {
     std::string out = message.caller_name;
-    if (!message.caller_number.empty())
-        out += out.empty() ? message.caller_number : " <" + message.caller_number + ">";
+    const bool email = message.kind == MessageKind::kEmail;
+    const std::string& address = email ? message.sender : message.caller_number;
+    if (!address.empty() && address != out) out += out.empty() ? address : " <" + address + ">";
     if (out.empty()) out = "unknown";
     std::vector<std::string> flags;
     if (message.urgent) flags.emplace_back("urgent");

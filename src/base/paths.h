@@ -24,6 +24,7 @@ struct Paths {
     std::filesystem::path var() const { return root / "var"; }
     std::filesystem::path database() const { return var() / "vm.db"; }
     std::filesystem::path media() const { return var() / "media"; }
+    std::filesystem::path speech() const { return var() / "speech"; }  // e-mails as recordings
     std::filesystem::path spool() const { return var() / "spool"; }  // composed mails, conversions
     std::filesystem::path trace() const { return var() / "trace"; }
     std::filesystem::path trace_file() const { return trace() / "vmemaild.trace"; }

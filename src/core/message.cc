@@ -9,7 +9,7 @@ namespace vm {
 namespace {
 
 // Index = enumerator. One list for both directions.
-constexpr std::array<const char*, 2> kKinds{"voice", "fax"};
+constexpr std::array<const char*, 3> kKinds{"voice", "fax", "email"};
 constexpr std::array<const char*, 3> kStates{"new", "read", "deleted"};
 constexpr std::array<const char*, 7> kDeliveries{"off",      "queued", "sending",  "sent",
                                                  "deferred", "failed", "uncertain"};

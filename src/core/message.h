@@ -11,7 +11,9 @@
 
 namespace vm {
 
-enum class MessageKind { kVoice, kFax };
+// kEmail: somebody's mail, which can be heard at the phone; its media file is its text (UTF-8). It
+// was never the unit's to send: its delivery is off, with the mail's own Message-ID.
+enum class MessageKind { kVoice, kFax, kEmail };
 enum class MessageState { kNew, kRead, kDeleted };
 
 // The steps of one delivery; the transitions are in core/delivery.h.
@@ -44,9 +46,11 @@ struct Message {
     TimeMs received = 0;           // when the recording or fax was taken
     std::int64_t duration_ms = 0;  // voice
     int pages = 0;                 // fax
-    std::int64_t size = 0;         // bytes of the media file
-    std::string media;             // media file, relative to var/media
-    TimeMs created = 0;            // when it became durable here
+    std::string sender,
+        subject;            // e-mail: address, decoded text; its sender's name is the caller's
+    std::int64_t size = 0;  // bytes of the media file
+    std::string media;      // media file, relative to var/media
+    TimeMs created = 0;     // when it became durable here
     std::optional<TimeMs> deleted_at;
 };
 

@@ -167,17 +167,22 @@ void Decider::classify(const SyncMessage& message) {
     missing_.push_back({&message, lost});
 }
 
+// Whether the guards count it. (E-mails come and go by the dozen, and the account has them.)
+bool counts(const SyncMessage& message) {
+    return !is_deleted(message) && message.record.message.kind != MessageKind::kEmail;
+}
+
 // Whether what is missing may be taken for deletions, as the guards see it.
 void Decider::judge_missing() {
     hold_ = policy_.on_hold;
     if (!scope_.complete) return;
     std::size_t linked = 0, lost = 0, vanished = 0;
     for (const SyncMessage& message : messages_)
-        if (message.agreed && !message.agreed->gone && !is_deleted(message)) ++linked;
+        if (counts(message) && message.agreed && !message.agreed->gone) ++linked;
     for (const Missing& missing : missing_)
-        if (!is_deleted(*missing.message)) ++(missing.lost_place ? lost : vanished);
+        if (counts(*missing.message)) ++(missing.lost_place ? lost : vanished);
     for (const SyncMessage* message : present_) {
-        if (is_deleted(*message) || its_mail(*message, true) != nullptr) continue;
+        if (!counts(*message) || its_mail(*message, true) != nullptr) continue;
         ++vanished;
         if (!message->agreed) ++linked;  // by this pass
     }

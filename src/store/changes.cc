@@ -63,6 +63,8 @@ Result<> change_to_restored(soci::session& sql, MessageRecord& record, const Bec
     sql << "UPDATE messages SET state = state_before, state_before = NULL, deleted_at = NULL"
            " WHERE id = :id",
         soci::use(id);
+    // What a maildrop has settled begins anew with the next deletion.
+    sql << "DELETE FROM links WHERE message_id = :id AND gone = 1 AND uid = 0", soci::use(id);
     // Nobody tried to send it while it was deleted: that time does not count as delivery time.
     record.delivery.queued_at = because.now;
     update_delivery(sql, id, record.delivery);

@@ -13,6 +13,15 @@ void forget_others(soci::session& sql, const std::string& mailbox, const std::st
         soci::use(mailbox), soci::use(account);
 }
 
+void write_mail(soci::session& sql, const std::string& mailbox, const std::string& account,
+                const DropMail& mail) {
+    sql << "INSERT INTO drop_mails (mailbox, account, unique_id, message_id)"
+           " VALUES (:mailbox, :account, :unique_id, :id)"
+           " ON CONFLICT (mailbox, unique_id) DO UPDATE SET account = excluded.account,"
+           " message_id = excluded.message_id",
+        soci::use(mailbox), soci::use(account), soci::use(mail.unique_id), soci::use(mail.id);
+}
+
 // The message has no mail any more. (Done already, or purged meanwhile: nothing is left to do.)
 void settle(soci::session& sql, const std::string& mailbox, const std::string& id,
             const std::string& reason, TimeMs now) {
@@ -22,7 +31,8 @@ void settle(soci::session& sql, const std::string& mailbox, const std::string& i
     sql << kDropOpen, soci::into(open), soci::use(id, "id"), soci::use(mailbox, "mailbox");
     if (open == 0) return;
     sql << "INSERT INTO links (message_id, folder, uidvalidity, uid, gone)"
-           " VALUES (:id, 'INBOX', 0, 0, 1) ON CONFLICT (message_id) DO UPDATE SET gone = 1",
+           " VALUES (:id, 'INBOX', 0, 0, 1) ON CONFLICT (message_id) DO UPDATE SET uidvalidity = "
+           "0, uid = 0, gone = 1",
         soci::use(id);
     insert_history(sql, id, now, "link", kInboxFolder, "", reason);
 }
@@ -48,7 +58,12 @@ Result<DropState> SqlStore::drop_state(const std::string& mailbox, const std::st
         soci::statement statement = (sql_.prepare << kDropMails, soci::into(mail.unique_id),
                                      soci::into(mail.id), soci::use(mailbox), soci::use(account));
         statement.execute();
-        while (statement.fetch()) out.mails.push_back(mail);
+        while (statement.fetch()) {
+            if (mail.unique_id.empty())
+                out.begun = true;
+            else
+                out.mails.push_back(mail);
+        }
         return out;
     });
 }
@@ -57,13 +72,9 @@ Result<> SqlStore::commit_drop(const std::string& mailbox, const DropCommit& com
     return guarded("commit a visit to the maildrop of mailbox", mailbox, [&]() -> Result<> {
         Transaction transaction(sql_);
         forget_others(sql_, mailbox, commit.account);
-        for (const DropMail& mail : commit.looked)
-            sql_ << "INSERT INTO drop_mails (mailbox, account, unique_id, message_id)"
-                    " VALUES (:mailbox, :account, :unique_id, :id)"
-                    " ON CONFLICT (mailbox, unique_id) DO UPDATE SET account = excluded.account,"
-                    " message_id = excluded.message_id",
-                soci::use(mailbox), soci::use(commit.account), soci::use(mail.unique_id),
-                soci::use(mail.id);
+        for (const DropMail& mail : commit.looked) write_mail(sql_, mailbox, commit.account, mail);
+        // (No mail has an empty unique-id: it stands for the drop itself.)
+        if (commit.begun) write_mail(sql_, mailbox, commit.account, {});
         for (const std::string& unique_id : commit.gone)
             sql_ << "DELETE FROM drop_mails WHERE mailbox = :mailbox AND unique_id = :unique_id",
                 soci::use(mailbox), soci::use(unique_id);

@@ -75,6 +75,17 @@ void remove_media(const Paths& paths, const std::string& name) {
     ::unlink((paths.media() / name).c_str());
 }
 
+void remove_speech(const Paths& paths, const std::set<std::string>& ids) {
+    std::error_code error;
+    for (std::filesystem::directory_iterator at(paths.speech(), error), end; !error && at != end;
+         at.increment(error)) {
+        const std::string name = at->path().filename().string();
+        std::error_code ignored;
+        if (ids.count(name.substr(0, name.find('.'))) > 0)
+            std::filesystem::remove(at->path(), ignored);
+    }
+}
+
 void sweep_temporaries(const Paths& paths, TimeMs now) {
     const auto sweep = [&](const fs::path& directory, const char* suffix) {
         std::error_code ignored;

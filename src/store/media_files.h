@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <string>
 
 namespace vm::store {
@@ -46,6 +47,9 @@ class IncomingMedia {
 // Removes the file `name` (relative to var/media) of a message that is gone. What cannot be removed
 // is a file that no message names.
 void remove_media(const Paths& paths, const std::string& name);
+
+// Removes what was spoken of these messages (e-mails) from var/speech.
+void remove_speech(const Paths& paths, const std::set<std::string>& ids);
 
 // Removes the temporary files that are older than a day, for their process is gone: *.tmp in
 // var/media, everything in var/spool.

@@ -16,6 +16,7 @@ namespace {
 
 // Longer ones are cut: a message is not lost because a network sent a strange name.
 constexpr std::size_t kCallerLimit = 200;
+constexpr std::size_t kSubjectLimit = 1000;
 
 bool is_extension(std::string_view s) {
     return !s.empty() && s.size() <= 8 && std::all_of(s.begin(), s.end(), [](char c) {
@@ -49,12 +50,17 @@ Result<std::string> SqlStore::add(const NewMessage& incoming) {
     if (incoming.delivery != DeliveryState::kQueued && incoming.delivery != DeliveryState::kOff)
         return fail(ErrorKind::kUsage, "add message", to_string(incoming.delivery),
                     "a delivery begins as queued or off");
+    if (message.kind == MessageKind::kEmail && incoming.delivery != DeliveryState::kOff)
+        return fail(ErrorKind::kUsage, "add message", to_string(incoming.delivery),
+                    "an e-mail is not sent");
     VM_TRY(check_folder(message.folder));
     const auto caller = [](const std::string& text) {
         return sanitize_line(trim(text), kCallerLimit);
     };
     message.caller_number = caller(message.caller_number);
     message.caller_name = caller(message.caller_name);
+    message.sender = sanitize_line(message.sender, kSubjectLimit);
+    message.subject = sanitize_line(message.subject, kSubjectLimit);
     message.id = new_id(clock_);
 
     VM_ASSIGN(IncomingMedia media,
@@ -69,6 +75,8 @@ Result<std::string> SqlStore::add(const NewMessage& incoming) {
     delivery.state = incoming.delivery;
     delivery.queued_at = delivery.next_attempt = message.created;
     delivery.last_reply = sanitize_line(incoming.delivery_reason);
+    if (message.kind == MessageKind::kEmail)
+        delivery.message_id = sanitize_line(incoming.message_id);
     return guarded("add message to mailbox", message.mailbox, [&]() -> Result<std::string> {
         Transaction transaction(sql_);
         insert_message(sql_, message);
@@ -76,7 +84,8 @@ Result<std::string> SqlStore::add(const NewMessage& incoming) {
         insert_history(sql_, message.id, message.created, "added", "", to_string(message.state));
         insert_history(sql_, message.id, message.created, "delivery", "", to_string(delivery.state),
                        delivery.last_reply);
-        note_change(sql_, message.mailbox, ChangedBy::kPhone);
+        note_change(sql_, message.mailbox,
+                    message.kind == MessageKind::kEmail ? ChangedBy::kSync : ChangedBy::kPhone);
         transaction.commit();
         media.keep();
         return message.id;

@@ -8,6 +8,7 @@ namespace vm::store {
 inline constexpr const char* kRecords =
     "SELECT m.id, m.mailbox, m.kind, m.folder, m.state, m.urgent, m.private, m.caller_number,"
     " m.caller_name, m.received, m.duration_ms, m.pages, m.size, m.media, m.created, m.deleted_at,"
+    " m.sender, m.subject,"
     " d.state, d.attempts, d.queued_at, d.next_attempt, d.last_reply, d.rfc_message_id,"
     " l.folder, l.uidvalidity, l.uid"
     " FROM messages m JOIN deliveries d ON d.message_id = m.id"
@@ -54,11 +55,14 @@ inline constexpr const char* kCounts =
     "SELECT m.state, d.state, COUNT(*), COUNT(l.message_id)"
     " FROM messages m JOIN deliveries d ON d.message_id = m.id"
     " LEFT JOIN links l ON l.message_id = m.id AND l.gone = 0"
-    " WHERE m.mailbox = :mailbox AND m.state <> 'deleted' GROUP BY m.state, d.state";
+    " WHERE m.mailbox = :mailbox AND m.state <> 'deleted' AND m.kind <> 'email'"
+    " GROUP BY m.state, d.state";
 
 inline constexpr const char* kAgreed =
     "SELECT l.message_id, l.folder, l.uidvalidity, l.uid, l.seen, l.flagged, l.unit_folder, l.gone"
-    " FROM messages m JOIN links l ON l.message_id = m.id WHERE m.mailbox = :mailbox";
+    " FROM messages m JOIN links l ON l.message_id = m.id WHERE m.mailbox = :mailbox"
+    // (What a maildrop has settled says nothing of folders.)
+    " AND NOT (l.gone = 1 AND l.uid = 0)";
 
 inline constexpr const char* kCopies =
     "SELECT c.message_id, c.folder, c.uidvalidity, c.uid, c.seen, c.flagged, c.deleted"
@@ -82,11 +86,16 @@ inline constexpr const char* kDropDeleted =
     " FROM messages m JOIN deliveries d ON d.message_id = m.id"
     " LEFT JOIN links l ON l.message_id = m.id AND l.gone = 1"
     " WHERE m.mailbox = :mailbox AND m.state = 'deleted' AND d.rfc_message_id <> ''"
+    " AND m.kind <> 'email'"
     " AND d.state <> 'sending' AND l.message_id IS NULL ORDER BY m.received, m.id";
+
+inline constexpr const char* kNewMails =
+    "SELECT folder, uidvalidity, uid, message_id, attempts FROM new_mails"
+    " WHERE mailbox = :mailbox ORDER BY mailbox, folder, uidvalidity, uid";
 
 inline constexpr const char* kDropOpen =
     "SELECT COUNT(*) FROM messages m LEFT JOIN links l ON l.message_id = m.id AND l.gone = 1"
-    " WHERE m.id = :id AND m.mailbox = :mailbox AND l.message_id IS NULL";
+    " WHERE m.id = :id AND m.mailbox = :mailbox AND m.state = 'deleted' AND l.message_id IS NULL";
 
 inline constexpr const char* kDropMails =
     "SELECT unique_id, message_id FROM drop_mails WHERE mailbox = :mailbox AND account = :account";
@@ -96,7 +105,10 @@ inline constexpr const char* kPurgeable =
     "SELECT m.id, m.media FROM messages m JOIN deliveries d ON d.message_id = m.id"
     " LEFT JOIN links l ON l.message_id = m.id AND l.gone = 0"
     " WHERE m.mailbox = :mailbox AND m.state = 'deleted' AND m.deleted_at < :before"
-    " AND d.state <> 'sending' AND l.message_id IS NULL";
+    " AND d.state <> 'sending' AND l.message_id IS NULL"
+    // In a maildrop: not before it is known that there is none.
+    " AND (:drop = 'no' OR m.kind = 'email' OR d.rfc_message_id = '' OR EXISTS"
+    " (SELECT 1 FROM links g WHERE g.message_id = m.id AND g.gone = 1))";
 
 inline constexpr const char* kLastChange = "SELECT COALESCE(MAX(sequence), 0) FROM mailbox_changes";
 

@@ -55,6 +55,8 @@ Result<> SqlStore::retry(const std::string& id) {
         VM_ASSIGN(const MessageRecord record, read_record(sql_, id));
         if (record.message.state == MessageState::kDeleted)
             return refused(record, kRetry, "the message is deleted", "restore it first");
+        if (record.message.kind == MessageKind::kEmail)
+            return refused(record, kRetry, "it is an e-mail, which is not sent");
         const TimeMs now = clock_.now();
         Delivery delivery = record.delivery;
         delivery.next_attempt = now;

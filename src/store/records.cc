@@ -11,7 +11,8 @@ namespace {
 
 // One row as SOCI fills it in.
 struct Row {
-    std::string id, mailbox, kind, folder, state, caller_number, caller_name, media;
+    std::string id, mailbox, kind, folder, state, caller_number, caller_name, media, sender,
+        subject;
     int urgent = 0, is_private = 0, pages = 0;
     long long received = 0, duration_ms = 0, size = 0, created = 0, deleted_at = 0;
     soci::indicator deleted = soci::i_null;
@@ -28,6 +29,7 @@ struct Row {
         take(is_private), take(caller_number), take(caller_name), take(received);
         take(duration_ms), take(pages), take(size), take(media), take(created);
         statement.exchange(soci::into(deleted_at, deleted));
+        take(sender), take(subject);
         take(delivery), take(attempts), take(queued_at), take(next_attempt), take(last_reply);
         take(rfc_message_id);
         statement.exchange(soci::into(link_folder, linked));
@@ -61,6 +63,8 @@ struct Row {
         m.size = size;
         m.media = media;
         m.created = created;
+        m.sender = sender;
+        m.subject = subject;
         if (deleted == soci::i_ok) m.deleted_at = deleted_at;
         out.delivery = {*parsed_delivery, attempts,   queued_at,
                         next_attempt,     last_reply, rfc_message_id};
@@ -105,15 +109,17 @@ void insert_message(soci::session& sql, const Message& m) {
     const long long received = m.received, duration = m.duration_ms, size = m.size;
     const long long created = m.created;
     sql << "INSERT INTO messages (id, mailbox, kind, folder, state, urgent, private, caller_number,"
-           " caller_name, received, duration_ms, pages, size, media, created)"
+           " caller_name, received, duration_ms, pages, size, media, created, sender,"
+           " subject)"
            " VALUES (:id, :mailbox, :kind, :folder, :state, :urgent, :private, :number, :name,"
-           " :received, :duration, :pages, :size, :media, :created)",
+           " :received, :duration, :pages, :size, :media, :created, :sender, :subject)",
         soci::use(m.id, "id"), soci::use(m.mailbox, "mailbox"), soci::use(kind, "kind"),
         soci::use(m.folder, "folder"), soci::use(state, "state"), soci::use(urgent, "urgent"),
         soci::use(is_private, "private"), soci::use(m.caller_number, "number"),
         soci::use(m.caller_name, "name"), soci::use(received, "received"),
         soci::use(duration, "duration"), soci::use(m.pages, "pages"), soci::use(size, "size"),
-        soci::use(m.media, "media"), soci::use(created, "created");
+        soci::use(m.media, "media"), soci::use(created, "created"), soci::use(m.sender, "sender"),
+        soci::use(m.subject, "subject");
 }
 
 void insert_delivery(soci::session& sql, const Message& message, const Delivery& d) {

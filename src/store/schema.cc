@@ -84,12 +84,22 @@ void version_3(soci::session& sql) {
            "message_id TEXT NOT NULL, PRIMARY KEY (mailbox, unique_id))";
 }
 
+// E-mails that are read at the phone. new_mails: those that are still to be fetched, by place.
+void version_4(soci::session& sql) {
+    sql << "ALTER TABLE messages ADD COLUMN sender TEXT NOT NULL DEFAULT ''";
+    sql << "ALTER TABLE messages ADD COLUMN subject TEXT NOT NULL DEFAULT ''";
+    sql << "CREATE TABLE new_mails ("
+           "mailbox TEXT NOT NULL, folder TEXT NOT NULL, uidvalidity BIGINT NOT NULL,"
+           "uid BIGINT NOT NULL, message_id TEXT NOT NULL, attempts INTEGER NOT NULL,"
+           "PRIMARY KEY (mailbox, folder, uidvalidity, uid))";
+}
+
 constexpr const char* kMigrate = "bring the store up to date";
 
 }  // namespace
 
 const std::vector<Migration>& migrations() {
-    static const std::vector<Migration> list{version_1, version_2, version_3};
+    static const std::vector<Migration> list{version_1, version_2, version_3, version_4};
     return list;
 }
 

@@ -42,11 +42,12 @@ class SqlStore : public Store {
 
     Result<SyncState> sync_state(const std::string& mailbox) override;
     Result<std::vector<SyncMessage>> sync_messages(const std::string& mailbox) override;
+    Result<std::vector<NewMail>> new_mails(const std::string& mailbox) override;
     Result<> commit_sync(const std::string& mailbox, const SyncCommit& commit) override;
     Result<> release(const std::string& mailbox, bool keep) override;
     Result<DropState> drop_state(const std::string& mailbox, const std::string& account) override;
     Result<> commit_drop(const std::string& mailbox, const DropCommit& commit) override;
-    Result<int> purge(const std::string& mailbox, TimeMs before) override;
+    Result<int> purge(const std::string& mailbox, TimeMs before, bool drop) override;
     Result<std::vector<MailboxChange>> changes_since(std::int64_t sequence) override;
     Result<std::optional<Waiting>> waiting_told(const std::string& mailbox) override;
     Result<> set_waiting_told(const std::string& mailbox, const Waiting& waiting) override;

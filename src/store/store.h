@@ -36,6 +36,7 @@ struct NewMessage {
     std::string extension;       // of the media file: "wav", "tif"
     DeliveryState delivery = DeliveryState::kOff;  // kQueued or kOff
     std::string delivery_reason;                   // why kOff
+    std::string message_id;                        // kEmail: the mail's Message-ID, without <>
     // Called with the unit's own copy of `file`, which nobody can change any more, to check it and
     // to fill in what it says (duration, pages). Its error is add()'s, and nothing is stored.
     std::function<Result<>(const std::filesystem::path& copy, Message& message)> inspect;
@@ -57,6 +58,13 @@ struct SyncState {
     TimeMs last_pass = 0;              // the last that was complete
     TimeMs last_every = 0;             // the last that looked at every linked message
     std::vector<FolderState> folders;  // as of the last look
+};
+
+// Somebody's mail in the account that is to become a message of kind email.
+struct NewMail {
+    Link place;
+    std::string message_id;  // RFC 5322, without <>; "" when it has none
+    int attempts = 0;        // that were made to read it
 };
 
 // What a pass learned or decided, to be committed at once. Everything about a message that is not
@@ -89,6 +97,8 @@ struct SyncCommit {
     // Restored, and gone from the account: event kResend, unlinked, from attempt 0 on,
     // with another Message-ID.
     std::vector<std::string> push_again;
+    std::vector<NewMail> new_mails;    // added to those that are to be read; with their attempts
+    std::vector<Link> new_mails_gone;  // taken from them
     // Of a release that came after the state was read, nothing is overwritten: `hold` and what it
     // was released to stay as the release left them, and a kHold is left out. Otherwise a kHold
     // beats `state->hold`. Without a state, a kHold is left out when a release waits for a pass.
@@ -98,12 +108,14 @@ struct SyncCommit {
 // What is known of a maildrop.
 struct DropState {
     std::vector<DropMail> mails;  // that were looked at; without their Message-IDs
+    bool begun = false;           // a visit to this account has ended well
     // Deleted on the phone, and perhaps still there; without their unique-ids.
     std::vector<DropMessage> deleted;
 };
 // What a visit learned, to be committed at once.
 struct DropCommit {
     std::string account;  // whose drop it is; mails of another are forgotten
+    bool begun = false;   // sets DropState::begun
     std::vector<DropMail> looked;
     std::vector<std::string> gone;  // unique-ids
     // Messages whose mail is not there any more, each with the reason, for the history.
@@ -146,7 +158,7 @@ struct MailboxStatus {
     TimeMs changed = 0;
 };
 
-// Of the messages that are not deleted.
+// Of the messages that are not deleted, without e-mails.
 struct MailboxCounts {
     std::int64_t new_messages = 0, old_messages = 0;
     std::int64_t queued = 0, sending = 0, sent = 0, deferred = 0, failed = 0, uncertain = 0;
@@ -201,7 +213,7 @@ class Store {
     };
     virtual Result<std::vector<Due>> due() = 0;
     // Event kRequeue: due at once, with a new delivery timeout; from failed and off with attempts
-    // 0. kMessage when it was sent, is being sent, or the message is deleted.
+    // 0. kMessage when it was sent, is being sent, the message is deleted, or an e-mail.
     virtual Result<> retry(const std::string& id) = 0;
 
     // The agent's side.
@@ -239,9 +251,11 @@ class Store {
     virtual Result<SyncState> sync_state(const std::string& mailbox) = 0;
     // All messages of the mailbox, deleted ones too, with what is known of their mail.
     virtual Result<std::vector<SyncMessage>> sync_messages(const std::string& mailbox) = 0;
-    // One transaction: copies, changes, found, push_again, state. A folder that is no name for one
-    // of the unit's is not taken over (kSetFolder). kUsage: a change of a kind that is done in the
-    // account, kSetState to deleted, or a hold without a reason.
+    // Mails that are still to be read, by place.
+    virtual Result<std::vector<NewMail>> new_mails(const std::string& mailbox) = 0;
+    // One transaction: copies, changes, found, push_again, new mails, state. A folder that is no
+    // name for one of the unit's is not taken over (kSetFolder). kUsage: a change of a kind that is
+    // done in the account, kSetState to deleted, or a hold without a reason.
     virtual Result<> commit_sync(const std::string& mailbox, const SyncCommit& commit) = 0;
     // Puts `mailbox` off hold; held deletions go with the next pass or, with `keep`, the messages
     // whose mail is not found any more are unlinked and stay. kNoInput when it is not on hold.
@@ -251,8 +265,9 @@ class Store {
                                          const std::string& account) = 0;
     virtual Result<> commit_drop(const std::string& mailbox, const DropCommit& commit) = 0;
     // Removes messages of `mailbox` that were deleted before `before`, with their media; those
-    // whose mail is still to be deleted stay, and one that is being sent. Returns how many.
-    virtual Result<int> purge(const std::string& mailbox, TimeMs before) = 0;
+    // whose mail is still to be deleted stay, and one that is being sent. `drop`: its account is a
+    // maildrop. Returns how many.
+    virtual Result<int> purge(const std::string& mailbox, TimeMs before, bool drop = false) = 0;
     // Mailboxes whose messages changed after `sequence`, by their sequence.
     virtual Result<std::vector<MailboxChange>> changes_since(std::int64_t sequence) = 0;
     // The counts the message-waiting command was last run with; nullopt: never.

@@ -42,6 +42,25 @@ Result<std::vector<SyncMessage>> SqlStore::sync_messages(const std::string& mail
     });
 }
 
+Result<std::vector<NewMail>> SqlStore::new_mails(const std::string& mailbox) {
+    return guarded("read new mails of mailbox", mailbox, [&]() -> Result<std::vector<NewMail>> {
+        NewMail mail;
+        long long uidvalidity = 0, uid = 0;
+        soci::statement statement =
+            (sql_.prepare << kNewMails, soci::into(mail.place.folder), soci::into(uidvalidity),
+             soci::into(uid), soci::into(mail.message_id), soci::into(mail.attempts),
+             soci::use(mailbox));
+        statement.execute();
+        std::vector<NewMail> out;
+        while (statement.fetch()) {
+            mail.place.uidvalidity = static_cast<std::uint32_t>(uidvalidity);
+            mail.place.uid = static_cast<std::uint32_t>(uid);
+            out.push_back(mail);
+        }
+        return out;
+    });
+}
+
 Result<> SqlStore::commit_sync(const std::string& mailbox, const SyncCommit& commit) {
     return guarded("commit synchronisation of mailbox", mailbox, [&]() -> Result<> {
         Transaction transaction(sql_);
@@ -70,16 +89,17 @@ Result<> SqlStore::release(const std::string& mailbox, bool keep) {
     });
 }
 
-Result<int> SqlStore::purge(const std::string& mailbox, TimeMs before) {
+Result<int> SqlStore::purge(const std::string& mailbox, TimeMs before, bool drop) {
     return guarded("purge mailbox", mailbox, [&]() -> Result<int> {
         Transaction transaction(sql_);
         std::vector<std::pair<std::string, std::string>> old;
         {
             const long long limit = before;
+            const std::string in_drop = drop ? "yes" : "no";
             std::string id, media;
-            soci::statement statement =
-                (sql_.prepare << kPurgeable, soci::into(id), soci::into(media),
-                 soci::use(mailbox, "mailbox"), soci::use(limit, "before"));
+            soci::statement statement = (sql_.prepare << kPurgeable, soci::into(id),
+                                         soci::into(media), soci::use(mailbox, "mailbox"),
+                                         soci::use(limit, "before"), soci::use(in_drop, "drop"));
             statement.execute();
             while (statement.fetch()) old.emplace_back(id, media);
         }
@@ -89,7 +109,12 @@ Result<int> SqlStore::purge(const std::string& mailbox, TimeMs before) {
         note_change(sql_, mailbox, ChangedBy::kSync);
         transaction.commit();
         // Not before: a message must never be without its media.
-        for (const auto& [id, media] : old) remove_media(paths_, media);
+        std::set<std::string> ids;
+        for (const auto& [id, media] : old) {
+            remove_media(paths_, media);
+            ids.insert(id);
+        }
+        remove_speech(paths_, ids);
         return static_cast<int>(old.size());
     });
 }

@@ -166,4 +166,21 @@ void write_folders(soci::session& sql, const std::string& mailbox,
             write_folder(sql, mailbox, folder);
 }
 
+void write_new_mail(soci::session& sql, const std::string& mailbox, const NewMail& mail) {
+    const long long uidvalidity = mail.place.uidvalidity, uid = mail.place.uid;
+    sql << "INSERT INTO new_mails (mailbox, folder, uidvalidity, uid, message_id, attempts)"
+           " VALUES (:mailbox, :folder, :uidvalidity, :uid, :message_id, :attempts)"
+           " ON CONFLICT (mailbox, folder, uidvalidity, uid) DO UPDATE SET"
+           " attempts = excluded.attempts",
+        soci::use(mailbox), soci::use(mail.place.folder), soci::use(uidvalidity), soci::use(uid),
+        soci::use(mail.message_id), soci::use(mail.attempts);
+}
+
+void remove_new_mail(soci::session& sql, const std::string& mailbox, const Link& place) {
+    const long long uidvalidity = place.uidvalidity, uid = place.uid;
+    sql << "DELETE FROM new_mails WHERE mailbox = :mailbox AND folder = :folder"
+           " AND uidvalidity = :uidvalidity AND uid = :uid",
+        soci::use(mailbox), soci::use(place.folder), soci::use(uidvalidity), soci::use(uid);
+}
+
 }  // namespace vm::store

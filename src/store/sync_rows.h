@@ -26,6 +26,10 @@ void write_agreed(soci::session& sql, const std::string& id, const Agreed& agree
 void write_copies(soci::session& sql, const std::string& mailbox,
                   const std::vector<std::pair<std::string, std::vector<MailCopy>>>& copies);
 
+// Mails that are to be read.
+void write_new_mail(soci::session& sql, const std::string& mailbox, const NewMail& mail);
+void remove_new_mail(soci::session& sql, const std::string& mailbox, const Link& place);
+
 // Without the folders; nullopt: no pass yet.
 std::optional<SyncState> read_sync_state(soci::session& sql, const std::string& mailbox);
 void write_sync_state(soci::session& sql, const std::string& mailbox, const SyncState& state);

@@ -50,6 +50,8 @@ Result<> SyncWriter::write(const SyncCommit& commit) {
     }
     for (const std::string& id : commit.found) VM_TRY(found(id));
     for (const std::string& id : commit.push_again) VM_TRY(push_again(id));
+    for (const NewMail& mail : commit.new_mails) write_new_mail(sql_, mailbox_, mail);
+    for (const Link& place : commit.new_mails_gone) remove_new_mail(sql_, mailbox_, place);
     write_state(commit.state);
     if (changed_) note_change(sql_, mailbox_, ChangedBy::kSync);
     return {};
@@ -179,6 +181,10 @@ Result<> SyncWriter::push_again(const std::string& id) {
     VM_ASSIGN(Subject* const of, subject(id));
     // The phone may have deleted it once more.
     if (!of || of->now.message.state == MessageState::kDeleted) return {};
+    if (of->now.message.kind == MessageKind::kEmail) {
+        unlink(of->now, "restored; its mail is gone from the account");
+        return {};
+    }
     const auto next = next_state(of->now.delivery.state, DeliveryEvent::kResend);
     if (!next) return {};
     const std::string reason = "restored, and its mail is gone from the account";

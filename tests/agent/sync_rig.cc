@@ -132,7 +132,8 @@ agent::SyncResult SyncRig::pass() {
             account_plugin(), agent::session_options(mailbox, misc, cancelled));
         session_.emplace(must(std::move(session)));
     }
-    return agent::sync_mailbox({clock, *store_, mailbox, misc, *session_, unit_changed, cancelled});
+    return agent::sync_mailbox({clock, *store_, mailbox, misc, *session_, unit_changed, cancelled,
+                                mail_reader, root.paths.spool()});
 }
 
 int SyncRig::settle() {

@@ -71,6 +71,7 @@ class SyncRig {
     config::MiscSetup misc;
     FakeAccount& account;
     bool unit_changed = true;
+    std::filesystem::path mail_reader = UnitRoot::build() / "bin" / "vmreadmail";
     std::function<bool()> cancelled = [] { return false; };
 
   private:

@@ -381,8 +381,15 @@ class SyncRulesTest : public testing::SyncFixture {
         auto session = transport::AccountSession::open(
             testing::account_plugin(), session_options(rig_->mailbox, rig_->misc, {}));
         CPPUNIT_ASSERT(session.has_value());
-        const auto plan = plan_sync({rig_->clock, rig_->store(), rig_->mailbox, rig_->misc,
-                                     *session, true, [] { return false; }});
+        const auto plan = plan_sync({rig_->clock,
+                                     rig_->store(),
+                                     rig_->mailbox,
+                                     rig_->misc,
+                                     *session,
+                                     true,
+                                     [] { return false; },
+                                     {},
+                                     {}});
         CPPUNIT_ASSERT(plan.has_value());
         std::string text;
         for (const auto& line : *plan) text += line + "\n";

@@ -14,6 +14,9 @@ class DropStoreTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_visit_is_committed_whole);
     CPPUNIT_TEST(another_account_is_another_drop);
     CPPUNIT_TEST(a_settled_message_can_be_purged);
+    CPPUNIT_TEST(what_is_restored_can_be_deleted_again);
+    CPPUNIT_TEST(a_settled_message_is_no_folders_business);
+    CPPUNIT_TEST(a_drop_has_begun);
     CPPUNIT_TEST_SUITE_END();
 
   public:
@@ -80,7 +83,7 @@ class DropStoreTest : public CppUnit::TestFixture {
         // What is another mailbox's is not touched.
         const std::string other = sent();
         good(store_->remove(other));
-        good(store_->commit_drop("102", {"x", {}, {"u1"}, {{other, "no"}}}));
+        good(store_->commit_drop("102", {"x", false, {}, {"u1"}, {{other, "no"}}}));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, state().deleted.size());
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, state().mails.size());
         CPPUNIT_ASSERT(good(store_->history(other)).back().reply != "no");
@@ -101,8 +104,45 @@ class DropStoreTest : public CppUnit::TestFixture {
     void a_settled_message_can_be_purged() {
         const std::string id = sent();
         good(store_->remove(id));
-        good(store_->commit_drop("101", {"a", {}, {}, {{id, "gone"}}}));
-        CPPUNIT_ASSERT_EQUAL(1, good(store_->purge("101", 9'000'000)));
+        CPPUNIT_ASSERT_EQUAL(0, good(store_->purge("101", 9'000'000, true)));
+        good(store_->commit_drop("101", {"a", false, {}, {}, {{id, "gone"}}}));
+        CPPUNIT_ASSERT_EQUAL(1, good(store_->purge("101", 9'000'000, true)));
+        good(store_->remove(sent()));
+        CPPUNIT_ASSERT_EQUAL(1, good(store_->purge("101", 9'000'000, false)));
+    }
+
+    void what_is_restored_can_be_deleted_again() {
+        const std::string id = sent();
+        good(store_->remove(id));
+        good(store_->commit_drop("101",
+                                 {"a", false, {}, {}, {{id, "not in the account any more"}}}));
+        good(store_->restore(id));
+        good(store_->remove(id));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, state().deleted.size());
+        // A visit that ends after the restoring settles nothing.
+        good(store_->restore(id));
+        good(store_->commit_drop("101", {"a", false, {}, {}, {{id, "late"}}}));
+        good(store_->remove(id));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, state().deleted.size());
+    }
+
+    void a_drop_has_begun() {
+        CPPUNIT_ASSERT(!state().begun);
+        good(store_->commit_drop("101", {"pop:995 ann", false, {{"u1", "", ""}}, {}, {}}));
+        CPPUNIT_ASSERT(!state().begun);
+        good(store_->commit_drop("101", {"pop:995 ann", true, {}, {}, {}}));
+        CPPUNIT_ASSERT(state().begun);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, state().mails.size());
+        CPPUNIT_ASSERT(!state("pop:995 bob").begun);
+    }
+
+    void a_settled_message_is_no_folders_business() {
+        const std::string id = sent();
+        good(store_->remove(id));
+        good(store_->commit_drop("101", {"a", false, {}, {}, {{id, "gone"}}}));
+        const auto messages = good(store_->sync_messages("101"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, messages.size());
+        CPPUNIT_ASSERT(!messages[0].agreed);
     }
 
     ManualClock clock_{1'000'000};

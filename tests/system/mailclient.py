@@ -148,13 +148,18 @@ class MailClient:
             return []
         fields = "(UID FLAGS BODY.PEEK[HEADER.FIELDS (X-VM-MESSAGE-ID MESSAGE-ID)])"
         answer = self._ok(self.imap.fetch("1:*", fields))
-        found, mail = [], b""
+        found, mail = {}, b""
         for part in answer:
             # What is not about the header may stand before or after it.
             mail = part[0] + b"\n" + part[1] if isinstance(part, tuple) else mail + part
-            if isinstance(part, bytes):
-                found.append(self._parse(mail))
-        return found
+            if not isinstance(part, bytes):
+                continue
+            # Told unasked in between: flags that became other ones, perhaps without a UID.
+            if b"BODY[" in mail:
+                one = self._parse(mail)
+                found[one.uid] = one
+            mail = b""
+        return list(found.values())
 
     @staticmethod
     def _parse(text):

@@ -2,6 +2,7 @@
 
 import pathlib
 import shutil
+import struct
 import subprocess
 import wave
 
@@ -40,6 +41,31 @@ def duration_ms(file):
 def seconds(file):
     """Its length as people are told it: whole seconds, a begun one counts."""
     return -(-duration_ms(file) // 1000)
+
+
+def wav(path):
+    """(format, channels, rate, samples) of a WAV file, by its own header."""
+    data = path.read_bytes()
+    assert data[:4] == b"RIFF" and data[8:12] == b"WAVE", data[:16]
+    at, form = 12, None
+    while at < len(data):
+        name, size = data[at : at + 4], struct.unpack("<I", data[at + 4 : at + 8])[0]
+        if name == b"fmt ":
+            form = struct.unpack("<HHI", data[at + 8 : at + 16])
+        if name == b"data":
+            return (*form, data[at + 8 : at + 8 + size])
+        at += 8 + size + size % 2
+    raise AssertionError("no data")
+
+
+def level(samples):
+    """The loudest of µ-law samples, 0 to 1 (ITU-T G.711)."""
+
+    def linear(byte):
+        byte = ~byte & 0xFF
+        return (((byte & 0x0F) << 3) + 0x84 << ((byte & 0x70) >> 4)) - 0x84
+
+    return max(map(linear, samples)) / 32124
 
 
 def print_fax(document, tiff):
