@@ -191,8 +191,12 @@ bool Pass::take_found() {
 // a single one has it.
 bool Pass::recognise(FoundMail& found, const Link& place) {
     if (const auto there = email_places_.find(place); there != email_places_.end()) {
-        found.id = there->second;
-        return true;
+        // (In another account the same place is another mail's.)
+        const SyncMessage* one = message(there->second);
+        if (one != nullptr && one->record.delivery.message_id == found.message_id) {
+            found.id = there->second;
+            return true;
+        }
     }
     const auto known = emails_.find(found.message_id);
     if (known == emails_.end() || same_message_id_[found.message_id] != 1) return false;

@@ -22,6 +22,7 @@ class NewMailTest : public testing::SyncFixture {
     CPPUNIT_TEST(added_and_not_linked_is_linked_later);
     CPPUNIT_TEST(the_same_message_id_is_no_proof);
     CPPUNIT_TEST(the_same_message_id_renumbered);
+    CPPUNIT_TEST(the_same_place_in_another_account);
     CPPUNIT_TEST(switched_off_nothing_travels);
     CPPUNIT_TEST(ours_without_its_id_is_none);
     CPPUNIT_TEST(a_refusing_folder_keeps_none_from_being_read);
@@ -206,6 +207,25 @@ class NewMailTest : public testing::SyncFixture {
         const auto& mails = rig_->account.folders.at("INBOX").mails;
         CPPUNIT_ASSERT(mails.count(bank) == 0 && mails.count(spam) == 1);
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, emails().size());
+    }
+
+    // Where another account's folder has the same UIDVALIDITY, the place alone says nothing.
+    void the_same_place_in_another_account() {
+        const std::uint32_t uid = put("one");
+        rig_->settle();
+        const std::string id = emails()[0].message.id;
+        rig_->mailbox.imap4.account = "another@example.com";
+        auto& inbox = rig_->account.folders.at("INBOX");
+        inbox.mails.clear();
+        inbox.uid_next = uid;
+        CPPUNIT_ASSERT_EQUAL(uid, put("other"));
+        rig_->settle();
+        CPPUNIT_ASSERT_EQUAL(Text(), rig_->link(id));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, emails().size());
+        remove(id);
+        rig_->settle();
+        CPPUNIT_ASSERT(rig_->account.destroyed.empty());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, inbox.mails.size());
     }
 
     // Under another UIDVALIDITY nobody knows which is which.
