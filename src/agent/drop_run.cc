@@ -66,7 +66,7 @@ class Mails {
         std::map<std::string, std::string> names;
         for (const DropMail& mail : mails)
             names[mail.unique_id] =
-                mail.message_id.empty() ? "uidl:" + mail.unique_id : mail.message_id;
+                mail.message_id.empty() ? "uidl " + mail.unique_id : mail.message_id;
         later_.merge(wanted_);
         const std::int64_t until = context_.clock.steady_ms() + kReadingMs;
         int added = 0;

@@ -13,7 +13,7 @@ namespace vm::agent {
 
 namespace {
 
-// A mail that could not be read so often for want of something else is left alone.
+// A mail that the server has refused so often is left alone.
 constexpr int kMostAttempts = 5;
 constexpr std::int64_t kDayMs = 86'400'000;
 
@@ -83,18 +83,18 @@ bool Pass::forget_new_mails() {
 }
 
 // One that is message `id` already, by an earlier reading that broke off before it was linked.
-// False: it is another one that says the same Message-ID, or the reading cannot go on.
+// False: the reading cannot go on.
 bool Pass::take_known(const store::NewMail& mail, const std::string& id) {
     store::SyncCommit out;
     out.new_mails_gone.push_back(mail.place);
     SyncMessage* one = message(id);
     if (one != nullptr && !mail.message_id.empty() && !one->agreed) {
         auto fetched = context_.account.fetch(mail.place, 1);
-        if (!fetched) {
+        if (!fetched && fetched.error().fault != AccountFault::kRefused) {
             fail_with(std::move(fetched.error()));
             return false;
         }
-        if (*fetched) {
+        if (fetched && *fetched) {
             const MailCopy copy{mail.place, (*fetched)->flags, false};
             one->copies = {copy};
             link_email(id, copy, out);
@@ -107,7 +107,8 @@ bool Pass::take_known(const store::NewMail& mail, const std::string& id) {
 // Whether the reading goes on with the next mail.
 bool Pass::read_new_mail(store::NewMail mail) {
     // A mail that says no Message-ID, or one that another mail has said, is known by its place.
-    const std::string place = "uid:" + mail.place.folder + ";" +
+    // (With a blank, which no Message-ID has.)
+    const std::string place = "uid " + mail.place.folder + ";" +
                               std::to_string(mail.place.uidvalidity) + ";" +
                               std::to_string(mail.place.uid);
     const auto same = emails_.find(mail.message_id);
@@ -127,11 +128,14 @@ bool Pass::read_new_mail(store::NewMail mail) {
     if (there != nullptr && !there->flags.seen && !there->flags.deleted)
         added = add_email(context_, there->bytes, key, there->flags.flagged);
     const std::string trouble = !fetched ? fetched.error().text : added ? "" : added.error().text();
-    if (!trouble.empty() && ++mail.attempts < kMostAttempts) {
+    // (What is not the mail's fault, as a full disk, does not count against it.)
+    if (!trouble.empty() && (fetched || ++mail.attempts < kMostAttempts)) {
         note(trouble);
         out.new_mails.push_back(mail);
         return commit(out) && added.has_value();  // the next one would fare no better
     }
+    if (!trouble.empty())
+        trace(TraceLevel::kWarning, "{}: a mail is left out: {}", mailbox_, trouble);
     out.new_mails_gone.push_back(mail.place);
     if (added && *added) {
         ++result_.changed_here;

@@ -207,7 +207,8 @@ SyncResult Pass::run() {
 
 Result<std::vector<std::string>> Pass::plan() {
     VM_ASSIGN(state_, context_.store.sync_state(mailbox_));
-    if (is_elsewhere()) state_.folders.clear();
+    first_ = is_elsewhere();
+    if (first_) state_.folders.clear();
     every_ = !state_.on;
     if (list(true) && load()) {
         forget_stale();
