@@ -89,6 +89,30 @@ $(B)/test/lib%.so: $(B)/obj/tests/plugins/fixtures/%.o
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CXX) -shared $(ALL_LDFLAGS) -o $@ $^
 
+# ---- the same programs and plugins with crash points (src/base/crash_point.h), for the tests: the sources that
+#      have some are compiled once more, and stand before the archives ---------------------------------------
+CRASH_SOURCES := $(shell grep -l VM_CRASH_POINT -r src plugins --include='*.cc' 2>/dev/null)
+CRASH_SRC := $(patsubst %.cc,$(B)/crash/obj/%.o,$(filter src/%,$(CRASH_SOURCES)))
+CRASH_PLUGINS := $(patsubst %.cc,$(B)/crash/obj/%.o,$(filter plugins/%,$(CRASH_SOURCES)))
+CRASH_POINT := $(B)/obj/tests/crash/crash_point.o
+$(B)/crash/obj/%.o $(CRASH_POINT): EXTRA_CXXFLAGS = -DVM_CRASH_POINTS
+$(B)/crash/obj/%.o: %.cc Makefile
+	@mkdir -p $(@D)
+	$(call say,CXX,$< (crash points))$(CXX) $(ALL_CXXFLAGS) $(EXTRA_CXXFLAGS) -MMD -MP -c -o $@ $<
+CRASH_PROGRAMS := $(patsubst %,$(B)/crash/bin/%,vmemaild vmctl)
+$(CRASH_PROGRAMS): $(B)/crash/bin/%: $(B)/obj/src/app/%_main.o $(APP_SHARED) $(CRASH_SRC) $(CRASH_POINT) $(LIBS_ALL)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
+CRASH_LIBRARIES := $(PLUGINS:%=$(B)/crash/lib/lib%.so)
+crash_objs = $(filter-out $(CRASH_PLUGINS:$(B)/crash/obj/%=$(B)/obj/%),$(1))
+$(B)/crash/lib/lib%.so: plugins/export.map $(CRASH_PLUGINS) $(CRASH_POINT)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CXX) -shared $(ALL_LDFLAGS) $(if $(SANITIZE),,-Wl,-z,defs) \
+	    -Wl,--version-script=plugins/export.map -o $@ $(filter %.o,$^) -l:libcurl.so.4 -lssl -lcrypto $(PLUGIN_LIBS)
+$(foreach p,$(PLUGINS),$(eval $(B)/crash/lib/lib$(p).so: \
+    $(call crash_objs,$(call objs,plugins/$(p)) $(call objs,plugins/common))))
+$(B)/crash/lib/libsmtpimap4.so: PLUGIN_LIBS = -letpan
+
 # ---- tests: one CppUnit program per layer -------------------------------------------------------
 $(B)/test/%_test: $(B)/obj/tests/main.o $(LIBS_ALL)
 	@mkdir -p $(@D)
@@ -102,7 +126,7 @@ $(B)/test/app_test: $(APP_SHARED)
 
 TEST_PROGRAMS := $(foreach t,$(TESTS),$(if $(wildcard tests/$(t)/*.cc),$(B)/test/$(t)_test))
 .PHONY: tests
-tests: all $(TEST_PROGRAMS) $(TEST_PLUGINS)
+tests: all $(TEST_PROGRAMS) $(TEST_PLUGINS) $(CRASH_PROGRAMS) $(CRASH_LIBRARIES)
 
 check: tests
 	$(Q)tests/run --build $(B) $(ONLY)
@@ -136,4 +160,4 @@ install: all
 	install -m 644 etc/*.sample $(DESTDIR)$(prefix)/share/vmemail/
 	for s in 1 3 5 8; do install -m 644 man/*.$$s $(DESTDIR)$(mandir)/man$$s/ || exit 1; done
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/crash -name '*.d' 2>/dev/null)

@@ -1,5 +1,6 @@
 #include "common/connection.h"
 
+#include "base/crash_point.h"
 #include "common/reply.h"
 
 #include <algorithm>
@@ -12,6 +13,34 @@ namespace {
 constexpr std::chrono::milliseconds kSlice{500};
 
 constexpr std::size_t kMostReadWhileSending = std::size_t{8} << 20;
+
+#ifdef VM_CRASH_POINTS
+// The step of a dialogue that `data` is, for the name of a crash point: the commands of the flight
+// ("MAIL+RCPT+DATA", "UID FETCH"), "dot" for the end of a message, "text" for the rest of it (and
+// what answers a challenge).
+std::string step_of(std::string_view data) {
+    if (data == ".\r\n" || data.ends_with("\r\n.\r\n")) return "dot";
+    std::string out, last;
+    while (!data.empty()) {
+        std::string_view line = data.substr(0, data.find('\n'));
+        data.remove_prefix(std::min(data.size(), line.size() + 1));
+        if (line.starts_with('v')) line.remove_prefix(std::min(line.size(), line.find(' ') + 1));
+        const std::string_view uid = line.starts_with("UID ") ? line.substr(0, 4) : "";
+        line.remove_prefix(uid.size());
+        const std::string_view verb = line.substr(0, line.find_first_of(" \r"));
+        if (verb.empty() || verb.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") != verb.npos)
+            return out.empty() ? "text" : out;
+        std::string step = std::string(uid) + std::string(verb);
+        if (step == last) continue;
+        out += (out.empty() ? "" : "+") + step;
+        last = std::move(step);
+    }
+    return out;
+}
+
+// The last step this thread has sent, on whichever connection.
+thread_local std::string sent_step;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+#endif
 
 }  // namespace
 
@@ -30,12 +59,17 @@ Wire::Status Connection::receive() {
     if (status == Wire::Status::kOk) {
         buffer_.append(block, count);
         counters_.received += count;
+        VM_CRASH_POINT("answer " + sent_step);
     }
     return status;
 }
 
 Connection::Io Connection::send(std::string_view data, Deadline deadline, Patience patience,
                                 bool stop_on_input) {
+#ifdef VM_CRASH_POINTS
+    sent_step = step_of(data);
+#endif
+    VM_CRASH_POINT("send " + sent_step);
     while (!data.empty()) {
         std::size_t count = 0;
         const Wire::Status status = wire_->send(data, count);
@@ -54,6 +88,7 @@ Connection::Io Connection::send(std::string_view data, Deadline deadline, Patien
         if (!stop_on_input && receive() == Wire::Status::kClosed) return Io::kLost;
         if (const Io io = pause(true, deadline, patience); io != Io::kOk) return io;
     }
+    VM_CRASH_POINT("sent " + sent_step);
     return Io::kOk;
 }
 

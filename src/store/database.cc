@@ -1,5 +1,6 @@
 #include "store/database.h"
 
+#include "base/crash_point.h"
 #include "base/files.h"
 #include "store/owner.h"
 
@@ -92,7 +93,7 @@ Result<std::unique_ptr<soci::session>> open_database(const Paths& paths) {
     });
 }
 
-Transaction::Transaction(soci::session& sql) : sql_(sql) {
+Transaction::Transaction(soci::session& sql, const char* name) : sql_(sql), name_(name) {
     sql_ << "BEGIN IMMEDIATE";
 }
 
@@ -106,8 +107,10 @@ Transaction::~Transaction() {
 }
 
 void Transaction::commit() {
+    VM_CRASH_POINT(std::string("commit ") + name_);
     sql_ << "COMMIT";
     open_ = false;
+    VM_CRASH_POINT(std::string("committed ") + name_);
 }
 
 Error database_error(std::string operation, std::string object, const soci::soci_error& error) {

@@ -25,7 +25,8 @@ Result<std::unique_ptr<soci::session>> open_database(const Paths& paths);
 // other instead of failing half way. Rolls back unless committed. Both throw soci_error.
 class Transaction {
   public:
-    explicit Transaction(soci::session& sql);
+    // `name` is that of its crash points (base/crash_point.h); a literal.
+    Transaction(soci::session& sql, const char* name);
     Transaction(const Transaction&) = delete;
     Transaction& operator=(const Transaction&) = delete;
     ~Transaction();
@@ -33,6 +34,7 @@ class Transaction {
 
   private:
     soci::session& sql_;
+    [[maybe_unused]] const char* name_;
     bool open_ = true;
 };
 

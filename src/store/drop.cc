@@ -70,7 +70,7 @@ Result<DropState> SqlStore::drop_state(const std::string& mailbox, const std::st
 
 Result<> SqlStore::commit_drop(const std::string& mailbox, const DropCommit& commit) {
     return guarded("commit a visit to the maildrop of mailbox", mailbox, [&]() -> Result<> {
-        Transaction transaction(sql_);
+        Transaction transaction(sql_, "drop");
         forget_others(sql_, mailbox, commit.account);
         for (const DropMail& mail : commit.looked) write_mail(sql_, mailbox, commit.account, mail);
         // (No mail has an empty unique-id: it stands for the drop itself.)

@@ -1,5 +1,6 @@
 #include "store/media_files.h"
 
+#include "base/crash_point.h"
 #include "base/files.h"
 #include "store/owner.h"
 
@@ -63,15 +64,18 @@ IncomingMedia::~IncomingMedia() {
 Result<> IncomingMedia::publish() {
     const fs::path target = directory_ / name_;
     VM_TRY(make_directory(target.parent_path()));
+    VM_CRASH_POINT("rename media");
     if (::rename(current_.c_str(), target.c_str()) != 0)
         return fail(errno_kind(errno), "rename to", target.string(), errno_text(errno));
     current_ = target;
+    VM_CRASH_POINT("renamed media");
     VM_TRY(fsync_directory(target.parent_path()));
     // Also when the directory was there: the process that made it may not have come to its fsync.
     return fsync_directory(directory_);
 }
 
 void remove_media(const Paths& paths, const std::string& name) {
+    VM_CRASH_POINT("remove media");
     ::unlink((paths.media() / name).c_str());
 }
 

@@ -78,7 +78,7 @@ Result<std::string> SqlStore::add(const NewMessage& incoming) {
     if (message.kind == MessageKind::kEmail)
         delivery.message_id = sanitize_line(incoming.message_id);
     return guarded("add message to mailbox", message.mailbox, [&]() -> Result<std::string> {
-        Transaction transaction(sql_);
+        Transaction transaction(sql_, "add");
         insert_message(sql_, message);
         insert_delivery(sql_, message, delivery);
         insert_history(sql_, message.id, message.created, "added", "", to_string(message.state));
@@ -128,7 +128,7 @@ Result<> SqlStore::mark(const std::string& id, MessageState state) {
     if (state == MessageState::kDeleted)
         return fail(ErrorKind::kUsage, "mark message", id, "deleting is an operation of its own");
     return guarded("mark message", id, [&]() -> Result<> {
-        Transaction transaction(sql_);
+        Transaction transaction(sql_, "mark");
         VM_ASSIGN(MessageRecord record, read_record(sql_, id));
         VM_TRY(check_not_deleted(record));
         if (record.message.state == state) return {};
@@ -141,7 +141,7 @@ Result<> SqlStore::mark(const std::string& id, MessageState state) {
 
 Result<> SqlStore::set_urgent(const std::string& id, bool urgent) {
     return guarded("mark message", id, [&]() -> Result<> {
-        Transaction transaction(sql_);
+        Transaction transaction(sql_, "urgent");
         VM_ASSIGN(MessageRecord record, read_record(sql_, id));
         VM_TRY(check_not_deleted(record));
         if (record.message.urgent == urgent) return {};
@@ -155,7 +155,7 @@ Result<> SqlStore::set_urgent(const std::string& id, bool urgent) {
 Result<> SqlStore::move(const std::string& id, const std::string& folder) {
     VM_TRY(check_folder(folder));
     return guarded("move message", id, [&]() -> Result<> {
-        Transaction transaction(sql_);
+        Transaction transaction(sql_, "move");
         VM_ASSIGN(MessageRecord record, read_record(sql_, id));
         VM_TRY(check_not_deleted(record));
         if (record.message.folder == folder) return {};
@@ -168,7 +168,7 @@ Result<> SqlStore::move(const std::string& id, const std::string& folder) {
 
 Result<> SqlStore::remove(const std::string& id) {
     return guarded("delete message", id, [&]() -> Result<> {
-        Transaction transaction(sql_);
+        Transaction transaction(sql_, "remove");
         VM_ASSIGN(MessageRecord record, read_record(sql_, id));
         if (record.message.state == MessageState::kDeleted) return {};
         change_to_deleted(sql_, record, {clock_.now(), ""});
@@ -180,7 +180,7 @@ Result<> SqlStore::remove(const std::string& id) {
 
 Result<> SqlStore::restore(const std::string& id) {
     return guarded("restore message", id, [&]() -> Result<> {
-        Transaction transaction(sql_);
+        Transaction transaction(sql_, "restore");
         VM_ASSIGN(MessageRecord record, read_record(sql_, id));
         if (record.message.state != MessageState::kDeleted) return {};
         VM_TRY(change_to_restored(sql_, record, {clock_.now(), ""}));

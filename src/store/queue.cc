@@ -51,7 +51,7 @@ Result<std::vector<Store::Due>> SqlStore::due() {
 Result<> SqlStore::retry(const std::string& id) {
     constexpr const char* kRetry = "retry";
     return guarded(kRetry, id, [&]() -> Result<> {
-        Transaction transaction(sql_);
+        Transaction transaction(sql_, "retry");
         VM_ASSIGN(const MessageRecord record, read_record(sql_, id));
         if (record.message.state == MessageState::kDeleted)
             return refused(record, kRetry, "the message is deleted", "restore it first");
@@ -126,7 +126,7 @@ Result<> SqlStore::write_outcome(const Outcome& outcome) {
 Result<MessageRecord> SqlStore::record_intent(const std::string& id,
                                               const std::string& message_id) {
     return guarded("begin delivery of", id, [&]() -> Result<MessageRecord> {
-        Transaction transaction(sql_);
+        Transaction transaction(sql_, "intent");
         VM_ASSIGN(MessageRecord record, write_intent(id, message_id));
         transaction.commit();
         return record;
@@ -135,7 +135,7 @@ Result<MessageRecord> SqlStore::record_intent(const std::string& id,
 
 Result<> SqlStore::record_outcome(const Outcome& outcome) {
     return guarded("end delivery of", outcome.id, [&]() -> Result<> {
-        Transaction transaction(sql_);
+        Transaction transaction(sql_, "outcome");
         VM_TRY(write_outcome(outcome));
         transaction.commit();
         return {};
@@ -145,7 +145,7 @@ Result<> SqlStore::record_outcome(const Outcome& outcome) {
 Result<std::optional<MessageRecord>> SqlStore::record_outcome(const Outcome& outcome,
                                                               const Intent& following) {
     return guarded("end delivery of", outcome.id, [&]() -> Result<std::optional<MessageRecord>> {
-        Transaction transaction(sql_);
+        Transaction transaction(sql_, "outcome and intent");
         VM_TRY(write_outcome(outcome));
         // A refusal has written nothing.
         auto intent = write_intent(following.id, following.message_id);
@@ -159,7 +159,7 @@ Result<int> SqlStore::recover(const std::function<bool(const std::string&)>& min
                               TimeMs next_attempt) {
     sweep_temporaries(paths_, clock_.now());
     return guarded("recover deliveries", "", [&]() -> Result<int> {
-        Transaction transaction(sql_);
+        Transaction transaction(sql_, "recovery");
         std::vector<std::string> left;
         {
             std::string id, mailbox;

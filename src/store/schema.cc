@@ -128,7 +128,7 @@ Result<> migrate(soci::session& sql, const std::vector<Migration>& list, const s
         const int latest = static_cast<int>(list.size());
         VM_ASSIGN(int version, schema_version(sql, file));
         while (version < latest) {
-            Transaction transaction(sql);
+            Transaction transaction(sql, "migration");
             // Another process may have been faster.
             VM_ASSIGN(version, schema_version(sql, file));
             if (version >= latest) break;

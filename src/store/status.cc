@@ -49,7 +49,7 @@ Result<> SqlStore::set_status(const MailboxStatus& status) {
         if (row.answered == 0) row.answered = old.answered;
         row.last_sync = std::max(row.last_sync, old.last_sync);
         row.changed = same_words(old, row) ? old.changed : clock_.now();
-        Transaction transaction(sql_);
+        Transaction transaction(sql_, "status");
         sql_ << "INSERT INTO mailbox_status"
                 " (mailbox, state, reason, idle, condstore, qresync, last_sync, answered, changed)"
                 " VALUES (:mailbox, :state, :reason, :idle, :condstore, :qresync, :sync, :answered,"
@@ -113,7 +113,7 @@ Result<std::optional<Store::Waiting>> SqlStore::waiting_told(const std::string& 
 Result<> SqlStore::set_waiting_told(const std::string& mailbox, const Waiting& waiting) {
     return guarded("write what was told of mailbox", mailbox, [&]() -> Result<> {
         const long long new_messages = waiting.new_messages, old_messages = waiting.old_messages;
-        Transaction transaction(sql_);
+        Transaction transaction(sql_, "waiting");
         sql_ << "INSERT INTO waiting_told (mailbox, new_messages, old_messages)"
                 " VALUES (:mailbox, :new, :old)"
                 " ON CONFLICT (mailbox) DO UPDATE SET new_messages = excluded.new_messages,"

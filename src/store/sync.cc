@@ -63,7 +63,7 @@ Result<std::vector<NewMail>> SqlStore::new_mails(const std::string& mailbox) {
 
 Result<> SqlStore::commit_sync(const std::string& mailbox, const SyncCommit& commit) {
     return guarded("commit synchronisation of mailbox", mailbox, [&]() -> Result<> {
-        Transaction transaction(sql_);
+        Transaction transaction(sql_, "sync");
         VM_TRY(SyncWriter(sql_, mailbox, clock_.now()).write(commit));
         transaction.commit();
         return {};
@@ -73,7 +73,7 @@ Result<> SqlStore::commit_sync(const std::string& mailbox, const SyncCommit& com
 Result<> SqlStore::release(const std::string& mailbox, bool keep) {
     constexpr const char* kRelease = "release mailbox";
     return guarded(kRelease, mailbox, [&]() -> Result<> {
-        Transaction transaction(sql_);
+        Transaction transaction(sql_, "release");
         std::optional<SyncState> state = read_sync_state(sql_, mailbox);
         if (!state || state->hold.empty())
             return fail(ErrorKind::kNoInput, kRelease, mailbox, "it is not on hold",
@@ -91,7 +91,7 @@ Result<> SqlStore::release(const std::string& mailbox, bool keep) {
 
 Result<int> SqlStore::purge(const std::string& mailbox, TimeMs before, bool drop) {
     return guarded("purge mailbox", mailbox, [&]() -> Result<int> {
-        Transaction transaction(sql_);
+        Transaction transaction(sql_, "purge");
         std::vector<std::pair<std::string, std::string>> old;
         {
             const long long limit = before;
