@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <iostream>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 namespace vm::app {
@@ -48,6 +49,9 @@ int run_program(int argc, char** argv, int (*body)(int, char**)) noexcept {
     take_standard_descriptors();
     g_program = argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "?";
     g_process = ::getpid();
+    // The memory holds passwords: it goes into no core file, and no other process of this user
+    // looks into it.
+    ::prctl(PR_SET_DUMPABLE, 0);
     std::set_terminate(end_by_exception);
     return body(argc, argv);
 }

@@ -13,6 +13,7 @@ import sqlite3
 import media
 import vmunit
 from mailrig import MailRig, free_port, wait_until
+from passwords import PASSWORD
 from scriptedsmtp import ScriptedSmtp
 
 rig = None
@@ -21,7 +22,7 @@ users = None
 
 def setUpModule():
     global rig, users
-    rig = MailRig({f"user{n}": "secret" for n in range(100)})
+    rig = MailRig({f"user{n}": PASSWORD for n in range(100)})
     try:
         rig.start()
     except BaseException:

@@ -9,6 +9,7 @@ import media
 import synctest
 import vmunit
 from mailrig import MailRig, wait_until
+from passwords import PASSWORD
 
 READ, URGENT, DELETED = r"\Seen", r"\Flagged", r"\Deleted"
 SUBJECT = "Grüße aus Zürich – 会議は明日です"
@@ -236,7 +237,7 @@ class Pop3Test(Shared, vmunit.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.rig = MailRig({f"user{n}": "secret" for n in range(10)})
+        cls.rig = MailRig({f"user{n}": PASSWORD for n in range(10)})
         try:
             cls.rig.start()
         except BaseException:
@@ -260,7 +261,7 @@ class Pop3Test(Shared, vmunit.TestCase):
             Pop3_Port=self.rig.ports["pop3s"],
             Pop3_SSL="Yes",
             Pop3_Account=user,
-            Pop3_Password="secret",
+            Pop3_Password=PASSWORD,
         )
         voice = box.add()
         box.push()

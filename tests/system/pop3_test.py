@@ -12,6 +12,7 @@ from countingproxy import CountingProxy
 from cyrus import Cyrus
 from dovecot import PLAIN_HOST, Dovecot
 from mailrig import MailRig, wait_until
+from passwords import PASSWORD
 
 READ = r"\Seen"
 
@@ -74,7 +75,7 @@ class TestCase(vmunit.TestCase):
 
 
 def start(server):
-    rig = MailRig({f"user{n}": "secret" for n in range(40)}, server)
+    rig = MailRig({f"user{n}": PASSWORD for n in range(40)}, server)
     try:
         rig.start()
     except BaseException:
@@ -154,7 +155,7 @@ class Rules:
         done = box.sync(status=75)
         self.assertIn(f"{box.number}: ", done.stderr)
         self.assertNotIn("wrong", done.stderr)
-        box.unit.set(box.number, Pop3_Password="secret")
+        box.unit.set(box.number, Pop3_Password=PASSWORD)
         box.sync()
         box.check({a: ("deleted", "")})
 
@@ -185,7 +186,7 @@ class Rules:
             Imap4_Port=rig.ports["imaps"],
             Imap4_SSL="Yes",
             Imap4_Account="",
-            Imap4_Password="secret",
+            Imap4_Password=PASSWORD,
         )
         unit.set(box.number, Imap4_Account=box.user)
         shown = unit.config("mailbox", "show", box.number).stdout

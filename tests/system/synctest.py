@@ -20,6 +20,7 @@ import media
 import vmunit
 from mailclient import MailClient
 from mailrig import MailRig, wait_until
+from passwords import PASSWORD
 
 VM_FOLDER = "Voice Mail Messages"
 RECORDING = "digits/1"  # short: what is tested is not the audio
@@ -27,7 +28,7 @@ RECORDING = "digits/1"  # short: what is tested is not the audio
 
 def start(server=None):
     """A rig with accounts for many tests."""
-    rig = MailRig({f"user{n}": "secret" for n in range(150)}, server)
+    rig = MailRig({f"user{n}": PASSWORD for n in range(150)}, server)
     try:
         rig.start()
     except BaseException:

@@ -1,5 +1,6 @@
 """A voice-mail unit of a test's own: a temporary root and the built programs run against it."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import unittest
 
+import passwords
 from mailrig import dies_with_parent, wait_until
 
 COMMAND_SECONDS = 240  # under sanitizers and on a busy machine
@@ -44,15 +46,25 @@ class Unit:
         self.config("misc", "set", "g_szEmailDllPath", str(self.build / "lib" / name))
 
     def remove(self):
-        shutil.rmtree(self.root, ignore_errors=True)
+        try:
+            self.check_no_password_in_files()
+        finally:
+            shutil.rmtree(self.root, ignore_errors=True)
+
+    def check_no_password_in_files(self):
+        for file in self.root.rglob("*"):
+            if file.is_file() and self.root / "etc/mailboxes" not in file.parents:
+                with contextlib.suppress(FileNotFoundError):  # a process may still be ending
+                    if passwords.is_in(file.read_bytes()):
+                        raise Failed(f"{file.relative_to(self.root)} holds a password")
 
     # ---- programs -----------------------------------------------------------------------------------
     def command(self, program, *arguments):
         return [str(self.build / "bin" / program), "--root", str(self.root), *map(str, arguments)]
 
     def run(self, program, *arguments, status=0):
-        """Runs a program to its end and returns it; another exit status than `status` is Failed.
-        None takes any."""
+        """Runs a program to its end and returns it; another exit status than `status` is Failed, and
+        so is a password in its output. None takes any status."""
         done = subprocess.run(
             self.command(program, *arguments),
             capture_output=True,
@@ -60,6 +72,8 @@ class Unit:
             stdin=subprocess.DEVNULL,
             timeout=COMMAND_SECONDS,
         )
+        if passwords.is_in(done.stdout) or passwords.is_in(done.stderr):
+            raise Failed(f"{program} {' '.join(map(str, arguments))}: prints a password")
         if status is not None and done.returncode != status:
             raise Failed(
                 f"{program} {' '.join(map(str, arguments))}: status {done.returncode}, expected {status}\n"
