@@ -2,9 +2,11 @@
 #ifndef VM_PLUGINS_COMMON_ENDING_H
 #define VM_PLUGINS_COMMON_ENDING_H
 
+#include "common/connection.h"
 #include "common/reply.h"
 #include "vm_transport.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -27,6 +29,10 @@ inline Ending ending_of(vm_step step, const Reply& reply) {
 inline Ending ending_of(vm_step step, vm_cause cause, std::string text) {
     return {step, cause, 0, {}, std::move(text)};
 }
+
+// A dialogue with an account met this on its connection while doing `what`. Nothing: it can go on.
+// `garbage`: what kGarbage means in it.
+std::optional<Ending> ending_of(Connection::Io io, const char* what, const char* garbage);
 
 }  // namespace vm::plug
 

@@ -60,19 +60,8 @@ Dialogue::Dialogue(std::unique_ptr<Wire> wire, const Host& host, Counters& count
       news_(std::move(news)) {}
 
 void Dialogue::check(Io io, const char* what) {
-    switch (io) {
-        case Io::kOk:
-        case Io::kInput:
-            return;
-        case Io::kTimeout:
-            lose(VM_CAUSE_TIMEOUT, std::string("no answer in time while ") + what);
-        case Io::kLost:
-            lose(VM_CAUSE_LOST, std::string("the server closed the connection while ") + what);
-        case Io::kGarbage:
-            lose(VM_CAUSE_PROTOCOL, "a response without end");
-        case Io::kCancelled:
-            lose(VM_CAUSE_CANCELLED, std::string("stopped while ") + what);
-    }
+    if (auto ending = ending_of(io, what, "a response without end"))
+        throw Ended(std::move(*ending), false);
 }
 
 void Dialogue::send(const std::vector<Step>& steps, bool then_idle) {

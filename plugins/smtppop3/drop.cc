@@ -59,19 +59,8 @@ void Drop::lose(vm_cause cause, const std::string& text) const {
 }
 
 void Drop::check(Io io, const char* what) {
-    switch (io) {
-        case Io::kOk:
-        case Io::kInput:
-            return;
-        case Io::kTimeout:
-            lose(VM_CAUSE_TIMEOUT, std::string("no answer in time while ") + what);
-        case Io::kLost:
-            lose(VM_CAUSE_LOST, std::string("the server closed the connection while ") + what);
-        case Io::kGarbage:
-            lose(VM_CAUSE_PROTOCOL, "the server talks without being asked");
-        case Io::kCancelled:
-            lose(VM_CAUSE_CANCELLED, std::string("stopped while ") + what);
-    }
+    if (auto ending = ending_of(io, what, "the server talks without being asked"))
+        throw Ended(std::move(*ending));
 }
 
 void Drop::send(const std::vector<std::string>& commands) {
