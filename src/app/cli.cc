@@ -119,4 +119,13 @@ int report(const CLI::App& program, const Error& error) {
     return exit_status(error.kind);
 }
 
+int end_output(const CLI::App& program) {
+    if (std::cout.flush()) return 0;
+    return report(program, {ErrorKind::kUnavailable,
+                            "write",
+                            "standard output",
+                            "not everything could be written",
+                            {}});
+}
+
 }  // namespace vm::app

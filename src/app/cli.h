@@ -28,6 +28,9 @@ std::optional<int> parse(CLI::App& program, int argc, char** argv);
 // Prints "PROGRAM: text" as one line on stderr and returns the sysexits status of the error.
 int report(const CLI::App& program, const Error& error);
 
+// The end of a program that printed its answer: 0 when all of it was written to standard output.
+int end_output(const CLI::App& program);
+
 }  // namespace vm::app
 
 #endif

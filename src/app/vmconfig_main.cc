@@ -21,13 +21,7 @@ int run_vmconfig(int argc, char** argv) {
     const auto paths = vm::find_root(root);
     if (!paths) return vm::app::report(program, paths.error());
     if (const auto done = request.run(*paths); !done) return vm::app::report(program, done.error());
-    if (!std::cout.flush())
-        return vm::app::report(program, {vm::ErrorKind::kUnavailable,
-                                         "write",
-                                         "standard output",
-                                         "not everything could be written",
-                                         {}});
-    return 0;
+    return vm::app::end_output(program);
 }
 
 }  // namespace

@@ -65,13 +65,8 @@ int run_vmreadmail(int argc, char** argv) {
     mime::initialise();
     const auto text = answer(request);
     if (!text) return app::report(program, text.error());
-    if (!(std::cout << *text).flush())
-        return app::report(program, {ErrorKind::kUnavailable,
-                                     "write",
-                                     "standard output",
-                                     "not everything could be written",
-                                     {}});
-    return 0;
+    std::cout << *text;
+    return app::end_output(program);
 }
 
 }  // namespace
