@@ -113,6 +113,14 @@ $(foreach p,$(PLUGINS),$(eval $(B)/crash/lib/lib$(p).so: \
     $(call crash_objs,$(call objs,plugins/$(p)) $(call objs,plugins/common))))
 $(B)/crash/lib/libsmtpimap4.so: PLUGIN_LIBS = -letpan
 
+# Libraries that system tests preload into the programs; without what would stand before their functions.
+PRELOADS := $(patsubst tests/system/preload/%.cc,$(B)/test/lib%.so,$(wildcard tests/system/preload/*.cc))
+$(B)/obj/tests/system/preload/%.o: SAN :=
+$(B)/obj/tests/system/preload/%.o: HARDEN :=
+$(PRELOADS): $(B)/test/lib%.so: $(B)/obj/tests/system/preload/%.o
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CXX) -shared -pthread -o $@ $^ -ldl
+
 # ---- tests: one CppUnit program per layer -------------------------------------------------------
 $(B)/test/%_test: $(B)/obj/tests/main.o $(LIBS_ALL)
 	@mkdir -p $(@D)
@@ -126,7 +134,7 @@ $(B)/test/app_test: $(APP_SHARED)
 
 TEST_PROGRAMS := $(foreach t,$(TESTS),$(if $(wildcard tests/$(t)/*.cc),$(B)/test/$(t)_test))
 .PHONY: tests
-tests: all $(TEST_PROGRAMS) $(TEST_PLUGINS) $(CRASH_PROGRAMS) $(CRASH_LIBRARIES)
+tests: all $(TEST_PROGRAMS) $(TEST_PLUGINS) $(CRASH_PROGRAMS) $(CRASH_LIBRARIES) $(PRELOADS)
 
 check: tests
 	$(Q)tests/run --build $(B) $(ONLY)

@@ -1,5 +1,7 @@
 """An SMTP server that does as it is told: takes mail, refuses, stalls, or drops the connection."""
 
+import re
+import smtplib
 import socketserver
 import threading
 
@@ -115,3 +117,24 @@ class ScriptedSmtp:
         if str(self.script.get("dot", "250")).startswith("250"):
             self.messages.append(message)
         return True
+
+
+class DeliveringSmtp(ScriptedSmtp):
+    """Takes mail as a real server would and hands it to the rig's Dovecot by LMTP before it answers, to
+    the INBOX of `user`. `replies` gives the answers to final dots, DROP too; when there are no more of them
+    every mail is taken. What begins with 2, and what is dropped, is delivered; `note` is told its id
+    before the answer goes out."""
+
+    def __init__(self, rig, user, note=lambda identity: None):
+        self.replies = iter(())
+        self._rig, self._user, self._note = rig, user, note
+        super().__init__({"dot": self._answer})
+
+    def _answer(self, _):
+        reply = next(self.replies, "250 2.0.0 taken")
+        if reply is self.DROP or reply.startswith("2"):
+            mail = self.received[-1]
+            with smtplib.LMTP(str(self._rig.directory / "run/lmtp")) as lmtp:
+                lmtp.sendmail("unit@example.test", self._rig.address(self._user), mail)
+            self._note(re.search(rb"(?im)^X-VM-Message-Id: *(\S+)", mail)[1].decode())
+        return reply

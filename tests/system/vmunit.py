@@ -36,9 +36,10 @@ def children(pid):
 class Unit:
     """Creates the root with `vmconfig init` and takes the plugins from the build tree."""
 
-    def __init__(self, plugin="libsmtpimap4.so", build=None, root=None):
+    def __init__(self, plugin="libsmtpimap4.so", build=None, root=None, environment=None):
         self.build = build or build_directory()
         self.root = pathlib.Path(root or tempfile.mkdtemp(prefix="vmunit."))
+        self.environment = dict(environment or {})  # what every program gets besides ours
         self.config("init")
         self.use_plugin(plugin)
 
@@ -71,6 +72,7 @@ class Unit:
             text=True,
             stdin=subprocess.DEVNULL,
             timeout=COMMAND_SECONDS,
+            env={**os.environ, **self.environment},
         )
         if passwords.is_in(done.stdout) or passwords.is_in(done.stderr):
             raise Failed(f"{program} {' '.join(map(str, arguments))}: prints a password")
@@ -156,6 +158,7 @@ class Agent:
             stdout=self._log,
             stderr=self._log,
             preexec_fn=dies_with_parent,
+            env={**os.environ, **unit.environment},
         )
 
     def __enter__(self):
@@ -217,6 +220,6 @@ def main():
     tests = loader.loadTestsFromNames(arguments, module) if arguments else loader.loadTestsFromModule(module)
     result = unittest.TextTestRunner(verbosity=2, stream=sys.stdout).run(tests)
     failed = len(result.failures) + len(result.errors)
-    # A module whose servers did not start has run no test at all.
-    print(f"{max(result.testsRun - failed, 0)} passed, {failed} failed")
+    # A module whose servers did not start has run no test at all; a skipped test has passed nothing.
+    print(f"{max(result.testsRun - failed - len(result.skipped), 0)} passed, {failed} failed")
     sys.exit(0 if result.wasSuccessful() and result.testsRun else 1)
