@@ -3,8 +3,9 @@
 // tests/system/powerloss.py reads it and says what each kind means.
 //
 // One lock is held from before an operation until it is logged, so the log's order is the true one.
-// What is said is logged before it is said. What the log has no words for (a writable shared mapping
-// of anything but SQLite's -shm, a link by descriptor) is logged as 'X', and the test fails.
+// What is said is logged before it is said. What the log has no words for (a writable shared
+// mapping of anything but SQLite's -shm, a link by descriptor) is logged as 'X', and the test
+// fails.
 #include "files_below.h"
 #include "real.h"
 
@@ -200,13 +201,13 @@ mode_t mode_of(int flags, va_list arguments) {
 
 }  // namespace
 
-#define VM_OPEN(name)                                 \
+#define VM_OPEN(name)                                    \
     VM_SHIM int name(const char* path, int flags, ...) { \
-        va_list arguments;                            \
-        va_start(arguments, flags);                   \
-        const mode_t mode = mode_of(flags, arguments); \
-        va_end(arguments);                            \
-        return opened(#name, path, flags, mode);      \
+        va_list arguments;                               \
+        va_start(arguments, flags);                      \
+        const mode_t mode = mode_of(flags, arguments);   \
+        va_end(arguments);                               \
+        return opened(#name, path, flags, mode);         \
     }
 VM_OPEN(open)
 VM_OPEN(open64)
@@ -228,9 +229,9 @@ VM_SHIM int openat(int directory, const char* path, int flags, ...) {
     return real<int(int, const char*, int, ...)>("openat")(directory, path, flags, mode);
 }
 
-#define VM_TEMPORARY(name)                                                             \
-    VM_SHIM int name(char* pattern, int flags) {                                       \
-        return made_temporary(pattern,                                                 \
+#define VM_TEMPORARY(name)                                                                   \
+    VM_SHIM int name(char* pattern, int flags) {                                             \
+        return made_temporary(pattern,                                                       \
                               [&] { return real<int(char*, int)>(#name)(pattern, flags); }); \
     }
 VM_TEMPORARY(mkostemp)
@@ -250,36 +251,37 @@ VM_SHIM ssize_t write(int fd, const void* data, size_t size) {
 VM_SHIM ssize_t writev(int fd, const iovec* parts, int count) {
     static auto* const next = real<ssize_t(int, const iovec*, int)>("writev");
     if (path_of(fd).empty()) return next(fd, parts, count);
-    return written(fd, -1, [&] { return next(fd, parts, count); }, view_of(parts, count));
+    return written(
+        fd, -1, [&] { return next(fd, parts, count); }, view_of(parts, count));
 }
-#define VM_PWRITE(name)                                                             \
-    VM_SHIM ssize_t name(int fd, const void* data, size_t size, off_t offset) {     \
+#define VM_PWRITE(name)                                                                  \
+    VM_SHIM ssize_t name(int fd, const void* data, size_t size, off_t offset) {          \
         static auto* const next = real<ssize_t(int, const void*, size_t, off_t)>(#name); \
-        return written(fd, offset, [&] { return next(fd, data, size, offset); },    \
-                       {static_cast<const char*>(data), size});                     \
+        return written(fd, offset, [&] { return next(fd, data, size, offset); },         \
+                       {static_cast<const char*>(data), size});                          \
     }
 VM_PWRITE(pwrite)
 VM_PWRITE(pwrite64)
 
-#define VM_TRUNCATE(name)                                                                \
-    VM_SHIM int name(int fd, off_t size) noexcept {                                      \
+#define VM_TRUNCATE(name)                                                                      \
+    VM_SHIM int name(int fd, off_t size) noexcept {                                            \
         return resized(fd, size, 'T', [&] { return real<int(int, off_t)>(#name)(fd, size); }); \
     }
 VM_TRUNCATE(ftruncate)
 VM_TRUNCATE(ftruncate64)
-#define VM_ALLOCATE(name)                                                                    \
-    VM_SHIM int name(int fd, off_t offset, off_t size) {                                     \
-        return resized(fd, offset + size, 'A',                                               \
+#define VM_ALLOCATE(name)                                                                      \
+    VM_SHIM int name(int fd, off_t offset, off_t size) {                                       \
+        return resized(fd, offset + size, 'A',                                                 \
                        [&] { return real<int(int, off_t, off_t)>(#name)(fd, offset, size); }); \
     }
 VM_ALLOCATE(posix_fallocate)
 VM_ALLOCATE(posix_fallocate64)
-#define VM_FALLOCATE(name)                                                            \
-    VM_SHIM int name(int fd, int mode, off_t offset, off_t size) {                    \
-        if (mode != 0 && !path_of(fd).empty()) not_modelled(#name " with a mode");    \
-        return resized(fd, offset + size, 'A', [&] {                                  \
-            return real<int(int, int, off_t, off_t)>(#name)(fd, mode, offset, size);  \
-        });                                                                           \
+#define VM_FALLOCATE(name)                                                           \
+    VM_SHIM int name(int fd, int mode, off_t offset, off_t size) {                   \
+        if (mode != 0 && !path_of(fd).empty()) not_modelled(#name " with a mode");   \
+        return resized(fd, offset + size, 'A', [&] {                                 \
+            return real<int(int, int, off_t, off_t)>(#name)(fd, mode, offset, size); \
+        });                                                                          \
     }
 VM_FALLOCATE(fallocate)
 VM_FALLOCATE(fallocate64)
@@ -330,16 +332,16 @@ VM_SHIM int symlink(const char* to, const char* path) noexcept {
     return real<int(const char*, const char*)>("symlink")(to, path);
 }
 
-#define VM_MMAP(name)                                                                     \
-    VM_SHIM void* name(void* at, size_t size, int protection, int flags, int fd,          \
-                       off_t offset) noexcept {                                           \
-        if (fd >= 0 && (flags & MAP_SHARED) != 0 && (protection & PROT_WRITE) != 0) {     \
-            const std::string path = path_of(fd);                                         \
-            const bool shm = path.size() > 4 && path.substr(path.size() - 4) == "-shm";   \
-            if (!path.empty() && !shm) not_modelled("mmap of " + path);                   \
-        }                                                                                 \
-        return real<void*(void*, size_t, int, int, int, off_t)>(#name)(at, size, protection, flags, \
-                                                                       fd, offset);       \
+#define VM_MMAP(name)                                                                        \
+    VM_SHIM void* name(void* at, size_t size, int protection, int flags, int fd,             \
+                       off_t offset) noexcept {                                              \
+        if (fd >= 0 && (flags & MAP_SHARED) != 0 && (protection & PROT_WRITE) != 0) {        \
+            const std::string path = path_of(fd);                                            \
+            const bool shm = path.size() > 4 && path.substr(path.size() - 4) == "-shm";      \
+            if (!path.empty() && !shm) not_modelled("mmap of " + path);                      \
+        }                                                                                    \
+        return real<void*(void*, size_t, int, int, int, off_t)>(#name)(at, size, protection, \
+                                                                       flags, fd, offset);   \
     }
 VM_MMAP(mmap)
 VM_MMAP(mmap64)

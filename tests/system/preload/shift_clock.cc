@@ -1,5 +1,5 @@
-// Preloaded: the wall clock is off by as many seconds as the file VM_CLOCK_OFFSET says, read anew each
-// time; the monotonic clock goes on as if nothing had happened.
+// Preloaded: the wall clock is off by as many seconds as the file VM_CLOCK_OFFSET says, read anew
+// each time; the monotonic clock goes on as if nothing had happened.
 #include "real.h"
 
 #include <cstdlib>
