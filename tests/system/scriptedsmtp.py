@@ -136,5 +136,6 @@ class DeliveringSmtp(ScriptedSmtp):
             mail = self.received[-1]
             with smtplib.LMTP(str(self._rig.directory / "run/lmtp")) as lmtp:
                 lmtp.sendmail("unit@example.test", self._rig.address(self._user), mail)
+            self.messages.append(mail)
             self._note(re.search(rb"(?im)^X-VM-Message-Id: *(\S+)", mail)[1].decode())
         return reply
