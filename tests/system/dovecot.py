@@ -6,6 +6,7 @@ A variant is a set of capabilities that it does without, and a namespace:
     Dovecot(without={"QRESYNC", "CONDSTORE"})    not told, before the login nor after
     Dovecot(prefix="INBOX.")                     every other folder below INBOX, as Courier has it
     Dovecot(separator="/")                       the levels are directories on its disk, too
+    Dovecot(extra="...")                         with more in its configuration
 
 What is not told can still be asked for: that shows a client that does so without having been told.
 Without SPECIAL-USE the folders for trash, junk, drafts and sent mail are not there either.
@@ -96,7 +97,7 @@ imap_capability = {capability}
 local {plain} {{
   ssl = no
 }}
-"""
+{extra}"""
 
 
 class Dovecot:
@@ -105,17 +106,17 @@ class Dovecot:
     name = "dovecot"
     programs = ("dovecot",)
 
-    def __init__(self, without=(), prefix="", separator=".", special=True):
-        self.vary(without, prefix, separator, special)
+    def __init__(self, without=(), prefix="", separator=".", special=True, extra=""):
+        self.vary(without, prefix, separator, special, extra)
 
-    def vary(self, without=(), prefix="", separator=".", special=True):
+    def vary(self, without=(), prefix="", separator=".", special=True, extra=""):
         """Another variant, from the next start on. The mail stays, but its folders are found by the
         same separator only."""
         self.without = {name.upper() for name in without}
         unknown = self.without - set(CAPABILITIES)
         if unknown:
             raise ValueError(f"Dovecot has no {' '.join(unknown)}")
-        self.prefix, self.separator = prefix, separator
+        self.prefix, self.separator, self.extra = prefix, separator, extra
         self.special = special and "SPECIAL-USE" not in self.without
 
     def prepare(self, rig):
@@ -150,6 +151,7 @@ class Dovecot:
                 special=special if self.special else "",
                 domain=rig.domain,
                 plain=PLAIN_HOST,
+                extra=self.extra,
                 capability=" ".join(c for c in CAPABILITIES if c not in self.without) if self.without else "",
                 **rig.ports,
             )

@@ -121,9 +121,9 @@ class ScriptedSmtp:
 
 class DeliveringSmtp(ScriptedSmtp):
     """Takes mail as a real server would and hands it to the rig's Dovecot by LMTP before it answers, to
-    the INBOX of `user`. `replies` gives the answers to final dots, DROP too; when there are no more of them
-    every mail is taken. What begins with 2, and what is dropped, is delivered; `note` is told its id
-    before the answer goes out."""
+    the INBOX of `user`; what Dovecot refuses is refused in its words. `replies` gives the answers to final
+    dots, DROP too; when there are no more of them every mail is taken. What begins with 2, and what is
+    dropped, is delivered; `note` is told its id before the answer goes out."""
 
     def __init__(self, rig, user, note=lambda identity: None):
         self.replies = iter(())
@@ -132,10 +132,17 @@ class DeliveringSmtp(ScriptedSmtp):
 
     def _answer(self, _):
         reply = next(self.replies, "250 2.0.0 taken")
-        if reply is self.DROP or reply.startswith("2"):
-            mail = self.received[-1]
+        if reply is not self.DROP and not reply.startswith("2"):
+            return reply
+        mail = self.received[-1]
+        try:
             with smtplib.LMTP(str(self._rig.directory / "run/lmtp")) as lmtp:
                 lmtp.sendmail("unit@example.test", self._rig.address(self._user), mail)
-            self.messages.append(mail)
-            self._note(re.search(rb"(?im)^X-VM-Message-Id: *(\S+)", mail)[1].decode())
+        except smtplib.SMTPRecipientsRefused as refused:
+            [(code, words)] = refused.recipients.values()
+            return f"{code} {words.decode()}".replace("\n", " ")
+        except smtplib.SMTPDataError as refused:
+            return f"{refused.smtp_code} {refused.smtp_error.decode()}".replace("\n", " ")
+        self.messages.append(mail)
+        self._note(re.search(rb"(?im)^X-VM-Message-Id: *(\S+)", mail)[1].decode())
         return reply
