@@ -21,8 +21,8 @@ plugin {{
   quota_vsizes = yes
   quota_grace = 0
   quota_rule = *:messages={limit}
-  quota_full_tempfail = {tempfail}
 }}
+quota_full_tempfail = {tempfail}
 """
 READ = r"\Seen"
 
@@ -111,7 +111,7 @@ class QuotaTest(synctest.TestCase):
         box.check({a: ("read in Work", f"Work {READ}")})
         box.phone("delete", a)
         box.sync()
-        box.check({a: ("deleted", "")})
+        box.check({a: ("deleted in Work", "")})
         self.assertEqual(LIMIT - 1, len(self.foreign(box)))
 
 
