@@ -27,6 +27,9 @@ constexpr std::int64_t kLookMs = 1000;
 constexpr std::int64_t kRecoveryPauseMs = 60'000;
 constexpr std::int64_t kDayMs = 86'400'000;
 constexpr std::int64_t kPurgeMs = 3'600'000;
+// Of the wall clock against the steady one, between two looks a second apart: more than any
+// slewing.
+constexpr std::int64_t kClockJumpMs = 60'000;
 
 std::atomic<bool> g_stop{false};
 std::atomic<int> g_wake_fd{-1};
@@ -144,10 +147,28 @@ void Worker::take_settings() {
     }
 }
 
+// A clock that is wrong at boot, or is set wrongly, is mended within minutes as a rule. Until it
+// has gone steadily for a while nothing is done that only much time justifies and nobody can take
+// back.
+void Worker::watch_clock() {
+    const std::int64_t steady = clock_.steady_ms();
+    const std::int64_t difference = clock_.now() - steady;
+    const std::int64_t jump = difference - clock_difference_;
+    clock_difference_ = difference;
+    if (std::abs(jump) < kClockJumpMs) return;
+    clock_since_ = steady;
+    trace(TraceLevel::kWarning, "the clock was set {} by {} s", jump > 0 ? "forward" : "back",
+          std::abs(jump) / 1000);
+}
+
+bool Worker::trusts_clock(std::int64_t grace) const {
+    return options_.once || clock_.steady_ms() - clock_since_ >= grace;
+}
+
 // Deleted messages whose retention is over go for good, a look an hour.
 void Worker::purge_deleted() {
     const std::int64_t steady = clock_.steady_ms();
-    if (steady < next_purge_) return;
+    if (steady < next_purge_ || !trusts_clock(kPurgeMs)) return;
     next_purge_ = steady + kPurgeMs;
     threads_.submit([this, settings = settings_.current()](Result<store::Store*> store) {
         sweep_speech(options_.paths);
@@ -266,6 +287,7 @@ int Worker::run() {
     }
 
     while (!stopping()) {
+        watch_clock();
         take_settings();
         recover();
         take_requests();  // after the settings: somebody may just have changed them

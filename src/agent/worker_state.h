@@ -70,6 +70,8 @@ class Worker {
     void read_queue();
     void read_changes();
     void take_passes();
+    void watch_clock();
+    bool trusts_clock(std::int64_t grace) const;
     void purge_deleted();
     void note_switched_off(const std::string& number, const Settings::Mailbox& mailbox);
     bool start_turns();
@@ -107,7 +109,9 @@ class Worker {
     std::int64_t next_due_ = kNever;  // steady
     std::map<std::string, Actor> actors_;
     bool recovered_ = false;
-    const std::int64_t started_ = clock_.steady_ms();
+    // Since when the wall clock has gone as the steady one does: the start, or its last jump.
+    std::int64_t clock_since_ = clock_.steady_ms();
+    std::int64_t clock_difference_ = clock_.now() - clock_.steady_ms();
     std::uint64_t starts_ = 0;
     std::atomic<std::uint64_t> settings_changes_{0};
 

@@ -129,7 +129,7 @@ void Worker::start_turn(const std::string& number, Actor& actor, const std::stri
     const auto settings = settings_.current();
     const std::int64_t grace =
         std::min(kGraceMs, settings->misc->retry_timeout_min * std::int64_t{60'000});
-    const bool may_give_up = options_.once || clock_.steady_ms() - started_ >= grace;
+    const bool may_give_up = trusts_clock(grace);
     const int server_failures = gate_.failures(server);
     if (!server.empty()) gate_.started(server);
     actor.running = true;

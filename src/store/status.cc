@@ -44,6 +44,8 @@ Result<> SqlStore::set_status(const MailboxStatus& status) {
         sql_ << kStatus, soci::into(old.state), soci::into(old.reason), soci::into(old.idle),
             soci::into(old.condstore), soci::into(old.qresync), soci::into(old.last_sync),
             soci::into(old.answered), soci::into(old.changed), soci::use(status.mailbox);
+        // A clock that was ahead has left a time that nothing would be later than.
+        if (row.last_sync != 0 && old.last_sync > clock_.now()) old.last_sync = 0;
         if (!is_worth_writing(old, row)) return {};
         // No pass since this agent's start says nothing about those before.
         if (row.answered == 0) row.answered = old.answered;
