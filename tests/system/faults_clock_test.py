@@ -22,10 +22,7 @@ class Clock:
     def __init__(self, unit, directory):
         self._file, self._wall, self._steady = directory / "offset", 0, 0
         self._write()
-        unit.environment = {
-            "LD_PRELOAD": str(unit.build / "test/libshift_clock.so"),
-            "VM_CLOCK_OFFSET": str(self._file),
-        }
+        unit.environment = vmunit.preloaded(unit.build, "shift_clock", VM_CLOCK_OFFSET=self._file)
 
     def _write(self):
         fresh = self._file.with_suffix(".new")

@@ -37,6 +37,8 @@ class CutTest(vmunit.TestCase):
         cls.rig = MailRig({f"user{n}": "secret" for n in range(BATCH)})
         cls.addClassCleanup(cls.rig.stop)
         cls.rig.start()
+        for user in cls.rig.users:
+            cls.rig.server.put(user, FOREIGN)
         cls.smtp, cls.imap = FaultProxy(cls.rig.ports["cleartext"]), FaultProxy(cls.rig.ports["imap"], PLAIN_HOST)
         cls.addClassCleanup(cls.smtp.stop)
         cls.addClassCleanup(cls.imap.stop)
@@ -48,8 +50,7 @@ class CutTest(vmunit.TestCase):
         unit.config("misc", "set", "g_bEnableSendMsgAsAttachment", "False")
         boxes = {}
         for n, user in zip(range(count), self.rig.users):
-            self.empty(user)
-            self.rig.server.put(user, FOREIGN)
+            self.remove_ours(user)
             number, ports = str(101 + n), (self.smtp.listen(), self.imap.listen())
             boxes[number] = (user, *ports)
             unit.mailbox(
@@ -61,13 +62,14 @@ class CutTest(vmunit.TestCase):
             )  # fmt: skip
         return unit, boxes
 
-    def empty(self, user):
+    def remove_ours(self, user):
         with self.rig.imap(user) as connection:
             for folder in FOLDERS:
-                status, count = connection.select(folder)
-                if status == "OK" and count != [b"0"]:
-                    connection.store("1:*", "+FLAGS", r"(\Deleted)")
-                    connection.expunge()
+                if connection.select(folder)[0] != "OK":
+                    continue
+                for number in connection.search(None, "HEADER", "X-VM-Message-Id", '""')[1][0].split():
+                    connection.store(number, "+FLAGS", r"(\Deleted)")
+                connection.expunge()
 
     def in_parallel(self, work, arguments):
         with concurrent.futures.ThreadPoolExecutor(2) as pool:

@@ -258,12 +258,9 @@ class DiskTest(vmunit.TestCase):
         unit, _ = self.small_unit()
         what, failures = self.files / "what", self.files / "failures"
         what.touch(), failures.touch()
-        unit.environment = {
-            "LD_PRELOAD": str(unit.build / "test/libfail_io.so"),
-            "VM_FAIL_ROOT": str(unit.root),
-            "VM_FAIL_WHAT": str(what),
-            "VM_FAIL_LOG": str(failures),
-        }
+        unit.environment = vmunit.preloaded(
+            unit.build, "fail_io", VM_FAIL_ROOT=unit.root, VM_FAIL_WHAT=what, VM_FAIL_LOG=failures
+        )
         a = self.add(unit)
         agent = unit.agent()
         self.addCleanup(agent.stop)

@@ -54,12 +54,9 @@ class IoTest(vmunit.TestCase):
                 shutil.copytree(template.root, directory / "unit")
                 unit = vmunit.Unit.__new__(vmunit.Unit)
                 unit.build, unit.root = template.build, directory / "unit"
-                unit.environment = {
-                    "LD_PRELOAD": str(unit.build / "test/libfail_io.so"),
-                    "VM_FAIL_ROOT": str(unit.root),
-                    "VM_FAIL_WHAT": str(what),
-                    "VM_FAIL_LOG": str(failures),
-                }
+                unit.environment = vmunit.preloaded(
+                    unit.build, "fail_io", VM_FAIL_ROOT=unit.root, VM_FAIL_WHAT=what, VM_FAIL_LOG=failures
+                )
                 failures.touch()
                 what.write_text(f"{operation} {number}{on}\n")
                 self.failures, self.number, self.place = failures, number, f"{operation} {number}{on}"

@@ -26,6 +26,8 @@ import os
 import pathlib
 import struct
 
+from vmunit import preloaded
+
 HEADER = struct.Struct("<IIiQqc")
 Event = collections.namedtuple("Event", "kind pid inode offset first second")
 NOT_SEEN = ("var/trace/", "run/")  # names below these may come from nowhere
@@ -43,11 +45,9 @@ class Recorder:
         self.root.mkdir()
         self._log = self.root.parent / "writes.log"
         self._log.touch()
-        self.environment = {
-            "LD_PRELOAD": str(build / "test/librecord_writes.so"),
-            "VM_RECORD_ROOT": str(self.root),
-            "VM_RECORD_LOG": str(self._log),
-        }
+        self.environment = preloaded(
+            build, "record_writes", VM_RECORD_ROOT=self.root, VM_RECORD_LOG=self._log
+        )
 
     def note(self, text):
         """Kind N, in its place in the order."""

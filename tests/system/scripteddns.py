@@ -39,6 +39,10 @@ class ScriptedDns:
         if self._conf:
             subprocess.run(["umount", "/etc/resolv.conf"], check=False)
             self._conf.close()
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes its thread, whatever it says
+        except OSError:
+            pass
         self._socket.close()
 
     def _bound(self):

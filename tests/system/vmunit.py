@@ -33,6 +33,14 @@ def children(pid):
         return []
 
 
+def preloaded(build, library, **variables):
+    """The environment in which programs get a library of tests/system/preload, which looks at `variables`."""
+    # The address sanitizer wants to be the first library, and does as well without.
+    sanitizer = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+    values = {"LD_PRELOAD": build / f"test/lib{library}.so", "ASAN_OPTIONS": sanitizer.lstrip(":"), **variables}
+    return {name: str(value) for name, value in values.items()}
+
+
 class Unit:
     """Creates the root with `vmconfig init` and takes the plugins from the build tree."""
 

@@ -65,7 +65,8 @@ int error_of(const std::string& operation, const std::string& path) {
     if (wanted == "readonly" && operation != "fsync") {
         code = EROFS;
     } else if (wanted.rfind(operation + " ", 0) == 0) {
-        const int number = ++count, at = std::atoi(wanted.c_str() + operation.size());
+        const long number = ++count;
+        const long at = std::strtol(wanted.c_str() + operation.size(), nullptr, 10);
         const bool on = wanted.back() == '+';
         if (number == at || (on && number > at)) code = operation == "fsync" ? EIO : ENOSPC;
     }

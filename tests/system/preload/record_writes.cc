@@ -212,12 +212,6 @@ mode_t mode_of(int flags, va_list arguments) {
 VM_OPEN(open)
 VM_OPEN(open64)
 
-VM_SHIM int __open_2(const char* path, int flags) {
-    return opened("open", path, flags, 0);
-}
-VM_SHIM int __open64_2(const char* path, int flags) {
-    return opened("open64", path, flags, 0);
-}
 VM_SHIM int openat(int directory, const char* path, int flags, ...) {
     va_list arguments;
     va_start(arguments, flags);

@@ -1,6 +1,6 @@
 // Preloaded: the clocks are off by as many seconds as the file VM_CLOCK_OFFSET says, read anew each
-// time: first the wall clock's, then (if there is a second number) the monotonic one's, which lets hours
-// go by.
+// time: first the wall clock's, then (if there is a second number) the monotonic one's, which lets
+// hours go by.
 #include "real.h"
 
 #include <cstdlib>
