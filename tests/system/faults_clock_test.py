@@ -10,6 +10,7 @@ import media
 import vmunit
 from dovecot import PLAIN_HOST
 from mailrig import MailRig, free_port, wait_until
+from passwords import PASSWORD
 from scriptedsmtp import ScriptedSmtp
 
 HOUR, DAY = 3600, 86400
@@ -43,7 +44,7 @@ class ClockTest(vmunit.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.rig = MailRig({f"user{n}": "secret" for n in range(10)})
+        cls.rig = MailRig({f"user{n}": PASSWORD for n in range(10)})
         cls.addClassCleanup(cls.rig.stop)
         cls.rig.start()
         cls.users = iter(cls.rig.users)

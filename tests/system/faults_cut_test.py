@@ -21,6 +21,7 @@ from dovecot import PLAIN_HOST
 from faultoptions import option
 from faultproxy import CutAfter, Fault, FaultProxy, SingleBytes
 from mailrig import MailRig
+from passwords import PASSWORD
 
 BATCH = 40  # mailboxes and accounts at a time
 SAMPLE = {"pushed": 24, "synced": 12}  # cuts of each direction, when no others are asked for
@@ -34,7 +35,7 @@ class CutTest(vmunit.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.rig = MailRig({f"user{n}": "secret" for n in range(BATCH)})
+        cls.rig = MailRig({f"user{n}": PASSWORD for n in range(BATCH)})
         cls.addClassCleanup(cls.rig.stop)
         cls.rig.start()
         for user in cls.rig.users:

@@ -15,6 +15,7 @@ import smalldisk
 import vmunit
 from mailclient import MailClient
 from mailrig import MailRig, wait_until
+from passwords import PASSWORD
 from scriptedsmtp import DeliveringSmtp
 
 SIZE = 3 << 20
@@ -26,7 +27,7 @@ class DiskTest(vmunit.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.rig = MailRig({f"user{n}": "secret" for n in range(20)})
+        cls.rig = MailRig({f"user{n}": PASSWORD for n in range(20)})
         cls.addClassCleanup(cls.rig.stop)
         cls.rig.start()
         cls.users = iter(cls.rig.users)

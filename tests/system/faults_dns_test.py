@@ -10,6 +10,7 @@ import smalldisk
 import vmunit
 from dovecot import PLAIN_HOST
 from mailrig import MailRig, wait_until
+from passwords import PASSWORD
 from scripteddns import ScriptedDns
 
 NAME = "mail.dns.test"
@@ -22,7 +23,7 @@ class DnsTest(vmunit.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.rig = MailRig({f"user{n}": "secret" for n in range(20)})
+        cls.rig = MailRig({f"user{n}": PASSWORD for n in range(20)})
         cls.addClassCleanup(cls.rig.stop)
         cls.rig.start()
         cls.users = iter(cls.rig.users)
@@ -108,7 +109,7 @@ class DnsTest(vmunit.TestCase):
         user = next(self.users)
         self.machine.mailbox(
             "101", self.rig, user, "cleartext", Allow_Cleartext_Password="Yes", Imap4_Server="imap.dns.test",
-            Imap4_Port=self.rig.ports["imap"], Imap4_SSL="No", Imap4_Account=user, Imap4_Password="secret",
+            Imap4_Port=self.rig.ports["imap"], Imap4_SSL="No", Imap4_Account=user, Imap4_Password=PASSWORD,
         )  # fmt: skip
         identity = self.add("101")
         self.machine.once()

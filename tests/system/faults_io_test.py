@@ -17,6 +17,7 @@ import media
 import vmunit
 from faultoptions import option
 from mailrig import MailRig
+from passwords import PASSWORD
 from powerloss import Recorder
 from scriptedsmtp import DeliveringSmtp
 
@@ -28,7 +29,7 @@ class IoTest(vmunit.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.rig = MailRig({"ann": "secret"})
+        cls.rig = MailRig({"ann": PASSWORD})
         cls.addClassCleanup(cls.rig.stop)
         cls.rig.start()
 
@@ -38,7 +39,7 @@ class IoTest(vmunit.TestCase):
         unit.mailbox(
             "101", self.rig, "ann", "relay",
             Smtp_Port=port, Email_Integration_Sync_Mode="None", Imap4_Server=self.rig.host,
-            Imap4_Port=self.rig.ports["imaps"], Imap4_SSL="Yes", Imap4_Account="ann", Imap4_Password="secret",
+            Imap4_Port=self.rig.ports["imaps"], Imap4_SSL="Yes", Imap4_Account="ann", Imap4_Password=PASSWORD,
         )  # fmt: skip
         unit.add("101", media.recording(RECORDING))
         return unit

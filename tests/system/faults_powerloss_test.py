@@ -34,6 +34,7 @@ import vmunit
 from faultoptions import option
 from mailclient import MailClient
 from mailrig import MailRig
+from passwords import PASSWORD
 from powerloss import Disk, Recorder
 from scriptedsmtp import DeliveringSmtp
 
@@ -221,7 +222,7 @@ class PowerLossTest(vmunit.TestCase):
         cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="vmpower."))
         cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
         cls.recordings = {}
-        with MailRig({name: "secret" for name in ("closed", "open")}) as rig:
+        with MailRig({name: PASSWORD for name in ("closed", "open")}) as rig:
             for name in rig.users:
                 (cls.directory / name).mkdir()
                 cls.recordings[name] = Recording(cls.directory / name, rig, name, name == "open")

@@ -11,6 +11,7 @@ import vmunit
 from dovecot import PLAIN_HOST
 from faultproxy import Fault, FaultProxy, SingleBytes, StallAfterLines, Tarpit
 from mailrig import MailRig, wait_until
+from passwords import PASSWORD
 from scriptedsmtp import ScriptedSmtp
 
 RECORDING = "digits/1"
@@ -21,7 +22,7 @@ class ServersTest(vmunit.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.rig = MailRig({f"user{n}": "secret" for n in range(60)})
+        cls.rig = MailRig({f"user{n}": PASSWORD for n in range(60)})
         cls.addClassCleanup(cls.rig.stop)
         cls.rig.start()
         cls.users = iter(cls.rig.users)

@@ -19,6 +19,7 @@ import vmunit
 from faultoptions import option
 from faultproxy import CutAtDot, Fault, FaultProxy
 from mailrig import MailRig
+from passwords import PASSWORD
 
 CUTS = option("--cuts", 25)
 BATCH = 25  # mailboxes at a time
@@ -29,7 +30,7 @@ class UncertainTest(vmunit.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.rig = MailRig({f"user{n}": "secret" for n in range(2 * BATCH)})
+        cls.rig = MailRig({f"user{n}": PASSWORD for n in range(2 * BATCH)})
         cls.addClassCleanup(cls.rig.stop)
         cls.rig.start()
 
