@@ -42,8 +42,7 @@ CUTS = option("--cuts", 48)
 SEED = option("--seed", random.SystemRandom().randrange(10**6))
 ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 NOWHERE = "127.9.9.9"  # nobody listens there
-# A dozen takes seconds to check, and they are even in number over the two recordings.
-THREADS = 2
+THREADS = 2  # that check images
 
 
 class Recording:
