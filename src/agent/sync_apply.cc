@@ -14,6 +14,18 @@ void store_flags(const SyncAction& action, bool& seen, bool& flagged) {
     flagged = (flagged || action.add.flagged) && !action.remove.flagged;
 }
 
+// What is still in doubt when the action is known to have been done.
+Doubt confirmed(Doubt doubt, const SyncAction& action) {
+    const Doubt of = doubt_of(action);
+    doubt.seen &= !of.seen;
+    doubt.flagged &= !of.flagged;
+    // A mail that was brought back is there, and where it is wanted.
+    const bool back = action.kind == Kind::kRecoverMail;
+    doubt.folder &= !of.folder && !back;
+    doubt.removed &= !of.removed && !back;
+    return doubt;
+}
+
 }  // namespace
 
 // What the phone has changed meanwhile is left for the next round: nothing is deleted for a message
@@ -151,6 +163,7 @@ void Pass::settle(const SyncAction& action, const MailChangeResult& result,
                 add(recovered ? Kind::kLink : Kind::kAgree, recovered ? action.reason : "");
             Agreed agreed = one.agreed.value_or(Agreed{});
             store_flags(action, agreed.seen, agreed.flagged);
+            change.doubt = confirmed(agreed.doubt, action);
             change.copy = {action.copy.place, {agreed.seen, agreed.flagged, false}, false};
             change.agreed_folder = agreed.unit_folder;
             return;
@@ -199,6 +212,7 @@ void Pass::settle_move(const SyncAction& action, const Link& to, const std::stri
         return;
     }
     const Agreed agreed = one.agreed.value_or(Agreed{});
+    done.doubt = confirmed(agreed.doubt, action);
     MailCopy copy = action.copy;
     copy.place = to;
     if (action.copy.place.uid == 0) copy.flags = {agreed.seen, agreed.flagged, false};

@@ -49,6 +49,7 @@ class Pass {
     bool take_known(const store::NewMail& mail, const std::string& id);
     void link_email(const std::string& id, const MailCopy& copy, store::SyncCommit& commit);
     void decide();
+    void begin(const SyncAction& action, store::SyncCommit& commit);
     bool commit_decided();
     store::SyncChange change_of(const SyncAction& action);
     bool execute();

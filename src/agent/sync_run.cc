@@ -61,6 +61,7 @@ store::SyncChange Pass::change_of(const SyncAction& action) {
     change.kind = action.kind;
     change.id = action.id;
     change.copy = action.copy;
+    change.doubt = action.doubt;
     change.agreed_folder = action.folder;
     change.folder = action.folder;
     change.state = action.state;
@@ -82,12 +83,28 @@ bool Pass::commit(const store::SyncCommit& commit) {
     return true;
 }
 
+// Before it is done: if this process dies, or the connection, nobody knows whether it was.
+void Pass::begin(const SyncAction& action, store::SyncCommit& commit) {
+    const SyncMessage* one = message(action.id);
+    const Doubt known = one && one->agreed ? one->agreed->doubt : Doubt{};
+    const Doubt now = doubt_of(action);
+    if (action.kind == Kind::kRecoverMail ||
+        ((known.seen || !now.seen) && (known.flagged || !now.flagged) &&
+         (known.folder || !now.folder) && (known.removed || !now.removed)))
+        return;
+    store::SyncChange& change = commit.changes.emplace_back(change_of(action));
+    change.doubt = now;
+}
+
 // Commits what the looks told together with what it means on the unit's side.
 bool Pass::commit_decided() {
     store::SyncCommit out;
     for (const std::string& id : touched_) out.copies.emplace_back(id, copies_of(*message(id)));
     for (const SyncAction& action : actions_) {
-        if (in_account(action.kind)) continue;
+        if (in_account(action.kind)) {
+            begin(action, out);
+            continue;
+        }
         if (action.kind == Kind::kHold)
             state_.hold = action.reason;
         else

@@ -80,9 +80,9 @@ const MailCopy* marked_mail(const SyncMessage& message) {
 enum class Merge { kSame, kPush, kPull };
 
 template <class Value>
-Merge merge(const Value& unit, const Value& agreed, const Value& mail) {
+Merge merge(const Value& unit, const Value& agreed, const Value& mail, bool doubt) {
     if (unit == mail) return Merge::kSame;
-    return unit != agreed ? Merge::kPush : Merge::kPull;
+    return doubt || unit != agreed ? Merge::kPush : Merge::kPull;
 }
 
 class Decider {
@@ -136,13 +136,14 @@ SyncAction& Decider::act(Kind kind, const SyncMessage& message, std::string reas
 
 void Decider::link(const SyncMessage& message, const Agreed& to, std::string reason) {
     const bool moved = !message.agreed || message.agreed->gone || message.agreed->link != to.link;
-    const bool agrees = !moved && message.agreed->seen == to.seen &&
-                        message.agreed->flagged == to.flagged &&
-                        message.agreed->unit_folder == to.unit_folder;
+    const bool agrees =
+        !moved && message.agreed->seen == to.seen && message.agreed->flagged == to.flagged &&
+        message.agreed->unit_folder == to.unit_folder && message.agreed->doubt == to.doubt;
     if (agrees) return;
     SyncAction& action = act(moved ? Kind::kLink : Kind::kAgree, message, std::move(reason));
     action.copy = {to.link, {to.seen, to.flagged, false}, false};
     action.folder = to.unit_folder;
+    action.doubt = to.doubt;
 }
 
 void Decider::delete_local(const SyncMessage& message, const std::string& reason) {
@@ -156,7 +157,13 @@ void Decider::classify(const SyncMessage& message) {
         gone_.push_back(&message);
         return;
     }
-    if (its_mail(message, scope_.complete) != nullptr || marked_mail(message) != nullptr) {
+    const bool live = its_mail(message, scope_.complete) != nullptr;
+    if (!live && message.agreed && message.agreed->doubt.removed && !is_deleted(message)) {
+        // Removed for the phone, which has restored it before that was known.
+        gone_.push_back(&message);
+        return;
+    }
+    if (live || marked_mail(message) != nullptr) {
         present_.push_back(&message);
         return;
     }
@@ -274,28 +281,32 @@ void Decider::merge_live(const SyncMessage& message, const Agreed& base, const M
     Agreed after = base;
     after.link = copy.place;
     after.gone = false;
+    after.doubt = {};
     MailFlags add, remove;
 
     const bool read = unit.state == MessageState::kRead;
-    Merge seen = merge(read, base.seen, copy.flags.seen);
+    Merge seen = merge(read, base.seen, copy.flags.seen, base.doubt.seen);
     if (policy_.rejoined && seen == Merge::kPull) {
         seen = Merge::kPush;
         after.seen = copy.flags.seen;  // so that any later pass sees the unit's change in it, too
     }
     if (seen == Merge::kPush) (read ? add : remove).seen = true;
     if (seen != Merge::kPush) after.seen = copy.flags.seen;
+    after.doubt.seen = seen == Merge::kPush && base.doubt.seen;
 
-    const Merge urgent = merge(unit.urgent, base.flagged, copy.flags.flagged);
+    const Merge urgent = merge(unit.urgent, base.flagged, copy.flags.flagged, base.doubt.flagged);
     if (urgent == Merge::kPush) (unit.urgent ? add : remove).flagged = true;
     if (urgent != Merge::kPush) after.flagged = copy.flags.flagged;
+    after.doubt.flagged = urgent == Merge::kPush && base.doubt.flagged;
 
     Merge folder = Merge::kSame;
     if (policy_.folders) {
         // A folder that is no name on the phone is not followed.
         const bool nameable = !folder_problem(copy.place.folder);
         const std::string& there = nameable ? copy.place.folder : base.unit_folder;
-        folder = merge(unit.folder, base.unit_folder, there);
+        folder = merge(unit.folder, base.unit_folder, there, base.doubt.folder);
         if (folder != Merge::kPush) after.unit_folder = there;
+        after.doubt.folder = folder == Merge::kPush && base.doubt.folder;
     }
 
     link(message, after, "");
@@ -329,6 +340,7 @@ void Decider::after_deletion(const SyncMessage& message) {
     if (back == nullptr && !deleted && scope_.complete) back = live_copy(message);
     Agreed after = *message.agreed;
     after.gone = false;
+    after.doubt = {};
     if (back != nullptr) {
         after.link = back->place;
         link(message, after, "its mail is back");
@@ -404,6 +416,15 @@ bool in_account(SyncActionKind kind) {
         default:
             return false;
     }
+}
+
+Doubt doubt_of(const SyncAction& action) {
+    Doubt out;
+    out.seen = action.add.seen || action.remove.seen;
+    out.flagged = action.add.flagged || action.remove.flagged;
+    out.folder = action.kind == Kind::kMoveMail;
+    out.removed = action.kind == Kind::kRemoveMail;
+    return out;
 }
 
 std::string describe(const SyncAction& action) {

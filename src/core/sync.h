@@ -22,6 +22,8 @@
 // - a message that was never seen in the account is not deleted for not being there;
 // - the agreed state moves only with what the other side has confirmed: doing the actions again
 //   after a crash arrives at the same place;
+// - what was begun in the account and never confirmed is in doubt: it is not read as something that
+//   the subscriber did, and the unit wins;
 // - of several copies one is linked; the others are reported, never touched.
 #ifndef VM_CORE_SYNC_H
 #define VM_CORE_SYNC_H
@@ -37,12 +39,21 @@
 
 namespace vm {
 
+// What was begun to be changed of a mail in the account, and has not been confirmed: it may have
+// happened or not.
+struct Doubt {
+    bool seen = false, flagged = false, folder = false;
+    bool removed = false;
+    bool operator==(const Doubt&) const = default;
+};
+
 // What both sides last agreed on about one message.
 struct Agreed {
     Link link;  // where its mail lay
     bool seen = false, flagged = false;
     std::string unit_folder;  // the unit's folder then
     bool gone = false;        // the mail was deleted there, by whichever side
+    Doubt doubt = {};
 };
 
 // A copy of a message in the account, as last seen.
@@ -113,11 +124,14 @@ struct SyncAction {
     bool urgent = false;
     std::string folder;  // kLink, kAgree: the unit's folder that is agreed on
     MailFlags add, remove;
+    Doubt doubt;  // kLink, kAgree: what stays so
     std::string reason;
 };
 
 // Whether it is done in the account, not in the unit.
 bool in_account(SyncActionKind kind);
+// What is in doubt from the moment that the action, one in the account, is begun.
+Doubt doubt_of(const SyncAction& action);
 
 std::vector<SyncAction> decide_sync(const std::vector<SyncMessage>& messages,
                                     const SyncScope& scope, const SyncPolicy& policy);

@@ -59,8 +59,8 @@ inline constexpr const char* kCounts =
     " GROUP BY m.state, d.state";
 
 inline constexpr const char* kAgreed =
-    "SELECT l.message_id, l.folder, l.uidvalidity, l.uid, l.seen, l.flagged, l.unit_folder, l.gone"
-    " FROM messages m JOIN links l ON l.message_id = m.id WHERE m.mailbox = :mailbox"
+    "SELECT l.message_id, l.folder, l.uidvalidity, l.uid, l.seen, l.flagged, l.unit_folder, l.gone,"
+    " l.doubt FROM messages m JOIN links l ON l.message_id = m.id WHERE m.mailbox = :mailbox"
     // (What a maildrop has settled says nothing of folders.)
     " AND NOT (l.gone = 1 AND l.uid = 0)";
 

@@ -94,12 +94,17 @@ void version_4(soci::session& sql) {
            "PRIMARY KEY (mailbox, folder, uidvalidity, uid))";
 }
 
+// What was begun in the account and was not confirmed; see bits_of() for the number.
+void version_5(soci::session& sql) {
+    sql << "ALTER TABLE links ADD COLUMN doubt INTEGER NOT NULL DEFAULT 0";
+}
+
 constexpr const char* kMigrate = "bring the store up to date";
 
 }  // namespace
 
 const std::vector<Migration>& migrations() {
-    static const std::vector<Migration> list{version_1, version_2, version_3, version_4};
+    static const std::vector<Migration> list{version_1, version_2, version_3, version_4, version_5};
     return list;
 }
 

@@ -71,8 +71,9 @@ struct NewMail {
 // the mailbox's is left out silently, and so is what happened already (a report of the same copy,
 // a link to the same place): a pass that is done again after a crash leaves no second trace.
 struct SyncChange {
-    SyncActionKind kind;  // none of those in the account
-    std::string id;       // "" with kHold
+    // Not kRecoverMail. kStoreFlags, kMoveMail and kRemoveMail say that it is begun now: `doubt`.
+    SyncActionKind kind;
+    std::string id;  // "" with kHold
     // What the decision was taken on, the message as it was before the commit: kSet… are
     // left out when the phone has changed that meanwhile, kRestoreLocal when the message is not
     // deleted (any more); the next pass decides anew. A deletion beats everything.
@@ -81,6 +82,7 @@ struct SyncChange {
     std::string seen_folder;
     // The new values, as far as the kind has them.
     MailCopy copy;  // kLink, kAgree: agreed are its place and its flags
+    Doubt doubt;    // kLink, kAgree: what stays in doubt
     // kLink, kAgree: the unit's folder. When it is no name for one, the folder the message lies in
     // is what is agreed: the unit does not follow there, and does not fetch the mail back either.
     std::string agreed_folder;

@@ -46,21 +46,32 @@ void write_folder(soci::session& sql, const std::string& mailbox, const FolderSt
         soci::use(modseq);
 }
 
+int bits_of(const Doubt& doubt) {
+    return (doubt.seen ? 1 : 0) | (doubt.flagged ? 2 : 0) | (doubt.folder ? 4 : 0) |
+           (doubt.removed ? 8 : 0);
+}
+
+Doubt doubt_of_bits(int bits) {
+    return {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
+}
+
 }  // namespace
 
 std::unordered_map<std::string, Agreed> read_agreed(soci::session& sql,
                                                     const std::string& mailbox) {
     PlaceRow row;
     std::string unit_folder;
-    int gone = 0;
+    int gone = 0, doubt = 0;
     soci::statement statement =
         (sql.prepare << kAgreed, soci::into(row.id), soci::into(row.folder),
          soci::into(row.uidvalidity), soci::into(row.uid), soci::into(row.seen),
-         soci::into(row.flagged), soci::into(unit_folder), soci::into(gone), soci::use(mailbox));
+         soci::into(row.flagged), soci::into(unit_folder), soci::into(gone), soci::into(doubt),
+         soci::use(mailbox));
     statement.execute();
     std::unordered_map<std::string, Agreed> out;
     while (statement.fetch())
-        out[row.id] = {row.place(), row.seen != 0, row.flagged != 0, unit_folder, gone != 0};
+        out[row.id] = {row.place(), row.seen != 0, row.flagged != 0,
+                       unit_folder, gone != 0,     doubt_of_bits(doubt)};
     return out;
 }
 
@@ -82,14 +93,24 @@ std::unordered_map<std::string, std::vector<MailCopy>> read_copies(soci::session
 void write_agreed(soci::session& sql, const std::string& id, const Agreed& agreed) {
     const long long uidvalidity = agreed.link.uidvalidity, uid = agreed.link.uid;
     const int seen = agreed.seen, flagged = agreed.flagged, gone = agreed.gone;
+    const int doubt = bits_of(agreed.doubt);
     sql << "INSERT INTO links"
-           " (message_id, folder, uidvalidity, uid, seen, flagged, unit_folder, gone)"
-           " VALUES (:id, :folder, :uidvalidity, :uid, :seen, :flagged, :unit_folder, :gone)"
+           " (message_id, folder, uidvalidity, uid, seen, flagged, unit_folder, gone, doubt)"
+           " VALUES (:id, :folder, :uidvalidity, :uid, :seen, :flagged, :unit_folder, :gone,"
+           " :doubt)"
            " ON CONFLICT (message_id) DO UPDATE SET folder = excluded.folder,"
            " uidvalidity = excluded.uidvalidity, uid = excluded.uid, seen = excluded.seen,"
-           " flagged = excluded.flagged, unit_folder = excluded.unit_folder, gone = excluded.gone",
+           " flagged = excluded.flagged, unit_folder = excluded.unit_folder, gone = excluded.gone,"
+           " doubt = excluded.doubt",
         soci::use(id), soci::use(agreed.link.folder), soci::use(uidvalidity), soci::use(uid),
-        soci::use(seen), soci::use(flagged), soci::use(agreed.unit_folder), soci::use(gone);
+        soci::use(seen), soci::use(flagged), soci::use(agreed.unit_folder), soci::use(gone),
+        soci::use(doubt);
+}
+
+void write_doubt(soci::session& sql, const std::string& id, const Doubt& doubt) {
+    const int bits = bits_of(doubt);
+    sql << "UPDATE links SET doubt = doubt | :bits WHERE message_id = :id", soci::use(bits),
+        soci::use(id);
 }
 
 void write_copies(soci::session& sql, const std::string& mailbox,

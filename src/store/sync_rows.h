@@ -21,6 +21,8 @@ std::unordered_map<std::string, std::vector<MailCopy>> read_copies(soci::session
 
 // Writes all of `agreed` over what was agreed about message `id`.
 void write_agreed(soci::session& sql, const std::string& id, const Agreed& agreed);
+// What is begun now, besides what was in doubt already.
+void write_doubt(soci::session& sql, const std::string& id, const Doubt& doubt);
 
 // Replaces the copies of the messages that are named, as far as those are the mailbox's.
 void write_copies(soci::session& sql, const std::string& mailbox,

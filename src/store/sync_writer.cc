@@ -23,9 +23,6 @@ Result<> check(const SyncChange& change) {
         return fail(ErrorKind::kUsage, "commit synchronisation", change.id, reason);
     };
     switch (change.kind) {
-        case SyncActionKind::kStoreFlags:
-        case SyncActionKind::kMoveMail:
-        case SyncActionKind::kRemoveMail:
         case SyncActionKind::kRecoverMail:
             return misused("such a change is made in the account");
         case SyncActionKind::kHold:
@@ -91,6 +88,11 @@ Result<> SyncWriter::apply(const SyncChange& change) {
         case SyncActionKind::kReport:
             report(of->now, change);
             return {};
+        case SyncActionKind::kStoreFlags:
+        case SyncActionKind::kMoveMail:
+        case SyncActionKind::kRemoveMail:
+            write_doubt(sql_, change.id, change.doubt);
+            return {};
         default:
             return change_message(*of, change);
     }
@@ -101,7 +103,7 @@ void SyncWriter::link(MessageRecord& record, const SyncChange& change) {
     const bool follows = !folder_problem(change.agreed_folder);
     write_agreed(sql_, record.message.id,
                  {copy.place, copy.flags.seen, copy.flags.flagged,
-                  follows ? change.agreed_folder : record.message.folder, false});
+                  follows ? change.agreed_folder : record.message.folder, false, change.doubt});
     const bool stays = record.link && record.link->folder == copy.place.folder;
     if (change.kind == SyncActionKind::kLink && !stays)
         note_link(record, copy.place, change.reason);
@@ -116,7 +118,8 @@ void SyncWriter::unlink(MessageRecord& record, const std::string& reason) {
 
 void SyncWriter::agree_gone(MessageRecord& record, const std::string& reason) {
     if (!record.link) return;
-    sql_ << "UPDATE links SET gone = 1 WHERE message_id = :id", soci::use(record.message.id);
+    sql_ << "UPDATE links SET gone = 1, doubt = 0 WHERE message_id = :id",
+        soci::use(record.message.id);
     note_link(record, std::nullopt, reason);
     record.link.reset();
 }

@@ -28,6 +28,7 @@ class SyncTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(both_changed_the_same);
     CPPUNIT_TEST(both_changed_unit_wins);
     CPPUNIT_TEST(deletion_beats_everything);
+    CPPUNIT_TEST(what_was_begun_is_in_doubt);
     CPPUNIT_TEST(uidvalidity_changed);
     CPPUNIT_TEST(folder_gone);
     CPPUNIT_TEST(first_link);
@@ -170,6 +171,39 @@ class SyncTest : public CppUnit::TestFixture {
         back.agreed->seen = true;  // since then marked new here, and read there anew
         back.copies[0].flags = kSeen;
         expect("B flag the mail -\\Seen (INBOX, UID 1)", back);
+    }
+
+    // The phone has taken back what was begun in the account and not confirmed.
+    void what_was_begun_is_in_doubt() {
+        SyncMessage removed = vanished("A");
+        removed.agreed->doubt.removed = true;
+        expect("A bring the mail back to INBOX", removed);
+        expect("", removed, {}, scope(false));
+        expect("A agree that the mail is gone", deleted(removed));
+        removed.copies = {copy(place(1), kMarked)};
+        const auto actions = decide_sync({removed}, scope(), {});
+        CPPUNIT_ASSERT_EQUAL(std::string("A bring the mail back to INBOX"), told(actions));
+        CPPUNIT_ASSERT(actions[0].copy.place == place(1));
+        removed.copies = {copy(place(1))};  // it was not removed
+        expect("A agree (INBOX, UID 1)", removed);
+
+        SyncMessage flags = linked("B");
+        flags.copies[0].flags = {true, true, false};
+        flags.agreed->doubt.flagged = true;
+        expect(
+            "B agree (INBOX, UID 1) seen; B mark as read; "
+            "B flag the mail -\\Flagged (INBOX, UID 1)",
+            flags);
+        flags.agreed->doubt.seen = true;
+        expect("B flag the mail -\\Seen \\Flagged (INBOX, UID 1)", flags);
+        flags.copies[0].flags = kNone;
+        expect("B agree (INBOX, UID 1)", flags);
+
+        SyncMessage moved = in_folder(linked("C"), "INBOX", "Work");
+        moved.agreed->doubt.folder = true;
+        expect("C link (Work, UID 5); C move the mail to INBOX (Work, UID 5)", moved, kFolders);
+        const auto kept = decide_sync({moved}, scope(), kFolders);
+        CPPUNIT_ASSERT(kept[0].doubt.folder && kept[1].kind == SyncActionKind::kMoveMail);
     }
 
     void deletion_beats_everything() {
