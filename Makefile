@@ -99,7 +99,7 @@ $(B)/crash/obj/%.o $(CRASH_POINT): EXTRA_CXXFLAGS = -DVM_CRASH_POINTS
 $(B)/crash/obj/%.o: %.cc Makefile
 	@mkdir -p $(@D)
 	$(call say,CXX,$< (crash points))$(CXX) $(ALL_CXXFLAGS) $(EXTRA_CXXFLAGS) -MMD -MP -c -o $@ $<
-CRASH_PROGRAMS := $(patsubst %,$(B)/crash/bin/%,vmemaild vmctl)
+CRASH_PROGRAMS := $(patsubst %,$(B)/crash/bin/%,vmemaild vmctl vmconfig)
 $(CRASH_PROGRAMS): $(B)/crash/bin/%: $(B)/obj/src/app/%_main.o $(APP_SHARED) $(CRASH_SRC) $(CRASH_POINT) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)

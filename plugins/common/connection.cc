@@ -4,6 +4,7 @@
 #include "common/reply.h"
 
 #include <algorithm>
+#include <set>
 
 namespace vm::plug {
 
@@ -15,12 +16,13 @@ constexpr std::chrono::milliseconds kSlice{500};
 constexpr std::size_t kMostReadWhileSending = std::size_t{8} << 20;
 
 #ifdef VM_CRASH_POINTS
-// The step of a dialogue that `data` is, for the name of a crash point: the commands of the flight
-// ("MAIL+RCPT+DATA", "UID FETCH"), "dot" for the end of a message, "text" for the rest of it (and
-// what answers a challenge).
+// The step of a dialogue that `data` is, for the name of a crash point: the commands of the flight,
+// each once ("MAIL+RCPT+DATA", "UID FETCH"), "dot" for the end of a message, "text" for the rest of
+// it (and what answers a challenge).
 std::string step_of(std::string_view data) {
     if (data == ".\r\n" || data.ends_with("\r\n.\r\n")) return "dot";
-    std::string out, last;
+    std::string out;
+    std::set<std::string> steps;
     while (!data.empty()) {
         std::string_view line = data.substr(0, data.find('\n'));
         data.remove_prefix(std::min(data.size(), line.size() + 1));
@@ -30,10 +32,8 @@ std::string step_of(std::string_view data) {
         const std::string_view verb = line.substr(0, line.find_first_of(" \r"));
         if (verb.empty() || verb.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") != verb.npos)
             return out.empty() ? "text" : out;
-        std::string step = std::string(uid) + std::string(verb);
-        if (step == last) continue;
-        out += (out.empty() ? "" : "+") + step;
-        last = std::move(step);
+        const std::string step = std::string(uid) + std::string(verb);
+        if (steps.insert(step).second) out += (out.empty() ? "" : "+") + step;
     }
     return out;
 }

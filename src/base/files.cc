@@ -1,5 +1,6 @@
 #include "base/files.h"
 
+#include "base/crash_point.h"
 #include "base/ids.h"
 
 #include <cerrno>
@@ -71,8 +72,10 @@ Result<> write_file_atomic(const fs::path& path, std::string_view content, mode_
         if (::fchmod(fd.get(), mode) != 0) return system_error("chmod", temporary, errno);
         VM_TRY(write_all(fd.get(), content, temporary.string()));
         if (::fsync(fd.get()) != 0) return system_error("fsync", temporary, errno);
+        VM_CRASH_POINT("rename file");
         if (::rename(temporary.c_str(), path.c_str()) != 0)
             return system_error("rename to", path, errno);
+        VM_CRASH_POINT("renamed file");
         return {};
     };
     if (auto done = attempt(); !done) {

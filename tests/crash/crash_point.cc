@@ -4,6 +4,7 @@
 //   VM_CRASH_COUNT=FILE process comes there: FILE holds a byte for each time that is still to
 //                       pass; the one that finds it empty removes it, and dies. Without a FILE
 //                       nobody dies, so that a successor lives.
+//   VM_CRASH_WHO=parent the process's parent is killed instead: of a worker, its master
 #include "base/crash_point.h"
 
 #include <csignal>
@@ -42,14 +43,17 @@ bool is_time(const std::string& file) {
 
 void crash_point(const std::string& name) {
     static const std::string log = setting("VM_CRASH_LOG"), at = setting("VM_CRASH_AT"),
-                             count = setting("VM_CRASH_COUNT");
+                             count = setting("VM_CRASH_COUNT"), who = setting("VM_CRASH_WHO");
     if (!log.empty()) {
         const int fd = ::open(log.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
         const std::string line = name + "\n";
         if (fd < 0 || ::write(fd, line.data(), line.size()) < 0) ::abort();
         ::close(fd);
     }
-    if (name == at && is_time(count)) ::kill(::getpid(), SIGKILL);
+    if (name != at || !is_time(count)) return;
+    const pid_t parent = ::getppid();
+    if (who != "parent") ::kill(::getpid(), SIGKILL);
+    if (parent > 1) ::kill(parent, SIGKILL);
 }
 
 }  // namespace vm

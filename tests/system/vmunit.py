@@ -41,6 +41,18 @@ def preloaded(build, library, **variables):
     return {name: str(value) for name, value in values.items()}
 
 
+def agents(root):
+    """The process ids of the masters and workers that run on a root."""
+    found = []
+    for command in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            program, *arguments = command.read_text(errors="replace").split("\0")
+            state = (command.parent / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+            if program.endswith("/vmemaild") and str(root) in arguments and state not in "ZX":
+                found.append(int(command.parent.name))
+    return found
+
+
 class Unit:
     """Creates the root with `vmconfig init` and takes the plugins from the build tree."""
 
@@ -150,14 +162,14 @@ class Unit:
         files = sorted(self.root.glob("var/trace/vmemaild*.trace"))
         return "\n".join(file.read_text(errors="replace") for file in files)
 
-    def agent(self):
-        return Agent(self)
+    def agent(self, environment=None):
+        return Agent(self, environment)
 
 
 class Agent:
     """`vmemaild --foreground` as a context manager; leaving it stops the agent by SIGTERM."""
 
-    def __init__(self, unit):
+    def __init__(self, unit, environment=None):
         self._unit = unit
         self._log = open(unit.root / "agent.log", "wb")
         self.process = subprocess.Popen(
@@ -165,8 +177,8 @@ class Agent:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
+            env={**os.environ, **unit.environment, **(environment or {})},
             preexec_fn=dies_with_parent,
-            env={**os.environ, **unit.environment},
         )
 
     def __enter__(self):
