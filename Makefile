@@ -4,6 +4,7 @@
 #   make demo       voice message and fax reach a real mailbox     make bench    ratios to peers
 #   make install    DESTDIR and prefix are honoured                make lint     format, tidy, layers, man
 #   make asan tsan  the tests under sanitizers, each in a tree of its own
+#   make torture    kill -9 at random moments (KILLS=500)
 # WERROR=1 turns warnings into errors (CI does); V=1 shows the commands.
 
 B ?= build
@@ -28,7 +29,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)';)
 .DELETE_ON_ERROR:
 # Kept though only a pattern names them (.SECONDARY would also stop a new source from being built).
 .PRECIOUS: $(B)/obj/%.o
-.PHONY: all check demo bench install lint asan tsan clean format
+.PHONY: all check demo bench torture install lint asan tsan clean format
 
 LAYERS := base core config media mime store transport agent
 PROGRAMS := vmemaild vmconfig vmctl vmreadmail
@@ -148,6 +149,10 @@ demo: all
 	$(Q)scripts/demo --build $(B)
 bench: all
 	$(Q)scripts/bench --build $(B)
+# kill -9 at random moments, with real mail servers; SEED=N repeats what was drawn.
+KILLS ?= 500
+torture: all
+	$(Q)VM_BUILD=$(B) tests/system/random_kills_test.py --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 # ---- house keeping -------------------------------------------------------------------------------
 SOURCES := $(shell find src plugins tests -name '*.cc' -o -name '*.h' 2>/dev/null)
