@@ -23,6 +23,7 @@ import vmunit
 from crash_stages import IMAP, POP3, hurry, hurry_agent
 from crashrig import Run
 from mailrig import MailRig, wait_until
+from passwords import PASSWORD
 
 SOURCES = pathlib.Path(__file__).resolve().parents[2] / "src/store"
 PARTS = 20  # of which one is run in `make check`
@@ -37,7 +38,7 @@ users = None
 
 def setUpModule():
     global rig, users
-    rig = MailRig({f"user{n:04}": "secret" for n in range(4000)})
+    rig = MailRig({f"user{n:04}": PASSWORD for n in range(4000)})
     try:
         rig.start()
     except BaseException:

@@ -24,6 +24,7 @@ import ledger
 import vmunit
 from ledger import FLAGGED, SEEN
 from mailrig import MailRig
+from passwords import PASSWORD
 
 FOLDERS = ("INBOX", "Family", "Work", "Archive/2026")
 MOST_KEPT = 60  # of a mailbox's messages; from then on it is rather deleted than added
@@ -324,7 +325,7 @@ def main():
     started = time.monotonic()
     print(f"seed {options.seed}", flush=True)
     passed = False
-    with MailRig({f"user{n:02}": "secret" for n in range(options.mailboxes + 1)}) as rig:
+    with MailRig({f"user{n:02}": PASSWORD for n in range(options.mailboxes + 1)}) as rig:
         torture = Torture(rig, options)
         try:
             passed = torture.run()
