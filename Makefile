@@ -133,9 +133,26 @@ $(B)/test/plugins_test: $(call objs,plugins/common) \
 $(B)/test/plugins_test: TEST_LIBS = -l:libcurl.so.4 -letpan -lssl -lcrypto
 $(B)/test/app_test: $(APP_SHARED)
 
+# ---- the simulation (tests/sim): the agent and its store over servers, accounts and a clock in memory ------
+#      SCHEDULES=N, from seed SEED on, in JOBS processes.
+SCHEDULES ?= 1000000
+JOBS ?= 2
+SIM_PLUGINS := $(B)/test/libsimimap4.so $(B)/test/libsimpop3.so
+$(SIM_PLUGINS): $(B)/test/lib%.so: $(B)/obj/tests/sim/plugins/%.o
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CXX) -shared $(ALL_LDFLAGS) -o $@ $^
+SIM_OBJS := $(call objs,tests/sim) $(B)/obj/tests/plugins/fixtures/account.o $(CRASH_SRC)
+SIM_LDFLAGS := -Wl,--export-dynamic-symbol=sim_imap_transport -Wl,--export-dynamic-symbol=sim_drop_transport
+$(B)/test/sim: $(SIM_OBJS) $(LIBS_ALL)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) $(SIM_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
+.PHONY: sim
+sim: $(B)/test/sim $(SIM_PLUGINS)
+	$(Q)VM_BUILD=$(B) $(B)/test/sim --schedules $(SCHEDULES) --first $(or $(SEED),1) --jobs $(JOBS) --progress
+
 TEST_PROGRAMS := $(foreach t,$(TESTS),$(if $(wildcard tests/$(t)/*.cc),$(B)/test/$(t)_test))
 .PHONY: tests
-tests: all $(TEST_PROGRAMS) $(TEST_PLUGINS) $(CRASH_PROGRAMS) $(CRASH_LIBRARIES) $(PRELOADS)
+tests: all $(TEST_PROGRAMS) $(TEST_PLUGINS) $(CRASH_PROGRAMS) $(CRASH_LIBRARIES) $(PRELOADS) $(B)/test/sim $(SIM_PLUGINS)
 
 check: tests
 	$(Q)tests/run --build $(B) $(ONLY)
