@@ -50,6 +50,8 @@ class Pass {
     void link_email(const std::string& id, const MailCopy& copy, store::SyncCommit& commit);
     void decide();
     void begin(const SyncAction& action, store::SyncCommit& commit);
+    bool misses_mails() const;
+    std::optional<bool> something_came();
     bool commit_decided();
     store::SyncChange change_of(const SyncAction& action);
     bool execute();

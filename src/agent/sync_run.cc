@@ -56,6 +56,32 @@ void Pass::decide() {
               mailbox_, action.id, action.id.empty() ? "" : " ", describe(action));
 }
 
+// Whether something was decided because a mail was found nowhere.
+bool Pass::misses_mails() const {
+    return std::any_of(actions_.begin(), actions_.end(), [](const SyncAction& action) {
+        return action.kind == Kind::kDeleteLocal || action.kind == Kind::kAgreeGone ||
+               action.kind == Kind::kUnlink || action.kind == Kind::kRecoverMail ||
+               action.kind == Kind::kHold;
+    });
+}
+
+// Whether a folder has got a mail since it was looked at, or listed; nothing: the pass cannot go
+// on.
+std::optional<bool> Pass::something_came() {
+    const std::vector<FolderState> before = std::move(listed_);
+    if (!list(false)) return std::nullopt;
+    const auto is_as_it_was = [&](const FolderState& now) {
+        const auto same = [&](const FolderState& then) {
+            return then.name == now.name && then.uidvalidity == now.uidvalidity &&
+                   then.uid_next == now.uid_next;
+        };
+        const FolderState* looked = known(now.name);
+        return (looked != nullptr && same(*looked)) ||
+               std::any_of(before.begin(), before.end(), same);
+    };
+    return !std::all_of(listed_.begin(), listed_.end(), is_as_it_was);
+}
+
 store::SyncChange Pass::change_of(const SyncAction& action) {
     store::SyncChange change{};
     change.kind = action.kind;
@@ -161,11 +187,24 @@ Pass::Round Pass::round(int number) {
         }
         return Round::kStop;
     }
+    const bool last = number + 1 == kRounds || context_.cancelled();
+    const Round again = last ? Round::kRestless : Round::kAgain;
     // What was committed on the unit's side may call for more; for that the account need not be
     // looked at again. What is agreed on is read anew before anything is done there on the strength
     // of it.
     for (int i = 0; i < kRounds; ++i) {
         decide();
+        if (scope_.complete && misses_mails()) {
+            // Folders are looked at one after the other: a mail that is moved meanwhile, into one
+            // that was looked at before, is found nowhere. So nothing may have come to any since.
+            const auto came = something_came();
+            if (!came) return Round::kStop;
+            if (*came) {
+                scope_.complete = false;
+                decide();
+                return commit_decided() ? again : Round::kStop;
+            }
+        }
         if (!commit_decided()) return Round::kStop;
         if (settled()) return Round::kQuiet;
         if (!load()) return Round::kStop;
@@ -175,8 +214,7 @@ Pass::Round Pass::round(int number) {
             break;
     }
     if (!execute()) return Round::kStop;
-    const bool go_on = number + 1 < kRounds && !refused_ && !context_.cancelled();
-    return go_on ? Round::kAgain : Round::kRestless;
+    return refused_ ? Round::kRestless : again;
 }
 
 // Whether nothing was decided that something may follow from.

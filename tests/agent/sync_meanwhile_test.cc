@@ -1,6 +1,8 @@
 // What a pass does when either side changes while it is at work.
 #include "sync_fixture.h"
 
+#include <algorithm>
+
 namespace vm::agent {
 
 namespace {
@@ -8,6 +10,8 @@ namespace {
 class SyncMeanwhileTest : public testing::SyncFixture {
     CPPUNIT_TEST_SUITE(SyncMeanwhileTest);
     CPPUNIT_TEST(added_and_delivered_meanwhile_is_linked);
+    CPPUNIT_TEST(moved_between_two_looks_is_not_deleted);
+    CPPUNIT_TEST(moved_between_two_looks_and_deleted_on_the_phone_goes);
     CPPUNIT_TEST(restored_before_its_removal_stays);
     CPPUNIT_TEST(restored_before_its_folders_turn_stays);
     CPPUNIT_TEST(restored_while_it_is_removed_comes_back);
@@ -36,6 +40,28 @@ class SyncMeanwhileTest : public testing::SyncFixture {
         }
     }
 
+    // From a folder that is still to be looked at into one that was.
+    void moved_between_two_looks_is_not_deleted() {
+        const auto id = rig_->add_linked("Work");
+        rig_->foreign("INBOX");
+        rig_->foreign("Work");
+        rig_->at("look INBOX end", [&] { move_mail(id, "INBOX"); });
+        rig_->settle();
+        expect_state("new", {id});
+        expect_linked({id});
+        const auto changes = rig_->changes(id);
+        CPPUNIT_ASSERT(std::count(changes.begin(), changes.end(), "state new>deleted") == 0);
+    }
+    void moved_between_two_looks_and_deleted_on_the_phone_goes() {
+        const auto id = rig_->add_linked("Work");
+        remove(id);
+        rig_->foreign("INBOX");
+        rig_->foreign("Work");
+        rig_->at("look INBOX end", [&] { move_mail(id, "INBOX"); });
+        rig_->settle();
+        expect_state("deleted", {id});
+        CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{id});
+    }
     void restored_before_its_removal_stays() {
         const auto id = rig_->add_linked();
         remove(id);
