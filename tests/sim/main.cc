@@ -1,7 +1,8 @@
 // The simulation: sim [--schedules N] [--first SEED] [--jobs N] | --seed SEED [--trace]
 //
 // Runs one schedule for each seed from SEED on. A violation is printed with its seed and the least
-// schedule that ends in it, and the exit status is 1. `--seed` runs a single one, exactly as it was.
+// schedule that ends in it, and the exit status is 1. `--seed` runs a single one, exactly as it
+// was.
 #include "base/clock.h"
 #include "base/text.h"
 #include "mime/compose.h"
@@ -121,13 +122,13 @@ int run_all(const Options& options) {
             violations += told[1];
         }
     }
-    const double seconds =
-        static_cast<double>(system_clock().steady_ms() - start + 1) / 1000;
+    const double seconds = static_cast<double>(system_clock().steady_ms() - start + 1) / 1000;
     std::printf("%llu schedules from seed %llu in %.0f s, %.0f/s, %u job(s)\n",
                 static_cast<unsigned long long>(done),
                 static_cast<unsigned long long>(options.first), seconds,
                 static_cast<double>(done) / seconds, options.jobs);
-    std::printf("%llu passed, %llu failed\n", static_cast<unsigned long long>(done - std::min(done, violations)),
+    std::printf("%llu passed, %llu failed\n",
+                static_cast<unsigned long long>(done - std::min(done, violations)),
                 static_cast<unsigned long long>(violations));
     return violations == 0 && done > 0 ? 0 : 1;
 }

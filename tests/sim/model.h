@@ -51,12 +51,12 @@ struct Truth {
         std::string message_id;
         bool absent = false;  // the agent was told since that it is not there
     };
-    std::vector<Push> pushes;     // that a server took
-    bool may_fail = false;        // a server refused it for good, or it waited for too long
-    unsigned mails = 0;           // that ever were in the account
+    std::vector<Push> pushes;  // that a server took
+    bool may_fail = false;     // a server refused it for good, or it waited for too long
+    unsigned mails = 0;        // that ever were in the account
     // Since all was quiet:
-    bool in_step = false;  // then it had one mail, linked and the same as the message
-    bool muddled = false;  // things happened whose outcome is not foretold
+    bool in_step = false;     // then it had one mail, linked and the same as the message
+    bool muddled = false;     // things happened whose outcome is not foretold
     bool lost_place = false;  // its folder has another UIDVALIDITY: nothing there says "deleted"
     bool phone_touched_deletion = false;
     Shared<bool> read, flagged;

@@ -9,13 +9,20 @@ namespace vm::sim {
 
 PushAnswer push_answer(unsigned number) {
     static constexpr std::array<PushAnswer, 14> kAnswers{{
-        {VM_STEP_DOT, VM_CAUSE_LOST, 0, true},    {VM_STEP_DOT, VM_CAUSE_LOST, 0, false},
-        {VM_STEP_DOT, VM_CAUSE_TIMEOUT, 0, true}, {VM_STEP_DOT, VM_CAUSE_TIMEOUT, 0, false},
-        {VM_STEP_RCPT, VM_CAUSE_REPLY, 450, false}, {VM_STEP_DOT, VM_CAUSE_REPLY, 451, false},
-        {VM_STEP_BODY, VM_CAUSE_LOST, 0, false},  {VM_STEP_MAIL, VM_CAUSE_TIMEOUT, 0, false},
-        {VM_STEP_CONNECT, VM_CAUSE_REFUSED, 0, false}, {VM_STEP_AUTH, VM_CAUSE_REPLY, 535, false},
-        {VM_STEP_GREETING, VM_CAUSE_REPLY, 421, false}, {VM_STEP_DOT, VM_CAUSE_PROTOCOL, 0, true},
-        {VM_STEP_RCPT, VM_CAUSE_REPLY, 550, false}, {VM_STEP_DOT, VM_CAUSE_REPLY, 554, false},
+        {VM_STEP_DOT, VM_CAUSE_LOST, 0, true},
+        {VM_STEP_DOT, VM_CAUSE_LOST, 0, false},
+        {VM_STEP_DOT, VM_CAUSE_TIMEOUT, 0, true},
+        {VM_STEP_DOT, VM_CAUSE_TIMEOUT, 0, false},
+        {VM_STEP_RCPT, VM_CAUSE_REPLY, 450, false},
+        {VM_STEP_DOT, VM_CAUSE_REPLY, 451, false},
+        {VM_STEP_BODY, VM_CAUSE_LOST, 0, false},
+        {VM_STEP_MAIL, VM_CAUSE_TIMEOUT, 0, false},
+        {VM_STEP_CONNECT, VM_CAUSE_REFUSED, 0, false},
+        {VM_STEP_AUTH, VM_CAUSE_REPLY, 535, false},
+        {VM_STEP_GREETING, VM_CAUSE_REPLY, 421, false},
+        {VM_STEP_DOT, VM_CAUSE_PROTOCOL, 0, true},
+        {VM_STEP_RCPT, VM_CAUSE_REPLY, 550, false},
+        {VM_STEP_DOT, VM_CAUSE_REPLY, 554, false},
     }};
     return kAnswers.at(number % kAnswers.size());
 }

@@ -2,9 +2,9 @@
 // (tests/plugins/fixtures/account.h), behind a table as a plugin has it.
 //
 // Every call goes through points: at each it may be cut, or the process that made it may be dead;
-// and before and after each of its effects there is one. A connection is cut at a byte, but what the
-// two ends can know of each other changes only with what was done and with what was told: a cut at
-// any byte is one of these.
+// and before and after each of its effects there is one. A connection is cut at a byte, but what
+// the two ends can know of each other changes only with what was done and with what was told: a cut
+// at any byte is one of these.
 #ifndef VM_TESTS_SIM_OUTSIDE_H
 #define VM_TESTS_SIM_OUTSIDE_H
 

@@ -35,7 +35,8 @@ void Model::check_message(Truth& one, const MessageRecord& record) {
     const Message& message = record.message;
     const auto live = mails(one, true);
     if (message.state == MessageState::kDeleted) {
-        if (record.link) wrong(one.name + " is deleted and has a mail yet, in " + record.link->folder);
+        if (record.link)
+            wrong(one.name + " is deleted and has a mail yet, in " + record.link->folder);
         if (one.mails == 1 && !live.empty())
             wrong(one.name + " is deleted on the phone, and its mail is live in " + live[0].folder);
         return;
@@ -105,8 +106,7 @@ void Model::check_delivered(unsigned number) {
                 break;
             case DeliveryState::kFailed:
                 if (!one.may_fail &&
-                    unit_.clock().now() - one.added <
-                        outside_.setting().timeout_min * kMinuteMs)
+                    unit_.clock().now() - one.added < outside_.setting().timeout_min * kMinuteMs)
                     wrong(one.name + " has failed, and no server has refused it");
                 break;
             case DeliveryState::kOff:

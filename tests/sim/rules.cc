@@ -49,7 +49,8 @@ std::vector<Model::Place> Model::mails(const Truth& truth, bool live) const {
     return out;
 }
 
-// ---- what the agent has done to messages ---------------------------------------------------------
+// ---- what the agent has done to messages
+// ---------------------------------------------------------
 
 Began Model::begin(unsigned number) {
     Began out;
@@ -105,10 +106,12 @@ void Model::deleted_by_agent(Truth& one, const Began& began) {
     one.phone_deleted = false;
     if (began.released) return;  // a person let everything go that was not found
     if (began.hold) return wrong(one.name + " was deleted on the phone while on hold");
-    if (outside_.setting().drop) return wrong(one.name + " was deleted on the phone, by a maildrop");
+    if (outside_.setting().drop)
+        return wrong(one.name + " was deleted on the phone, by a maildrop");
     // A mail that lies where it lay when the agent began to look.
     for (const Place& place : mails(one, true))
-        if (outside_.truth(*place.mail).since < began.when && began.options->sync_mode == unit_.boxes().at(one.box).options->sync_mode &&
+        if (outside_.truth(*place.mail).since < began.when &&
+            began.options->sync_mode == unit_.boxes().at(one.box).options->sync_mode &&
             !boxes[one.box].rescoped)
             return wrong(one.name + " was deleted on the phone, though its mail in " +
                          place.folder + " is live");
@@ -125,14 +128,14 @@ void Model::restored_by_agent(Truth& one, const Began& began) {
     one.phone_deleted = false;
     if (!by_phone || boxes[one.box].rescoped || !began.alone) return;
     const auto live = mails(one, true);
-    if (live.empty())
-        return wrong(one.name + " was restored, and there is no mail of it");
+    if (live.empty()) return wrong(one.name + " was restored, and there is no mail of it");
     for (const Place& place : live)
         if (outside_.truth(*place.mail).since >= one.phone_deleted_at) return;
     wrong(one.name + " was deleted on the phone, and restored for a mail that was there before");
 }
 
-// ---- what it does outside ------------------------------------------------------------------------
+// ---- what it does outside
+// ------------------------------------------------------------------------
 
 void Model::taken(unsigned account, const std::string& id, const std::string& message_id) {
     Truth* one = find(id);
@@ -163,7 +166,8 @@ void Model::asked(unsigned, const vm_change& change, const FakeMail* mail) {
         return wrong("the mail of " + one->name + " was to be removed, which is not deleted");
     // What the phone has not deleted, the subscriber has, whose mails are left as they are.
     if (removes && !one->phone_deleted)
-        return wrong("the mail of " + one->name + " was to be removed, which the phone did not "
+        return wrong("the mail of " + one->name +
+                     " was to be removed, which the phone did not "
                      "delete");
     if ((change.add & VM_FLAG_DELETED) != 0) wrong("\\Deleted was to be stored");
 }

@@ -39,7 +39,7 @@ enum class Doing {
     kMoveMail,   // to another folder
     kTrashMail,  // to Trash
     kCopyMail,
-    kForeign,  // somebody else's mail arrives
+    kForeign,         // somebody else's mail arrives
     kForeignDeleted,  // and one that is marked as deleted
     kDropFolder,
     kRecreateFolder,  // by the same name, empty, with another UIDVALIDITY

@@ -125,7 +125,8 @@ void Story::happen(const Event& event) {
         options(event);
 }
 
-// ---- the agent -----------------------------------------------------------------------------------
+// ---- the agent
+// -----------------------------------------------------------------------------------
 
 // True when it changed something, or did not come to its end.
 bool Story::work(Doing what, unsigned number) {
@@ -224,7 +225,8 @@ void Story::restart() {
     unit_.start();
 }
 
-// ---- points --------------------------------------------------------------------------------------
+// ---- points
+// --------------------------------------------------------------------------------------
 
 void Story::at_point(const std::string& point) {
     if (who_ != Who::kAgent) return;
@@ -238,10 +240,11 @@ void Story::at_point(const std::string& point) {
         }
         const Event event = traps_[i];
         traps_.erase(traps_.begin() + static_cast<std::ptrdiff_t>(i));
-        tell("[" + point + "] " + (event.what == Doing::kCut || event.what == Doing::kKill ||
-                                           event.what == Doing::kDiskFull
-                                       ? to_text(event)
-                                       : ""));
+        tell("[" + point + "] " +
+             (event.what == Doing::kCut || event.what == Doing::kKill ||
+                      event.what == Doing::kDiskFull
+                  ? to_text(event)
+                  : ""));
         if (event.what == Doing::kCut) {
             outside_.cut = true;
             outside_.cut_kind = event.c;
@@ -304,7 +307,8 @@ void Story::refused(const std::string& id) {
     if (Truth* one = model_.find(id)) one->may_fail = true;
 }
 
-// ---- all is quiet --------------------------------------------------------------------------------
+// ---- all is quiet
+// --------------------------------------------------------------------------------
 
 void Story::quiet(unsigned number, const Event& event) {
     traps_.clear();

@@ -1,5 +1,5 @@
-// What others than the agent do in a schedule: persons, servers, the machine; and what the reference
-// is told of it.
+// What others than the agent do in a schedule: persons, servers, the machine; and what the
+// reference is told of it.
 #include "story.h"
 
 #include <algorithm>
@@ -38,7 +38,8 @@ std::optional<Story::Found> Story::any_mail(const Event& event) {
     return there.at(event.a % there.size());
 }
 
-// ---- the phone -----------------------------------------------------------------------------------
+// ---- the phone
+// -----------------------------------------------------------------------------------
 
 void Story::phone(const Event& event) {
     const Who before = std::exchange(who_, Who::kPhone);
@@ -129,7 +130,8 @@ void Story::do_on_phone(const Event& event, Truth& one) {
     }
 }
 
-// ---- the subscriber ------------------------------------------------------------------------------
+// ---- the subscriber
+// ------------------------------------------------------------------------------
 
 void Story::subscriber(const Event& event) {
     if (event.what == Doing::kForeign || event.what == Doing::kForeignDeleted)
@@ -144,7 +146,8 @@ void Story::subscriber(const Event& event) {
     const auto set = [&](std::uint32_t add, std::uint32_t remove) {
         account.set_flags(found->folder, found->uid, add, remove);
     };
-    const bool seen = (mail.flags & VM_FLAG_SEEN) != 0, flagged = (mail.flags & VM_FLAG_FLAGGED) != 0;
+    const bool seen = (mail.flags & VM_FLAG_SEEN) != 0,
+               flagged = (mail.flags & VM_FLAG_FLAGGED) != 0;
     const bool marked = (mail.flags & VM_FLAG_DELETED) != 0;
     // Only of what the agent knew of it can say that it is gone; and nothing that happens while the
     // integration is off deletes anything.
@@ -221,14 +224,19 @@ void Story::account_changes(const Event& event) {
     if (event.what == Doing::kRenumber) return account.renumber(folder);
     if (folder == "INBOX") return;  // it cannot be deleted
     for (const auto& [uid, mail] : in->second.mails) {
-        if (Truth* one = model_.find(mail.id)) one->muddled = true;
+        if (Truth* one = model_.find(mail.id)) {
+            one->muddled = true;
+            // It may be gone from where the agent knows it to be, too, and that is a deletion.
+            if (outside_.truth(mail).told) one->mail_deleted_at = model_.now;
+        }
         if (mail.id.empty()) model_.foreign_gone(mail.content);
     }
     account.folders.erase(in);
     if (event.what == Doing::kRecreateFolder) account.folder(folder);
 }
 
-// ---- mails on their way --------------------------------------------------------------------------
+// ---- mails on their way
+// --------------------------------------------------------------------------
 
 void Story::arrive(const Outside::OnItsWay& mail, const std::string& folder) {
     if (Truth* one = model_.find(mail.mail.id)) {
@@ -272,7 +280,8 @@ bool Story::deliver_all(unsigned number) {
     return any;
 }
 
-// ---- servers, the machine, the options -----------------------------------------------------------
+// ---- servers, the machine, the options
+// -----------------------------------------------------------
 
 void Story::servers(const Event& event) {
     const unsigned number = any_box(event);
@@ -308,15 +317,15 @@ void Story::servers(const Event& event) {
 
 void Story::machine(const Event& event) {
     static constexpr std::array<std::int64_t, 10> kJumps{
-        kSecond, 70 * kSecond, 600 * kSecond, kHour, 3 * kHour, kDay, 4 * kDay, 20 * kDay, -kHour,
-        -2 * kDay};
+        kSecond, 70 * kSecond, 600 * kSecond, kHour,  3 * kHour,
+        kDay,    4 * kDay,     20 * kDay,     -kHour, -2 * kDay};
     if (event.what == Doing::kClock) {
         const std::int64_t jump = kJumps.at(event.c % kJumps.size());
         tell("  by " + std::to_string(jump / kSecond) + " s");
         unit_.clock().advance(jump);
         for (Truth& one : model_.messages)
-            one.may_fail |= unit_.clock().now() - one.added >=
-                            schedule_.setting.timeout_min * 60 * kSecond;
+            one.may_fail |=
+                unit_.clock().now() - one.added >= schedule_.setting.timeout_min * 60 * kSecond;
         return;
     }
     if (depth_ > 0) return;

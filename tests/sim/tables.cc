@@ -1,5 +1,5 @@
-// The plugins' functions: those of the account in memory, looked at on the way, and a push, a search
-// and a visit to a maildrop of the simulation's own.
+// The plugins' functions: those of the account in memory, looked at on the way, and a push, a
+// search and a visit to a maildrop of the simulation's own.
 #include "../plugins/fixtures/fixture.h"
 #include "outside.h"
 
@@ -41,7 +41,8 @@ int failed(vm_account_report* report, const Outside& outside) {
     return VM_FAILED;
 }
 
-// ---- the push ------------------------------------------------------------------------------------
+// ---- the push
+// ------------------------------------------------------------------------------------
 
 std::string field_of(const std::string& mail, const std::string& name) {
     const auto at = mail.find("\r\n" + name + ": ");
@@ -88,7 +89,8 @@ void push(vm_session* session, const vm_message* message, vm_push_report* report
     say(report, answer.step, answer.cause, answer.code);
 }
 
-// ---- the account ---------------------------------------------------------------------------------
+// ---- the account
+// ---------------------------------------------------------------------------------
 
 int find(vm_session* session, const char* id, vm_find_result* result) {
     Outside& outside = the_outside();
@@ -147,22 +149,22 @@ int look(vm_session* session, const vm_look* look, const vm_look_sink* sink, vm_
     const unsigned which = account_of(session);
     const Outside::InHand in_hand(which);
     Look context{*sink, the_outside(), which, look->folder};
-    const vm_look_sink through{
-        &context,
-        [](void* of, std::uint32_t uid, std::uint32_t flags) {
-            const auto& to = *static_cast<Look*>(of);
-            to.sink.flags(to.sink.context, uid, flags);
-        },
-        [](void* of, std::uint32_t uid) {
-            const auto& to = *static_cast<Look*>(of);
-            to.sink.gone(to.sink.context, uid);
-        },
-        [](void* of, const vm_found* found) {
-            const auto& to = *static_cast<Look*>(of);
-            const FakeFolder& in = to.outside.account(to.account).folders.at(to.folder);
-            to.outside.truth(in.mails.at(found->uid)).told = true;
-            to.sink.found(to.sink.context, found);
-        }};
+    const vm_look_sink through{&context,
+                               [](void* of, std::uint32_t uid, std::uint32_t flags) {
+                                   const auto& to = *static_cast<Look*>(of);
+                                   to.sink.flags(to.sink.context, uid, flags);
+                               },
+                               [](void* of, std::uint32_t uid) {
+                                   const auto& to = *static_cast<Look*>(of);
+                                   to.sink.gone(to.sink.context, uid);
+                               },
+                               [](void* of, const vm_found* found) {
+                                   const auto& to = *static_cast<Look*>(of);
+                                   const FakeFolder& in =
+                                       to.outside.account(to.account).folders.at(to.folder);
+                                   to.outside.truth(in.mails.at(found->uid)).told = true;
+                                   to.sink.found(to.sink.context, found);
+                               }};
     return base().look(session, look, &through, result, report);
 }
 
@@ -202,7 +204,8 @@ int fetch(vm_session* session, const char* folder, std::uint32_t uidvalidity, st
     return base().fetch(session, folder, uidvalidity, uid, size, context, sink, report);
 }
 
-// ---- a maildrop: the account's INBOX; a mail's unique-id is its serial ---------------------------
+// ---- a maildrop: the account's INBOX; a mail's unique-id is its serial
+// ---------------------------
 
 using Mails = std::map<std::uint32_t, FakeMail>;
 

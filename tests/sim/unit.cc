@@ -106,8 +106,7 @@ void Unit::read_changes() {
     const std::int64_t seen = changes_seen_;
     for (const store::MailboxChange& change : must(store_->changes_since(changes_seen_))) {
         for (Box& box : boxes_)
-            box.memory.unit_changed |=
-                box.number == change.mailbox && change.phone_sequence > seen;
+            box.memory.unit_changed |= box.number == change.mailbox && change.phone_sequence > seen;
         changes_seen_ = std::max(changes_seen_, change.sequence);
     }
 }
@@ -139,19 +138,22 @@ agent::SyncResult Unit::pass(Box& box) {
     if (memory.session_options != options) memory.session.reset();
     const auto going_on = [] { return false; };
     if (!memory.session) {
-        memory.session.emplace(must(transport::AccountSession::open(
-            drop_ ? ground_.drop() : ground_.imap(),
-            agent::session_options(*options, misc_, going_on))));
+        memory.session.emplace(must(
+            transport::AccountSession::open(drop_ ? ground_.drop() : ground_.imap(),
+                                            agent::session_options(*options, misc_, going_on))));
         memory.session_options = options;
     }
     const bool unit_changed = std::exchange(memory.unit_changed, false);
-    const agent::SyncContext context{clock_,       *store_,
-                                     *options,     misc_,
-                                     *memory.session, unit_changed,
-                                     going_on,     {},
+    const agent::SyncContext context{clock_,
+                                     *store_,
+                                     *options,
+                                     misc_,
+                                     *memory.session,
+                                     unit_changed,
+                                     going_on,
+                                     {},
                                      ground_.paths().spool()};
-    agent::SyncResult result =
-        drop_ ? agent::visit_drop(context) : agent::sync_mailbox(context);
+    agent::SyncResult result = drop_ ? agent::visit_drop(context) : agent::sync_mailbox(context);
     if (result.failure || result.store_error || !result.complete || box.options != options)
         memory.unit_changed = true;
     if (result.failure || result.store_error) memory.session.reset();

@@ -1,4 +1,5 @@
-// A plugin whose account and servers are the simulation's (tables.cc), in the program that loads it.
+// A plugin whose account and servers are the simulation's (tables.cc), in the program that loads
+// it.
 #include "vm_transport.h"
 
 extern "C" const vm_transport* sim_imap_transport();
