@@ -15,6 +15,8 @@ class SyncMeanwhileTest : public testing::SyncFixture {
     CPPUNIT_TEST(restored_before_its_removal_stays);
     CPPUNIT_TEST(restored_before_its_folders_turn_stays);
     CPPUNIT_TEST(restored_while_it_is_removed_comes_back);
+    CPPUNIT_TEST(restored_after_a_removal_nobody_heard_of_comes_back);
+    CPPUNIT_TEST(restored_before_a_pass_is_as_it_was);
     CPPUNIT_TEST(deleted_before_its_recovery_stays_deleted);
     CPPUNIT_TEST(marked_while_flags_are_stored);
     CPPUNIT_TEST(deleted_while_flags_are_stored);
@@ -98,6 +100,33 @@ class SyncMeanwhileTest : public testing::SyncFixture {
         rig_->settle();
         expect_state("new", {trashed});
         expect_linked({trashed});
+    }
+    // The mail was removed by the unit itself, and the answer was lost.
+    void restored_after_a_removal_nobody_heard_of_comes_back() {
+        const auto id = rig_->add_linked();
+        remove(id);
+        rig_->at("apply INBOX done", [&] { rig_->account.fail_at = rig_->account.points - 1; });
+        CPPUNIT_ASSERT(rig_->pass().failure.has_value());
+        rig_->account.fail_at = -1;
+        CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{id});
+        restore(id);
+        rig_->settle();
+        expect_state("new", {id});
+        CPPUNIT_ASSERT(rig_->get(id).delivery.state == DeliveryState::kQueued);
+    }
+    void restored_before_a_pass_is_as_it_was() {
+        const auto id = rig_->add_linked();
+        mark(id, MessageState::kRead);
+        rig_->settle();
+        remove(id);
+        restore(id);
+        flag(id, 0, VM_FLAG_SEEN);
+        rig_->account.calls.clear();
+        rig_->settle();
+        expect_state("new", {id});  // the subscriber's change is still one
+        expect_linked({id});
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, rig_->called("apply"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, rig_->called("recover"));
     }
     void deleted_before_its_recovery_stays_deleted() {
         rig_->mailbox.delete_mode = config::DeleteMode::kTrash;
