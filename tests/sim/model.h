@@ -52,6 +52,7 @@ struct Truth {
         bool absent = false;  // the agent was told since that it is not there
     };
     std::vector<Push> pushes;  // that a server took
+    bool copy_left = false;    // it was deleted, and a second copy was left alone
     bool may_fail = false;     // a server refused it for good, or it waited for too long
     unsigned mails = 0;        // that ever were in the account
     // Since all was quiet:

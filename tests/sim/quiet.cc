@@ -37,7 +37,7 @@ void Model::check_message(Truth& one, const MessageRecord& record) {
     if (message.state == MessageState::kDeleted) {
         if (record.link)
             wrong(one.name + " is deleted and has a mail yet, in " + record.link->folder);
-        if (one.mails == 1 && !live.empty())
+        if (one.mails == 1 && !one.copy_left && !live.empty())
             wrong(one.name + " is deleted on the phone, and its mail is live in " + live[0].folder);
         return;
     }
@@ -128,6 +128,7 @@ void Model::new_epoch(unsigned number) {
         one.mails = 0;
         for (unsigned i = 0; i < Outside::kAccounts; ++i)
             one.mails += static_cast<unsigned>(outside_.account(i).places(one.id).size());
+        one.copy_left = message.state == MessageState::kDeleted && one.mails > 0;
         one.in_step = message.state != MessageState::kDeleted && record.link &&
                       mails(one, true).size() == 1 && one.mails == 1;
         one.muddled = one.lost_place = one.phone_touched_deletion = false;

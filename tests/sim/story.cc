@@ -260,7 +260,11 @@ void Story::at_point(const std::string& point) {
         }
         for (Began* began : began_) began->alone = false;
         ++depth_;
-        happen(event);
+        try {
+            happen(event);
+        } catch (const Killed&) {  // another thread of the agent's: with it dies the process
+            outside_.dead = true;
+        }
         --depth_;
         if (outside_.dead) return;
         i = 0;

@@ -219,8 +219,7 @@ void Story::account_changes(const Event& event) {
     const auto in = account.folders.find(folder);
     if (in == account.folders.end()) return;
     tell("  " + folder);
-    for (const auto& [uid, mail] : in->second.mails)
-        if (Truth* one = model_.find(mail.id)) one->lost_place = true;
+    for (Truth& one : model_.messages) one.lost_place |= one.box == number;
     if (event.what == Doing::kRenumber) return account.renumber(folder);
     if (folder == "INBOX") return;  // it cannot be deleted
     for (const auto& [uid, mail] : in->second.mails) {
