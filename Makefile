@@ -5,6 +5,7 @@
 #   make install    DESTDIR and prefix are honoured                make lint     format, tidy, layers, man
 #   make asan tsan  the tests under sanitizers, each in a tree of its own
 #   make torture    kill -9 at random moments (KILLS=500)
+#   make fuzz       hostile input for every parser (FUZZ=NAME FUZZ_SECONDS=60), with clang++
 # WERROR=1 turns warnings into errors (CI does); V=1 shows the commands.
 
 B ?= build
@@ -29,7 +30,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)';)
 .DELETE_ON_ERROR:
 # Kept though only a pattern names them (.SECONDARY would also stop a new source from being built).
 .PRECIOUS: $(B)/obj/%.o
-.PHONY: all check demo bench torture install lint asan tsan clean format
+.PHONY: all check demo bench torture fuzz install lint asan tsan clean format
 
 LAYERS := base core config media mime store transport agent
 PROGRAMS := vmemaild vmconfig vmctl vmreadmail
@@ -150,9 +151,32 @@ $(B)/test/sim: $(SIM_OBJS) $(LIBS_ALL)
 sim: $(B)/test/sim $(SIM_PLUGINS)
 	$(Q)VM_BUILD=$(B) $(B)/test/sim --schedules $(SCHEDULES) --first $(or $(SEED),1) --jobs $(JOBS) --progress
 
+# ---- hostile input: a program a target (tests/fuzz/fuzz.h), which runs the files it is given; built
+#      by `make fuzz`, where libFuzzer has the main(), it looks for others ---------------------------
+FUZZ_TARGETS := $(filter-out replay hostile_server,$(basename $(notdir $(wildcard tests/fuzz/*.cc))))
+FUZZ_PROGRAMS := $(FUZZ_TARGETS:%=$(B)/test/fuzz_%)
+$(B)/test/fuzz_%: $(B)/obj/tests/fuzz/%.o $(if $(FUZZING),,$(B)/obj/tests/fuzz/replay.o)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) $(if $(FUZZING),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) \
+	    $(filter %.a,$^) $(FUZZ_LIBS) $(EXTERNAL)
+fuzzes = $(patsubst %,$(B)/test/fuzz_%,$(1)): $(patsubst %,$(B)/obj/libvm_%.a,$(2))
+$(call fuzzes,imap imap_parser pop3,base)
+$(call fuzzes,smtp plugin,transport core base)
+$(call fuzzes,mail mail_json template,mime media core base)
+$(call fuzzes,ini,config base)
+$(call fuzzes,media,media base)
+$(call fuzzes,pokes,agent base)
+# The plugins without libcurl: the server of the input is in its place.
+FUZZED_PLUGINS := $(filter-out %/plugin.o %/dial.o %/push_session.o,$(call objs,plugins/common) \
+    $(call objs,plugins/smtpimap4) $(call objs,plugins/smtppop3))
+FUZZ_SERVED := $(patsubst %,$(B)/test/fuzz_%,imap imap_parser smtp pop3)
+$(FUZZ_SERVED): FUZZ_LIBS = -letpan -lssl
+$(FUZZ_SERVED): $(B)/obj/tests/fuzz/hostile_server.o $(FUZZED_PLUGINS)
+$(B)/test/fuzz_plugin: | $(B)/test/libhostile.so
+
 TEST_PROGRAMS := $(foreach t,$(TESTS),$(if $(wildcard tests/$(t)/*.cc),$(B)/test/$(t)_test))
 .PHONY: tests
-tests: all $(TEST_PROGRAMS) $(TEST_PLUGINS) $(CRASH_PROGRAMS) $(CRASH_LIBRARIES) $(PRELOADS) $(B)/test/sim $(SIM_PLUGINS)
+tests: all $(TEST_PROGRAMS) $(TEST_PLUGINS) $(CRASH_PROGRAMS) $(CRASH_LIBRARIES) $(PRELOADS) $(B)/test/sim $(SIM_PLUGINS) $(FUZZ_PROGRAMS)
 
 check: tests
 	$(Q)tests/run --build $(B) $(ONLY)
@@ -161,6 +185,14 @@ asan:
 	$(Q)ASAN_OPTIONS=detect_leaks=1 $(MAKE) check B=$(B)-asan SANITIZE=address,undefined CXXFLAGS='-O1 -g'
 tsan:
 	$(Q)$(MAKE) check B=$(B)-tsan SANITIZE=thread CXXFLAGS='-O1 -g'
+
+FUZZ ?= $(FUZZ_TARGETS)
+FUZZ_SECONDS ?= 60
+FUZZ_CXX ?= clang++
+fuzz:
+	$(Q)$(MAKE) $(FUZZ:%=$(B)-fuzz/test/fuzz_%) B=$(B)-fuzz CXX='$(FUZZ_CXX)' FUZZING=1 SANITIZE=address,undefined \
+	    CXXFLAGS='-O1 -g -fsanitize=fuzzer-no-link -fno-sanitize-recover=all'
+	$(Q)tests/fuzz/run --build $(B)-fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
 
 demo: all
 	$(Q)scripts/demo --build $(B)
