@@ -196,6 +196,9 @@ std::optional<std::string> clean_list(Scanner line) {
     const auto name = line.take_astring();
     // Extended data may follow (RFC 5258 section 6).
     if (!name || (line.take(' ') && !line.skip_value()) || !line.at_end()) return std::nullopt;
+    // No string has one (RFC 3501 section 9); the library would take what is before it for the
+    // name.
+    if (name->find('\0') != std::string::npos) return std::nullopt;
     return "* LIST (" + attributes + ") " + *delimiter + " " + clean_name(*name);
 }
 
