@@ -100,7 +100,9 @@ Response Dialogue::take_line() {
         lose(VM_CAUSE_PROTOCOL,
              "not a valid IMAP response: \"" + one_line(line.substr(0, 80)) + "\"");
     connection_.consume(size);
-    const auto* condition = std::get_if<Condition>(&response);
+    auto* condition = std::get_if<Condition>(&response);
+    // Its words go to the host by many ways, and are cut on some of them: they are hidden here.
+    if (condition != nullptr) condition->text = host_.hide(condition->text);
     if (condition != nullptr && condition->status == Status::kBye)
         lose(VM_CAUSE_REPLY, words_of(*condition));
     return response;

@@ -305,7 +305,7 @@ void Drop::quit(const std::vector<std::size_t>& doomed) {
         }
         const Reply answer = reply();
         if (i < doomed.size()) {
-            if (!answer.ok) mails_[doomed[i]].refused = one_line(answer.text);
+            if (!answer.ok) mails_[doomed[i]].refused = host_.hide(answer.text);
         } else if (!answer.ok) {
             lose(VM_CAUSE_REPLY, "QUIT: " + answer.text);
         }
