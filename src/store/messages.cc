@@ -183,9 +183,6 @@ Result<> SqlStore::restore(const std::string& id) {
         Transaction transaction(sql_, "restore");
         VM_ASSIGN(MessageRecord record, read_record(sql_, id));
         if (record.message.state != MessageState::kDeleted) return {};
-        // The agent may have removed its mail and not come to say so (a crash, a lost connection):
-        // by itself it is not known to be there any more. That it is, or not, the next pass finds.
-        sql_ << "UPDATE links SET gone = 1 WHERE message_id = :id", soci::use(id);
         VM_TRY(change_to_restored(sql_, record, {clock_.now(), ""}));
         note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
         transaction.commit();
