@@ -174,6 +174,22 @@ $(FUZZ_SERVED): FUZZ_LIBS = -letpan -lssl
 $(FUZZ_SERVED): $(B)/obj/tests/fuzz/hostile_server.o $(FUZZED_PLUGINS)
 $(B)/test/fuzz_plugin: | $(B)/test/libhostile.so
 
+# Does it find what is wrong? Each patch of tests/sim/planted plants a bug in copies of the sources it names; the
+# simulation linked with them must come to a violation within 10,000 schedules.
+PLANTED := $(patsubst tests/sim/planted/%.patch,%,$(wildcard tests/sim/planted/*.patch))
+.PRECIOUS: $(B)/planted/%/sim
+$(B)/planted/%/sim: tests/sim/planted/%.patch $(SIM_OBJS) $(LIBS_ALL)
+	@rm -rf $(@D) && mkdir -p $(@D)
+	$(Q)for file in $$(sed -n 's|^--- a/||p' $<); do install -m 644 -D $$file $(@D)/$$file || exit 1; done
+	$(Q)patch --quiet --fuzz=0 -p1 -d $(@D) < $<
+	$(Q)for file in $$(sed -n 's|^--- a/||p' $<); do \
+	    $(CXX) $(ALL_CXXFLAGS) -c -o $(@D)/$$(basename $$file .cc).o $(@D)/$$file || exit 1; done
+	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) $(SIM_LDFLAGS) -o $@ $(@D)/*.o $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
+.PHONY: sim-planted
+sim-planted: $(PLANTED:%=$(B)/planted/%/sim) $(SIM_PLUGINS)
+	$(Q)status=0; for name in $(PLANTED); do printf '%s: ' $$name; \
+	    VM_BUILD=$(B) $(B)/planted/$$name/sim --schedules 10000 --first $(or $(SEED),1) --wanted || status=1; done; exit $$status
+
 TEST_PROGRAMS := $(foreach t,$(TESTS),$(if $(wildcard tests/$(t)/*.cc),$(B)/test/$(t)_test))
 .PHONY: tests
 tests: all $(TEST_PROGRAMS) $(TEST_PLUGINS) $(CRASH_PROGRAMS) $(CRASH_LIBRARIES) $(PRELOADS) $(B)/test/sim $(SIM_PLUGINS) $(FUZZ_PROGRAMS)

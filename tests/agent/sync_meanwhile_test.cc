@@ -17,6 +17,7 @@ class SyncMeanwhileTest : public testing::SyncFixture {
     CPPUNIT_TEST(restored_while_it_is_removed_comes_back);
     CPPUNIT_TEST(restored_after_a_removal_nobody_heard_of_comes_back);
     CPPUNIT_TEST(restored_before_a_pass_is_as_it_was);
+    CPPUNIT_TEST(deleted_again_before_a_pass_goes);
     CPPUNIT_TEST(deleted_before_its_recovery_stays_deleted);
     CPPUNIT_TEST(marked_while_flags_are_stored);
     CPPUNIT_TEST(deleted_while_flags_are_stored);
@@ -127,6 +128,15 @@ class SyncMeanwhileTest : public testing::SyncFixture {
         expect_linked({id});
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, rig_->called("apply"));
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, rig_->called("recover"));
+    }
+    void deleted_again_before_a_pass_goes() {
+        const auto id = rig_->add_linked();
+        remove(id);
+        restore(id);
+        remove(id);
+        rig_->settle();
+        expect_state("deleted", {id});
+        CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{id});
     }
     void deleted_before_its_recovery_stays_deleted() {
         rig_->mailbox.delete_mode = config::DeleteMode::kTrash;

@@ -1,4 +1,5 @@
-// The simulation: sim [--schedules N] [--first SEED] [--jobs N] | --seed SEED [--trace]
+// The simulation: sim [--schedules N] [--first SEED] [--jobs N] [--progress] [--wanted]
+//                 sim --seed SEED [--trace]
 //
 // Runs one schedule for each seed from SEED on. A violation is printed with its seed and the least
 // schedule that ends in it, and the exit status is 1. `--seed` runs a single one, exactly as it
@@ -27,7 +28,7 @@ struct Options {
     std::uint64_t first = 1;
     std::uint64_t schedules = 2000;
     unsigned jobs = 1;
-    bool single = false, trace = false, progress = false;
+    bool single = false, trace = false, progress = false, wanted = false;
 };
 
 // A store is made anew after so many schedules: what is left of others makes queries slow.
@@ -133,6 +134,22 @@ int run_all(const Options& options) {
     return violations == 0 && done > 0 ? 0 : 1;
 }
 
+int run_until_found(const Options& options) {
+    std::optional<Ground> ground;
+    for (std::uint64_t i = 0; i < options.schedules && g_stop == 0; ++i) {
+        if (i % kSchedulesAStore == 0) ground.emplace();
+        const Verdict verdict = run_schedule(make_schedule(options.first + i), *ground, false);
+        if (verdict.violation.empty()) continue;
+        std::printf("found by schedule %llu, seed %llu: %s\n",
+                    static_cast<unsigned long long>(i + 1),
+                    static_cast<unsigned long long>(options.first + i), verdict.violation.c_str());
+        return 0;
+    }
+    std::printf("not found in %llu schedules\n",
+                static_cast<unsigned long long>(options.schedules));
+    return 1;
+}
+
 std::optional<Options> parse(int argc, char** argv) {
     Options out;
     for (int i = 1; i < argc; ++i) {
@@ -141,8 +158,8 @@ std::optional<Options> parse(int argc, char** argv) {
             out.trace = true;
             continue;
         }
-        if (key == "--progress") {
-            out.progress = true;
+        if (key == "--progress" || key == "--wanted") {
+            (key == "--wanted" ? out.wanted : out.progress) = true;
             continue;
         }
         if (i + 1 == argc) return std::nullopt;
@@ -166,14 +183,16 @@ std::optional<Options> parse(int argc, char** argv) {
 int main(int argc, char** argv) {
     const auto options = parse(argc, argv);
     if (!options) {
-        std::fprintf(stderr,
-                     "usage: sim [--schedules N] [--first SEED] [--jobs N] [--progress]\n"
-                     "       sim --seed SEED [--trace]\n");
+        std::fprintf(
+            stderr,
+            "usage: sim [--schedules N] [--first SEED] [--jobs N] [--progress] [--wanted]\n"
+            "       sim --seed SEED [--trace]\n");
         return 64;
     }
     // (Stores are files: they are to be taken away.)
     for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { g_stop = 1; });
     use_memory();
     vm::mime::initialise();
+    if (options->wanted) return run_until_found(*options);
     return options->single ? run_single(*options) : run_all(*options);
 }

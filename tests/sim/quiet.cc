@@ -112,6 +112,10 @@ void Model::check_delivered(unsigned number) {
             case DeliveryState::kOff:
                 if (!boxes[number].limited) wrong(one.name + " is off, and was to be sent");
                 break;
+            case DeliveryState::kUncertain:
+                // One that is not to be sent any more stays what it is.
+                if (boxes[number].limited) break;
+                [[fallthrough]];
             default:
                 wrong(one.name + " is " + state + " yet, though all is well");
         }

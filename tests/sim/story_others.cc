@@ -149,10 +149,12 @@ void Story::subscriber(const Event& event) {
     const bool seen = (mail.flags & VM_FLAG_SEEN) != 0,
                flagged = (mail.flags & VM_FLAG_FLAGGED) != 0;
     const bool marked = (mail.flags & VM_FLAG_DELETED) != 0;
-    // Only of what the agent knew of it can say that it is gone; and nothing that happens while the
-    // integration is off deletes anything.
+    // Only of what it knew can the agent say that it is gone; and nothing that happens while the
+    // integration is off deletes anything, but for a pass that began before.
     const auto deletes = [&](bool known) {
-        if (known && box(one.box).options->integration) one.mail_deleted_at = model_.now;
+        bool on = box(one.box).options->integration;
+        for (const Began* began : began_) on = on || began->options->integration;
+        if (known && on) one.mail_deleted_at = model_.now;
     };
     const auto is_in_scope = [&](const std::string& folder) {
         bool in = model_.in_scope(folder, *box(one.box).options);
@@ -292,6 +294,11 @@ void Story::servers(const Event& event) {
             return;
         case Doing::kRefuseFolder:
             account.refused_folders.insert(folder_of(event.c));
+            // A mail that is moved out of it meanwhile is taken for a second copy, and left alone.
+            for (Truth& of : model_.messages) {
+                of.muddled |= of.box == number;
+                of.copy_left |= of.box == number;
+            }
             return;
         case Doing::kRefuseMail:
             if (one != nullptr) account.refused_ids.insert(one->id);
