@@ -3,6 +3,7 @@
 #   make check      every test; closes with "N passed, N failed"
 #   make demo       voice message and fax reach a real mailbox     make bench    ratios to peers
 #   make install    DESTDIR and prefix are honoured                make lint     format, tidy, layers, man
+#   make sim        a million random schedules against a model      make sim-planted  bugs it must find
 #   make asan tsan  the tests under sanitizers, each in a tree of its own
 #   make torture    kill -9 at random moments (KILLS=500)
 #   make fuzz       hostile input for every parser (FUZZ=NAME FUZZ_SECONDS=60), with clang++
@@ -143,7 +144,8 @@ $(SIM_PLUGINS): $(B)/test/lib%.so: $(B)/obj/tests/sim/plugins/%.o
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CXX) -shared $(ALL_LDFLAGS) -o $@ $^
 SIM_OBJS := $(call objs,tests/sim) $(B)/obj/tests/plugins/fixtures/account.o $(CRASH_SRC)
-SIM_LDFLAGS := -Wl,--export-dynamic-symbol=sim_imap_transport -Wl,--export-dynamic-symbol=sim_drop_transport
+SIM_LDFLAGS := $(foreach f,sim_imap_transport sim_drop_transport sqlite3_prepare_v2 sqlite3_finalize sqlite3_close, \
+    -Wl,--export-dynamic-symbol=$(f))
 $(B)/test/sim: $(SIM_OBJS) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) $(SIM_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)

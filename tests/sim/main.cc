@@ -1,4 +1,5 @@
-// The simulation: sim [--schedules N] [--first SEED] [--jobs N] [--progress] [--wanted]
+// The simulation: sim [--schedules N] [--first SEED] [--jobs N] [--progress] [--seconds N]
+//                 sim --wanted [--schedules N] [--first SEED]
 //                 sim --seed SEED [--trace]
 //
 // Runs one schedule for each seed from SEED on. A violation is printed with its seed and the least
@@ -28,6 +29,7 @@ struct Options {
     std::uint64_t first = 1;
     std::uint64_t schedules = 2000;
     unsigned jobs = 1;
+    std::int64_t seconds = 0;  // 0: no limit
     bool single = false, trace = false, progress = false, wanted = false;
 };
 
@@ -83,6 +85,7 @@ std::uint64_t run_share(const Options& options, unsigned number, std::uint64_t& 
             if (violations >= 10) break;
         }
         const std::int64_t now = system_clock().steady_ms();
+        if (options.seconds > 0 && now - start > options.seconds * 1000) break;
         if (!options.progress || now - told < kProgressMs) continue;
         told = now;
         std::printf("job %u: %llu schedules, %.0f/s\n", number,
@@ -170,6 +173,8 @@ std::optional<Options> parse(int argc, char** argv) {
             out.first = number, out.single |= key == "--seed";
         else if (key == "--schedules")
             out.schedules = number;
+        else if (key == "--seconds")
+            out.seconds = *value;
         else if (key == "--jobs" && number >= 1 && number <= 64)
             out.jobs = static_cast<unsigned>(number);
         else
@@ -185,7 +190,8 @@ int main(int argc, char** argv) {
     if (!options) {
         std::fprintf(
             stderr,
-            "usage: sim [--schedules N] [--first SEED] [--jobs N] [--progress] [--wanted]\n"
+            "usage: sim [--schedules N] [--first SEED] [--jobs N] [--progress] [--seconds N]\n"
+            "       sim --wanted [--schedules N] [--first SEED]\n"
             "       sim --seed SEED [--trace]\n");
         return 64;
     }

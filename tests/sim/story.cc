@@ -161,6 +161,8 @@ bool Story::work(Doing what, unsigned number) {
         }
     }
     for (unsigned i = 0; i < unit_.boxes().size(); ++i) {
+        // (A push changes nothing that both sides have.)
+        if (what == Doing::kTurn && began.alone) break;
         if (i == number) {
             model_.observe(began);
         } else if (!began.alone) {

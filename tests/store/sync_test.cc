@@ -735,8 +735,8 @@ class SyncTest : public CppUnit::TestFixture {
         SyncCommit commit;
         commit.copies = {{rig.id, {copy_at("INBOX", 7), copy_at("INBOX", 8)}}};
         commit.changes = {rig.change(K::kAgreeGone)};
-        good(rig.store->commit_sync("101", commit));
         good(rig.store->remove(rig.id));
+        good(rig.store->commit_sync("101", commit));
         // A file that is not there (any more) is as good as removed.
         std::filesystem::remove(rig.store->media_path(rig.record().message));
         const MailboxChange before = rig.sequences();
