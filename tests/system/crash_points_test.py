@@ -80,7 +80,7 @@ class Play:
             self.reached[stage, "once"] = run.reached()
             run.forget()
             self.scene.settle(hurry)
-            if program.is_agent:
+            if program.is_agent and not program.once_only:
                 self.reached[stage, "agent"] = self.reached[stage, "master"] = self.rehearse_agent(stage)
 
     def rehearse_agent(self, stage):

@@ -19,6 +19,7 @@ class Program:
     command: tuple
     # What the line is told when the command has been done: (scene, its output).
     done: typing.Callable = lambda scene, output: None
+    once_only: bool = False  # an agent does not do it soon after its start
 
     @property
     def is_agent(self):
@@ -187,7 +188,7 @@ def purge(scene):
     scene.in_step(hurry, at_least_once=True)
     unit.set("101", Deleted_Retention_Days="0")
     a.purge()
-    return AGENT
+    return dataclasses.replace(AGENT, once_only=True)
 
 
 IMAP = (add, configure, push, link, mark, urgent, move, delete, phone_to_account, account_to_phone, restore, restored, retry)
