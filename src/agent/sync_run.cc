@@ -194,7 +194,7 @@ Pass::Round Pass::round(int number) {
     // of it.
     for (int i = 0; i < kRounds; ++i) {
         decide();
-        if (scope_.complete && misses_mails()) {
+        if (scope_.complete && listed_.size() > 1 && misses_mails()) {
             // Folders are looked at one after the other: a mail that is moved meanwhile, into one
             // that was looked at before, is found nowhere. So nothing may have come to any since.
             const auto came = something_came();

@@ -9,7 +9,8 @@ import base64
 import os
 import secrets
 
-PASSWORD = os.environ.get("VM_TEST_PASSWORD") or "Pw" + secrets.token_hex(8)
+# Taken out: no program inherits it.
+PASSWORD = os.environ.pop("VM_TEST_PASSWORD", None) or "Pw" + secrets.token_hex(8)
 
 
 def _forms(password):
