@@ -195,8 +195,8 @@ class Store {
     virtual Result<> move(const std::string& id, const std::string& folder) = 0;
     // To state deleted; the media stays. The delivery keeps its state but is not pending any more.
     virtual Result<> remove(const std::string& id) = 0;
-    // Back to the state it had; a delivery that waits has a new delivery timeout. Its mail, which the
-    // agent may have removed by now, is not taken for there until a pass has found it.
+    // Back to the state it had; a delivery that waits has a new delivery timeout. Its mail is
+    // brought back, or sent once more, when the agent has removed it by then.
     virtual Result<> restore(const std::string& id) = 0;
     std::filesystem::path media_path(const Message& message) const {
         return paths_.media() / message.media;
