@@ -55,8 +55,8 @@ Plan decide(const std::vector<MessageRecord>& pending, const PushPolicy& policy,
             continue;
         }
         if (!is_due(delivery, now)) {
-            plan.wake_at =
-                std::min(plan.wake_at.value_or(delivery.next_attempt), delivery.next_attempt);
+            const TimeMs next = std::min(delivery.next_attempt, now + kLongestPauseMs);
+            plan.wake_at = std::min(plan.wake_at.value_or(next), next);
             continue;
         }
         if (uncertain && policy.account_searchable)

@@ -40,8 +40,9 @@ struct Action {
 };
 
 struct Plan {
-    std::vector<Action> actions;    // oldest message first
-    std::optional<TimeMs> wake_at;  // when the next delivery falls due; nullopt: nothing waits
+    std::vector<Action> actions;  // oldest message first
+    // When the next delivery falls due, or is to be looked at; nullopt: nothing waits.
+    std::optional<TimeMs> wake_at;
 };
 
 Plan decide(const std::vector<MessageRecord>& pending, const PushPolicy& policy, TimeMs now);

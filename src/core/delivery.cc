@@ -11,8 +11,6 @@ namespace {
 constexpr std::int64_t kFirstDelayMs = 30'000;
 constexpr std::int64_t kLongestDelayMs = 7'200'000;
 constexpr double kLeastFactor = 0.75, kMostFactor = 1.25;
-constexpr std::int64_t kLongestPauseMs =
-    static_cast<std::int64_t>(kLongestDelayMs * kMostFactor) * kUncertainFactor;
 
 struct Transition {
     DeliveryState from;
@@ -24,21 +22,27 @@ using S = DeliveryState;
 using E = DeliveryEvent;
 
 constexpr Transition kTransitions[] = {
-    {S::kOff, E::kRequeue, S::kQueued},          {S::kQueued, E::kIntent, S::kSending},
-    {S::kQueued, E::kSwitchOff, S::kOff},        {S::kQueued, E::kGiveUp, S::kFailed},
-    {S::kSending, E::kAccepted, S::kSent},       {S::kSending, E::kDeferral, S::kDeferred},
-    {S::kSending, E::kFailure, S::kFailed},      {S::kSending, E::kReplyLost, S::kUncertain},
-    {S::kSending, E::kRestart, S::kUncertain},   {S::kSending, E::kGiveUp, S::kFailed},
-    {S::kDeferred, E::kIntent, S::kSending},     {S::kDeferred, E::kRequeue, S::kQueued},
-    {S::kDeferred, E::kSwitchOff, S::kOff},      {S::kDeferred, E::kGiveUp, S::kFailed},
-    {S::kUncertain, E::kIntent, S::kSending},    {S::kUncertain, E::kFound, S::kSent},
-    {S::kUncertain, E::kRequeue, S::kUncertain}, {S::kUncertain, E::kDeferral, S::kUncertain},
-    {S::kUncertain, E::kGiveUp, S::kFailed},     {S::kFailed, E::kRequeue, S::kQueued},
-    {S::kSent, E::kResend, S::kQueued},          {S::kQueued, E::kFound, S::kSent},
-    {S::kDeferred, E::kFound, S::kSent},         {S::kFailed, E::kFound, S::kSent},
+    {S::kOff, E::kRequeue, S::kQueued},           {S::kQueued, E::kIntent, S::kSending},
+    {S::kQueued, E::kSwitchOff, S::kOff},         {S::kQueued, E::kGiveUp, S::kFailed},
+    {S::kSending, E::kAccepted, S::kSent},        {S::kSending, E::kDeferral, S::kDeferred},
+    {S::kSending, E::kFailure, S::kFailed},       {S::kSending, E::kReplyLost, S::kUncertain},
+    {S::kSending, E::kRestart, S::kUncertain},    {S::kSending, E::kGiveUp, S::kFailed},
+    {S::kDeferred, E::kIntent, S::kSending},      {S::kDeferred, E::kRequeue, S::kQueued},
+    {S::kDeferred, E::kSwitchOff, S::kOff},       {S::kDeferred, E::kGiveUp, S::kFailed},
+    {S::kUncertain, E::kIntent, S::kSending},     {S::kUncertain, E::kFound, S::kSent},
+    {S::kUncertain, E::kRequeue, S::kUncertain},  {S::kUncertain, E::kDeferral, S::kUncertain},
+    {S::kUncertain, E::kGiveUp, S::kFailed},      {S::kFailed, E::kRequeue, S::kQueued},
+    {S::kSent, E::kResend, S::kQueued},           {S::kQueued, E::kFound, S::kSent},
+    {S::kDeferred, E::kFound, S::kSent},          {S::kFailed, E::kFound, S::kSent},
+    {S::kQueued, E::kPostpone, S::kDeferred},     {S::kDeferred, E::kPostpone, S::kDeferred},
+    {S::kUncertain, E::kPostpone, S::kUncertain}, {S::kQueued, E::kAbandon, S::kFailed},
+    {S::kDeferred, E::kAbandon, S::kFailed},      {S::kUncertain, E::kAbandon, S::kFailed},
 };
 
 }  // namespace
+
+const std::int64_t kLongestPauseMs =
+    static_cast<std::int64_t>(kLongestDelayMs * kMostFactor) * kUncertainFactor;
 
 const char* to_string(DeliveryEvent event) {
     switch (event) {
@@ -64,6 +68,10 @@ const char* to_string(DeliveryEvent event) {
             return "give up";
         case E::kResend:
             return "resend";
+        case E::kPostpone:
+            return "postpone";
+        case E::kAbandon:
+            return "abandon";
     }
     return "unknown";
 }
@@ -98,6 +106,7 @@ bool is_due(TimeMs next_attempt, TimeMs now) {
 }
 
 bool is_due(const Delivery& delivery, TimeMs now) {
+    if (delivery.postponed) return delivery.next_attempt <= now;
     return delivery.state == S::kQueued || is_due(delivery.next_attempt, now);
 }
 

@@ -20,6 +20,12 @@
 //   uncertain | deferral    -> uncertain    the account could not be searched
 //   uncertain | give_up     -> failed
 //   failed    | requeue     -> queued
+//   queued    | postpone    -> deferred     a person wants it later
+//   deferred  | postpone    -> deferred
+//   uncertain | postpone    -> uncertain
+//   queued    | abandon     -> failed       a person gives it up
+//   deferred  | abandon     -> failed
+//   uncertain | abandon     -> failed       it may have arrived
 //   sent      | resend      -> queued       restored on the phone, and gone from the account
 //   queued    | found       -> sent         seen in the account: an earlier attempt had arrived
 //   deferred  | found       -> sent         after all
@@ -48,6 +54,8 @@ enum class DeliveryEvent {
     kSwitchOff,
     kGiveUp,
     kResend,
+    kPostpone,
+    kAbandon,
 };
 const char* to_string(DeliveryEvent event);
 
@@ -60,9 +68,11 @@ bool is_over(const Delivery& delivery, std::int64_t timeout_ms, TimeMs now);
 DeliveryEvent outcome_after(DeliveryState before, DeliveryEvent event);
 
 // Whether a waiting delivery may be attempted. A queued one always may; a time that lies further
-// ahead than any pause is one that a clock set back has left behind.
+// ahead than any pause is one that a clock set back has left behind, unless a person has set it.
 bool is_due(const Delivery& delivery, TimeMs now);
 bool is_due(TimeMs next_attempt, TimeMs now);
+// No pause is longer. What is postponed further is looked at once in a while.
+extern const std::int64_t kLongestPauseMs;
 
 // The Message-ID (without <>) of a message that is sent once more on purpose, after its mail was
 // deleted: another one, since servers drop a mail whose Message-ID they have delivered before.

@@ -61,6 +61,7 @@ struct Delivery {
     TimeMs next_attempt = 0;  // queued, deferred, uncertain: not before this
     std::string last_reply;   // the server's words, or the local reason
     std::string message_id;  // RFC 5322 Message-ID without <>, fixed by the first intent; "" before
+    bool postponed = false;  // deferred, uncertain: next_attempt is a person's wish
 };
 
 // Where the mail copy lies in the account, once it was recognised there.

@@ -10,6 +10,7 @@ inline constexpr const char* kRecords =
     " m.caller_name, m.received, m.duration_ms, m.pages, m.size, m.media, m.created, m.deleted_at,"
     " m.sender, m.subject,"
     " d.state, d.attempts, d.queued_at, d.next_attempt, d.last_reply, d.rfc_message_id,"
+    " d.postponed,"
     " l.folder, l.uidvalidity, l.uid"
     " FROM messages m JOIN deliveries d ON d.message_id = m.id"
     " LEFT JOIN links l ON l.message_id = m.id AND l.gone = 0 ";
@@ -34,7 +35,8 @@ inline constexpr const char* kWherePending =
     " AND m.state <> 'deleted' ORDER BY d.queued_at, m.id";
 
 inline constexpr const char* kDue =
-    "SELECT d.mailbox, MIN(CASE d.state WHEN 'queued' THEN 0 ELSE d.next_attempt END)"
+    "SELECT d.mailbox, MIN(CASE WHEN d.state = 'queued' THEN 0"
+    " WHEN d.postponed = 1 AND d.next_attempt > :latest THEN :latest ELSE d.next_attempt END)"
     " FROM deliveries d JOIN messages m ON m.id = d.message_id"
     " WHERE d.state IN ('queued', 'deferred', 'uncertain') AND m.state <> 'deleted'"
     " GROUP BY d.mailbox ORDER BY d.mailbox";

@@ -12,16 +12,48 @@ namespace vm::store {
 
 namespace {
 
-// The others need more than words: record_intent(), retry() and commit_sync() write them.
+// The others need more than words: record_intent(), commit_sync() and what persons ask for write
+// them.
 bool is_outcome(DeliveryEvent event) {
     return event != DeliveryEvent::kIntent && event != DeliveryEvent::kRequeue &&
-           event != DeliveryEvent::kResend;
+           event != DeliveryEvent::kResend && event != DeliveryEvent::kPostpone &&
+           event != DeliveryEvent::kAbandon;
 }
 
 tl::unexpected<Error> refused(const MessageRecord& record, const char* operation,
                               std::string reason, std::string hint = {}) {
     return fail(ErrorKind::kMessage, operation, record.message.id, std::move(reason),
                 std::move(hint));
+}
+
+// What a person asks for is refused in this state.
+tl::unexpected<Error> refused_in_state(const MessageRecord& record, const char* operation) {
+    switch (record.delivery.state) {
+        case DeliveryState::kSent:
+            return refused(record, operation, "it was sent already");
+        case DeliveryState::kSending:
+            return refused(record, operation, "it is being sent right now");
+        case DeliveryState::kFailed:
+            return refused(record, operation, "it has failed already",
+                           "`vmctl queue retry` sends it after all");
+        default:
+            return refused(record, operation,
+                           "its delivery is " + std::string(to_string(record.delivery.state)));
+    }
+}
+
+// The message, when a person may decide about its delivery.
+Result<MessageRecord> read_open(soci::session& sql, const std::string& id, const char* operation) {
+    VM_ASSIGN(MessageRecord record, read_record(sql, id));
+    if (record.message.state == MessageState::kDeleted)
+        return refused(record, operation, "the message is deleted", "restore it first");
+    if (record.message.kind == MessageKind::kEmail)
+        return refused(record, operation, "it is an e-mail, which is not sent");
+    return record;
+}
+
+bool is_postponed(const Delivery& delivery, TimeMs now) {
+    return delivery.postponed && delivery.next_attempt > now;
 }
 
 }  // namespace
@@ -40,7 +72,9 @@ Result<std::vector<Store::Due>> SqlStore::due() {
     return guarded("read the queue", "", [&]() -> Result<std::vector<Due>> {
         std::string mailbox;
         long long next = 0;
-        soci::statement statement = (sql_.prepare << kDue, soci::into(mailbox), soci::into(next));
+        const long long latest = clock_.now() + kLongestPauseMs;
+        soci::statement statement = (sql_.prepare << kDue, soci::into(mailbox), soci::into(next),
+                                     soci::use(latest, "latest"));
         statement.execute();
         std::vector<Due> out;
         while (statement.fetch()) out.push_back({mailbox, next});
@@ -51,15 +85,12 @@ Result<std::vector<Store::Due>> SqlStore::due() {
 Result<> SqlStore::retry(const std::string& id) {
     constexpr const char* kRetry = "retry";
     return guarded(kRetry, id, [&]() -> Result<> {
-        Transaction transaction(sql_, "retry");
-        VM_ASSIGN(const MessageRecord record, read_record(sql_, id));
-        if (record.message.state == MessageState::kDeleted)
-            return refused(record, kRetry, "the message is deleted", "restore it first");
-        if (record.message.kind == MessageKind::kEmail)
-            return refused(record, kRetry, "it is an e-mail, which is not sent");
+        Transaction transaction(sql_, kRetry);
+        VM_ASSIGN(const MessageRecord record, read_open(sql_, id, kRetry));
         const TimeMs now = clock_.now();
         Delivery delivery = record.delivery;
         delivery.next_attempt = now;
+        delivery.postponed = false;
         if (delivery.state == DeliveryState::kQueued) {
             update_delivery(sql_, id, delivery);
             note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
@@ -67,10 +98,7 @@ Result<> SqlStore::retry(const std::string& id) {
             return {};
         }
         const auto next = next_state(delivery.state, DeliveryEvent::kRequeue);
-        if (!next)
-            return refused(record, kRetry,
-                           delivery.state == DeliveryState::kSent ? "it was sent already"
-                                                                  : "it is being sent right now");
+        if (!next) return refused_in_state(record, kRetry);
         // A person asks: the delivery timeout begins anew. What had ended begins from nothing.
         delivery.queued_at = now;
         if (delivery.state == DeliveryState::kOff || delivery.state == DeliveryState::kFailed)
@@ -78,6 +106,47 @@ Result<> SqlStore::retry(const std::string& id) {
         if (delivery.state == DeliveryState::kOff) delivery.last_reply.clear();
         delivery.state = *next;
         change_delivery(sql_, record, delivery, now, "retry was asked for");
+        note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
+        transaction.commit();
+        return {};
+    });
+}
+
+Result<> SqlStore::postpone(const std::string& id, TimeMs until) {
+    constexpr const char* kPostpone = "postpone";
+    return guarded(kPostpone, id, [&]() -> Result<> {
+        Transaction transaction(sql_, kPostpone);
+        VM_ASSIGN(const MessageRecord record, read_open(sql_, id, kPostpone));
+        const auto next = next_state(record.delivery.state, DeliveryEvent::kPostpone);
+        if (!next) return refused_in_state(record, kPostpone);
+        Delivery delivery = record.delivery;
+        delivery.state = *next;
+        delivery.queued_at = delivery.next_attempt = until;
+        delivery.postponed = true;
+        delivery.last_reply = "postponed by a person until " + format_rfc3339(until);
+        change_delivery(sql_, record, delivery, clock_.now(), delivery.last_reply);
+        note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
+        transaction.commit();
+        return {};
+    });
+}
+
+Result<> SqlStore::give_up(const std::string& id, const std::string& reason) {
+    constexpr const char* kGiveUp = "give up";
+    return guarded(kGiveUp, id, [&]() -> Result<> {
+        Transaction transaction(sql_, kGiveUp);
+        VM_ASSIGN(const MessageRecord record, read_open(sql_, id, kGiveUp));
+        const auto next = next_state(record.delivery.state, DeliveryEvent::kAbandon);
+        if (!next) return refused_in_state(record, kGiveUp);
+        Delivery delivery = record.delivery;
+        delivery.state = *next;
+        delivery.postponed = false;
+        delivery.last_reply = sanitize_line(
+            "given up by a person" +
+            std::string(record.delivery.state == DeliveryState::kUncertain ? "; it may have arrived"
+                                                                           : "") +
+            (reason.empty() ? "" : ": " + reason));
+        change_delivery(sql_, record, delivery, clock_.now(), delivery.last_reply);
         note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
         transaction.commit();
         return {};
@@ -93,8 +162,11 @@ Result<MessageRecord> SqlStore::write_intent(const std::string& id, const std::s
     if (!next)
         return refused(record, kIntent,
                        "its delivery is " + std::string(to_string(record.delivery.state)));
+    if (is_postponed(record.delivery, clock_.now()))
+        return refused(record, kIntent, "a person has postponed it");
     Delivery delivery = record.delivery;
     delivery.state = *next;
+    delivery.postponed = false;
     ++delivery.attempts;
     if (delivery.message_id.empty()) delivery.message_id = message_id;
     change_delivery(sql_, record, delivery, clock_.now(),
@@ -117,7 +189,10 @@ Result<> SqlStore::write_outcome(const Outcome& outcome) {
                            to_string(record.delivery.state));
     Delivery delivery = record.delivery;
     delivery.state = *next;
-    delivery.next_attempt = outcome.next_attempt;
+    // A look for one that is uncertain ends no postponement that came meanwhile.
+    delivery.postponed =
+        outcome.event == DeliveryEvent::kDeferral && is_postponed(delivery, clock_.now());
+    if (!delivery.postponed) delivery.next_attempt = outcome.next_attempt;
     delivery.last_reply = sanitize_line(outcome.reply);
     change_delivery(sql_, record, delivery, clock_.now(), outcome.reply);
     return {};
@@ -156,7 +231,7 @@ Result<std::optional<MessageRecord>> SqlStore::record_outcome(const Outcome& out
 }
 
 Result<int> SqlStore::recover(const std::function<bool(const std::string&)>& mine,
-                              TimeMs next_attempt) {
+                              TimeMs next_attempt, const std::string& reason) {
     sweep_temporaries(paths_, clock_.now());
     return guarded("recover deliveries", "", [&]() -> Result<int> {
         Transaction transaction(sql_, "recovery");
@@ -169,7 +244,6 @@ Result<int> SqlStore::recover(const std::function<bool(const std::string&)>& min
             while (statement.fetch())
                 if (mine(mailbox)) left.push_back(id);
         }
-        const std::string reason = "the agent ended during the attempt";
         for (const std::string& id : left) {
             VM_ASSIGN(const MessageRecord record, read_record(sql_, id));
             Delivery delivery = record.delivery;

@@ -17,7 +17,7 @@ struct Row {
     long long received = 0, duration_ms = 0, size = 0, created = 0, deleted_at = 0;
     soci::indicator deleted = soci::i_null;
     std::string delivery, last_reply, rfc_message_id;
-    int attempts = 0;
+    int attempts = 0, postponed = 0;
     long long queued_at = 0, next_attempt = 0;
     std::string link_folder;
     long long uidvalidity = 0, uid = 0;
@@ -31,7 +31,7 @@ struct Row {
         statement.exchange(soci::into(deleted_at, deleted));
         take(sender), take(subject);
         take(delivery), take(attempts), take(queued_at), take(next_attempt), take(last_reply);
-        take(rfc_message_id);
+        take(rfc_message_id), take(postponed);
         statement.exchange(soci::into(link_folder, linked));
         statement.exchange(soci::into(uidvalidity, has_uidvalidity));
         statement.exchange(soci::into(uid, has_uid));
@@ -66,8 +66,8 @@ struct Row {
         m.sender = sender;
         m.subject = subject;
         if (deleted == soci::i_ok) m.deleted_at = deleted_at;
-        out.delivery = {*parsed_delivery, attempts,   queued_at,
-                        next_attempt,     last_reply, rfc_message_id};
+        out.delivery = {*parsed_delivery, attempts,       queued_at,     next_attempt,
+                        last_reply,       rfc_message_id, postponed != 0};
         if (linked == soci::i_ok)
             out.link = Link{link_folder, static_cast<std::uint32_t>(uidvalidity),
                             static_cast<std::uint32_t>(uid)};
@@ -136,12 +136,14 @@ void insert_delivery(soci::session& sql, const Message& message, const Delivery&
 void update_delivery(soci::session& sql, const std::string& id, const Delivery& d) {
     const std::string state = to_string(d.state);
     const long long queued = d.queued_at, next = d.next_attempt;
+    const int postponed = d.postponed;
     sql << "UPDATE deliveries SET state = :state, attempts = :attempts, queued_at = :queued,"
-           " next_attempt = :next, last_reply = :reply, rfc_message_id = :rfc"
+           " next_attempt = :next, last_reply = :reply, rfc_message_id = :rfc,"
+           " postponed = :postponed"
            " WHERE message_id = :id",
         soci::use(state, "state"), soci::use(d.attempts, "attempts"), soci::use(queued, "queued"),
         soci::use(next, "next"), soci::use(d.last_reply, "reply"), soci::use(d.message_id, "rfc"),
-        soci::use(id, "id");
+        soci::use(postponed, "postponed"), soci::use(id, "id");
 }
 
 void insert_history(soci::session& sql, const std::string& id, TimeMs time, std::string_view what,

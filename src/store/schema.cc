@@ -99,12 +99,18 @@ void version_5(soci::session& sql) {
     sql << "ALTER TABLE links ADD COLUMN doubt INTEGER NOT NULL DEFAULT 0";
 }
 
+// What a person postponed: next_attempt is then that person's wish.
+void version_6(soci::session& sql) {
+    sql << "ALTER TABLE deliveries ADD COLUMN postponed INTEGER NOT NULL DEFAULT 0";
+}
+
 constexpr const char* kMigrate = "bring the store up to date";
 
 }  // namespace
 
 const std::vector<Migration>& migrations() {
-    static const std::vector<Migration> list{version_1, version_2, version_3, version_4, version_5};
+    static const std::vector<Migration> list{version_1, version_2, version_3,
+                                             version_4, version_5, version_6};
     return list;
 }
 

@@ -31,6 +31,8 @@ class SqlStore : public Store {
     Result<std::vector<MessageRecord>> pending(const std::string& mailbox) override;
     Result<std::vector<Due>> due() override;
     Result<> retry(const std::string& id) override;
+    Result<> postpone(const std::string& id, TimeMs until) override;
+    Result<> give_up(const std::string& id, const std::string& reason) override;
 
     Result<MessageRecord> record_intent(const std::string& id,
                                         const std::string& message_id) override;
@@ -38,7 +40,7 @@ class SqlStore : public Store {
     Result<std::optional<MessageRecord>> record_outcome(const Outcome& outcome,
                                                         const Intent& following) override;
     Result<int> recover(const std::function<bool(const std::string& mailbox)>& mine,
-                        TimeMs next_attempt) override;
+                        TimeMs next_attempt, const std::string& reason) override;
 
     Result<SyncState> sync_state(const std::string& mailbox) override;
     Result<std::vector<SyncMessage>> sync_messages(const std::string& mailbox) override;

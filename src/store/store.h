@@ -209,7 +209,8 @@ class Store {
     virtual Result<std::vector<MessageRecord>> queue() = 0;
     // Those of one mailbox that decide() looks at: queued, deferred, uncertain.
     virtual Result<std::vector<MessageRecord>> pending(const std::string& mailbox) = 0;
-    // Mailboxes that have such deliveries, with the earliest next_attempt; 0 for a queued one.
+    // Mailboxes that have such deliveries, with the earliest next_attempt; 0 for a queued one, and
+    // for one that is postponed further than any pause, the end of such a one.
     struct Due {
         std::string mailbox;
         TimeMs next_attempt;
@@ -218,12 +219,19 @@ class Store {
     // Event kRequeue: due at once, with a new delivery timeout; from failed and off with attempts
     // 0. kMessage when it was sent, is being sent, the message is deleted, or an e-mail.
     virtual Result<> retry(const std::string& id) = 0;
+    // Event kPostpone: not attempted before `until`, from when the delivery timeout counts.
+    // kMessage when nothing waits (it was sent, is being sent, failed, is off) or the message is
+    // deleted.
+    virtual Result<> postpone(const std::string& id, TimeMs until) = 0;
+    // Event kAbandon: failed, by a person's wish, with the `reason` the person gave, if any.
+    // kMessage as for postpone().
+    virtual Result<> give_up(const std::string& id, const std::string& reason) = 0;
 
     // The agent's side.
 
     // Commits the intent: state `sending`, attempts + 1, and `message_id` unless one was fixed
     // before. Returns the record as committed; kMessage when the delivery is not in a state that
-    // allows it (another process has it, it was sent, the message was deleted).
+    // allows it (another process has it, it was sent or postponed, the message was deleted).
     virtual Result<MessageRecord> record_intent(const std::string& id,
                                                 const std::string& message_id) = 0;
     struct Intent {
@@ -231,7 +239,7 @@ class Store {
     };
     struct Outcome {
         std::string id;
-        DeliveryEvent event;  // any but kIntent, kRequeue and kResend
+        DeliveryEvent event;  // any but kIntent, kRequeue, kResend, kPostpone and kAbandon
         std::string reply;
         TimeMs next_attempt = 0;  // matters for deferred and uncertain
     };
@@ -243,10 +251,14 @@ class Store {
     virtual Result<std::optional<MessageRecord>> record_outcome(const Outcome& outcome,
                                                                 const Intent& following) = 0;
     // Cleans up after dead processes: deliveries in `sending` whose mailbox is `mine` get event
-    // kRestart and are due at next_attempt; temporary files older than a day go. Returns how many
-    // deliveries.
+    // kRestart, with `reason`, and are due at next_attempt; temporary files older than a day go.
+    // Returns how many deliveries.
     virtual Result<int> recover(const std::function<bool(const std::string& mailbox)>& mine,
-                                TimeMs next_attempt) = 0;
+                                TimeMs next_attempt, const std::string& reason) = 0;
+    Result<int> recover(const std::function<bool(const std::string& mailbox)>& mine,
+                        TimeMs next_attempt) {
+        return recover(mine, next_attempt, "the agent ended during the attempt");
+    }
 
     // Synchronisation; by one process per mailbox at a time.
 

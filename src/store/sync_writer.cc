@@ -174,6 +174,7 @@ Result<> SyncWriter::found(const std::string& id) {
     Delivery delivery = of->now.delivery;
     delivery.state = *next;
     delivery.next_attempt = 0;
+    delivery.postponed = false;
     delivery.last_reply = "found in the account";
     change_delivery(sql_, of->now, delivery, now_, delivery.last_reply);
     of->now.delivery = std::move(delivery);

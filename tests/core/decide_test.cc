@@ -57,6 +57,7 @@ rc::Gen<MessageRecord> any_record() {
 class DecideTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(DecideTest);
     CPPUNIT_TEST(one_of_each_state);
+    CPPUNIT_TEST(one_that_is_postponed);
     CPPUNIT_TEST(an_uncertain_one_is_searched_for_where_that_works);
     CPPUNIT_TEST(nothing_before_its_time);
     CPPUNIT_TEST(a_deleted_message_stays);
@@ -65,6 +66,19 @@ class DecideTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(oldest_first);
     CPPUNIT_TEST(invariants_hold_for_any_queue);
     CPPUNIT_TEST_SUITE_END();
+
+    void one_that_is_postponed() {
+        constexpr TimeMs kSoon = kNow + 5000, kFarAhead = kNow + 365LL * 86'400'000;
+        for (const TimeMs until : {kSoon, kFarAhead}) {
+            MessageRecord record = message("A", DeliveryState::kDeferred, until);
+            record.delivery.postponed = true;
+            const Plan waits = decide({record}, on(), kNow);
+            CPPUNIT_ASSERT(waits.actions.empty());
+            // No scheduler waits longer than for any pause: a look now and then costs nothing.
+            CPPUNIT_ASSERT_EQUAL(std::min(until, kNow + kLongestPauseMs), *waits.wake_at);
+            CPPUNIT_ASSERT_EQUAL(std::string("send A"), told(decide({record}, on(), until)));
+        }
+    }
 
     void one_of_each_state() {
         const std::vector<std::pair<DeliveryState, std::string>> table{

@@ -18,9 +18,9 @@ using E = DeliveryEvent;
 
 const std::vector<S> kStates{S::kOff,      S::kQueued, S::kSending,  S::kSent,
                              S::kDeferred, S::kFailed, S::kUncertain};
-const std::vector<E> kEvents{E::kIntent,    E::kAccepted, E::kDeferral, E::kFailure,
-                             E::kReplyLost, E::kRestart,  E::kFound,    E::kRequeue,
-                             E::kSwitchOff, E::kGiveUp,   E::kResend};
+const std::vector<E> kEvents{E::kIntent,  E::kAccepted, E::kDeferral, E::kFailure,   E::kReplyLost,
+                             E::kRestart, E::kFound,    E::kRequeue,  E::kSwitchOff, E::kGiveUp,
+                             E::kResend,  E::kPostpone, E::kAbandon};
 
 // The transitions as the comment of core/delivery.h tells them.
 std::map<std::pair<std::string, std::string>, std::string> documented() {
@@ -49,6 +49,8 @@ class DeliveryTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(what_may_have_arrived_stays_uncertain);
     CPPUNIT_TEST(timeout_counts_from_the_queue);
     CPPUNIT_TEST(clock_set_back_holds_nothing);
+    CPPUNIT_TEST(what_a_person_postponed_waits_however_long);
+    CPPUNIT_TEST(a_person_decides_about_what_waits_only);
     CPPUNIT_TEST(backoff_doubles_within_its_bounds);
     CPPUNIT_TEST(backoff_of_any_count_is_sane);
     CPPUNIT_TEST(sent_again_under_another_message_id);
@@ -174,6 +176,33 @@ class DeliveryTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(!is_due(delivery, kNow));
         delivery.next_attempt = kNow + 48LL * 3600 * 1000;
         CPPUNIT_ASSERT(is_due(delivery, kNow));
+    }
+
+    void what_a_person_postponed_waits_however_long() {
+        constexpr TimeMs kNow = 1000, kYear = 365LL * 86'400'000;
+        for (const S state : {S::kDeferred, S::kUncertain}) {
+            Delivery delivery;
+            delivery.state = state;
+            delivery.next_attempt = kNow + kYear;
+            CPPUNIT_ASSERT(is_due(delivery, kNow));
+            delivery.postponed = true;
+            CPPUNIT_ASSERT(!is_due(delivery, kNow));
+            CPPUNIT_ASSERT(!is_due(delivery, kNow + kYear - 1));
+            CPPUNIT_ASSERT(is_due(delivery, kNow + kYear));
+        }
+    }
+
+    void a_person_decides_about_what_waits_only() {
+        for (const S state : kStates) {
+            const bool waits =
+                state == S::kQueued || state == S::kDeferred || state == S::kUncertain;
+            const auto postponed = next_state(state, E::kPostpone);
+            CPPUNIT_ASSERT_EQUAL(waits, postponed.has_value());
+            // Queued would be due at once.
+            CPPUNIT_ASSERT(!postponed || *postponed != S::kQueued);
+            CPPUNIT_ASSERT_EQUAL(waits, next_state(state, E::kAbandon).has_value());
+            CPPUNIT_ASSERT(!waits || next_state(state, E::kAbandon) == S::kFailed);
+        }
     }
 
     void backoff_doubles_within_its_bounds() {

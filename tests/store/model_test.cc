@@ -20,6 +20,8 @@ enum class Op {
     kRemove,
     kRestore,
     kRetry,
+    kPostpone,
+    kAbandon,
     kIntent,
     kAccepted,
     kDeferral,
@@ -52,6 +54,7 @@ struct ModelMessage {
     std::string folder = kInboxFolder;
     DeliveryState delivery = DeliveryState::kQueued;
     int attempts = 0;
+    bool postponed = false;
     std::size_t history = 2;
 };
 
@@ -99,6 +102,11 @@ class Model {
                 return store_->restore(id).has_value();
             case Op::kRetry:
                 return store_->retry(id).has_value();
+            case Op::kPostpone:
+                return store_->postpone(id, system_clock().now() + 10LL * 365 * 86'400'000)
+                    .has_value();
+            case Op::kAbandon:
+                return store_->give_up(id, "nobody wants it").has_value();
             case Op::kIntent:
                 return store_->record_intent(id, id + "@x").has_value();
             case Op::kSyncRead:
@@ -156,6 +164,9 @@ class Model {
                     m.attempts = 0;
                 return transition(m, DeliveryEvent::kRequeue);
             }
+            case Op::kPostpone:
+            case Op::kAbandon:
+                return !m.deleted && transition(m, event_of(op));
             // A pass has seen a new message. Whatever it finds another way it leaves as it is.
             case Op::kSyncRead:
                 if (!m.deleted && !m.read) m.read = true, ++m.history;
@@ -173,7 +184,8 @@ class Model {
                 if (!m.deleted && transition(m, DeliveryEvent::kResend)) m.attempts = 0;
                 return true;
             case Op::kIntent:
-                if (m.deleted || !transition(m, DeliveryEvent::kIntent)) return false;
+                if (m.deleted || m.postponed || !transition(m, DeliveryEvent::kIntent))
+                    return false;
                 ++m.attempts;
                 return true;
             default:
@@ -195,6 +207,10 @@ class Model {
                 return DeliveryEvent::kSwitchOff;
             case Op::kGiveUp:
                 return DeliveryEvent::kGiveUp;
+            case Op::kPostpone:
+                return DeliveryEvent::kPostpone;
+            case Op::kAbandon:
+                return DeliveryEvent::kAbandon;
             default:
                 return DeliveryEvent::kFound;
         }
@@ -205,6 +221,10 @@ class Model {
     static bool transition(ModelMessage& m, DeliveryEvent event) {
         const auto next = next_state(m.delivery, event);
         if (next) change(m, *next);
+        // A look for an uncertain one leaves it as it is.
+        if (next)
+            m.postponed = event == DeliveryEvent::kPostpone ||
+                          (event == DeliveryEvent::kDeferral && m.postponed);
         return next.has_value();
     }
 
@@ -222,6 +242,7 @@ class Model {
             RC_ASSERT(record.message.folder == m.folder);
             RC_ASSERT(record.delivery.state == m.delivery);
             RC_ASSERT(record.delivery.attempts == m.attempts);
+            RC_ASSERT(record.delivery.postponed == m.postponed);
             RC_ASSERT(store_->history(record.message.id)->size() == m.history);
             using D = DeliveryState;
             if (m.deleted) continue;

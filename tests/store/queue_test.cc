@@ -22,6 +22,11 @@ class QueueTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(an_intent_is_refused_unless_something_waits);
     CPPUNIT_TEST(outcomes_follow_the_state_machine_only);
     CPPUNIT_TEST(retry_by_state);
+    CPPUNIT_TEST(a_person_postpones_what_waits);
+    CPPUNIT_TEST(what_is_postponed_is_not_begun_before_its_time);
+    CPPUNIT_TEST(a_postponement_ends);
+    CPPUNIT_TEST(a_person_gives_up_what_waits);
+    CPPUNIT_TEST(what_a_person_decides_is_refused_elsewhere);
     CPPUNIT_TEST(recovers_what_a_dead_agent_had_in_hand);
     CPPUNIT_TEST(an_outcome_begins_the_following_delivery);
     CPPUNIT_TEST(a_following_delivery_that_is_refused_does_not_touch_the_outcome);
@@ -157,6 +162,138 @@ class QueueTest : public CppUnit::TestFixture {
         const auto sending = store->retry(message_in(*store, root, D::kSending));
         CPPUNIT_ASSERT(kind_of(sending) == ErrorKind::kMessage);
         CPPUNIT_ASSERT_EQUAL(std::string("it is being sent right now"), sending.error().reason);
+    }
+
+    static constexpr TimeMs kFarAhead = kStart + 365LL * 86'400'000;
+
+    void a_person_postpones_what_waits() {
+        const Root root;
+        ManualClock clock(kStart);
+        const auto store = root.open(clock);
+        using D = DeliveryState;
+        for (const auto& [from, to] :
+             {std::pair(D::kQueued, D::kDeferred), std::pair(D::kDeferred, D::kDeferred),
+              std::pair(D::kUncertain, D::kUncertain)}) {
+            const std::string id = message_in(*store, root, from);
+            good(store->postpone(id, kFarAhead));
+            const Delivery after = good(store->get(id)).delivery;
+            CPPUNIT_ASSERT(after.state == to);
+            CPPUNIT_ASSERT(after.postponed);
+            CPPUNIT_ASSERT_EQUAL(kFarAhead, after.next_attempt);
+            CPPUNIT_ASSERT_EQUAL(kFarAhead, after.queued_at);  // the delivery timeout's begin
+            const HistoryEntry last = good(store->history(id)).back();
+            CPPUNIT_ASSERT_EQUAL(std::string(to_string(to)), last.to);
+            CPPUNIT_ASSERT_EQUAL("postponed by a person until " + format_rfc3339(kFarAhead),
+                                 last.reply);
+            CPPUNIT_ASSERT_EQUAL(last.reply, after.last_reply);
+            good(store->remove(id));
+        }
+        // The agent looks at it now and then, and not all the time.
+        const std::string id = message_in(*store, root, D::kQueued);
+        good(store->postpone(id, kFarAhead));
+        CPPUNIT_ASSERT_EQUAL(kStart + kLongestPauseMs, good(store->due()).front().next_attempt);
+        good(store->postpone(id, kStart + 5000));
+        CPPUNIT_ASSERT_EQUAL(kStart + 5000, good(store->due()).front().next_attempt);
+        CPPUNIT_ASSERT(good(store->changes_since(0)).front().phone_sequence > 0);
+    }
+
+    // Also by a turn that looked at the queue before.
+    void what_is_postponed_is_not_begun_before_its_time() {
+        const Root root;
+        ManualClock clock(kStart);
+        const auto store = root.open(clock);
+        const std::string id = message_in(*store, root, DeliveryState::kQueued);
+        good(store->postpone(id, kFarAhead));
+        const auto early = store->record_intent(id, "x");
+        CPPUNIT_ASSERT(kind_of(early) == ErrorKind::kMessage);
+        CPPUNIT_ASSERT(early.error().reason.find("postponed") != std::string::npos);
+        clock.advance(kFarAhead - kStart);
+        CPPUNIT_ASSERT(!good(store->record_intent(id, "x")).delivery.postponed);
+        good(store->record_outcome({id, DeliveryEvent::kDeferral, "451 later", kFarAhead + 1}));
+        CPPUNIT_ASSERT(!good(store->get(id)).delivery.postponed);
+    }
+
+    void a_postponement_ends() {
+        const Root root;
+        ManualClock clock(kStart);
+        const auto store = root.open(clock);
+        const auto postponed = [&](DeliveryState from) {
+            const std::string id = message_in(*store, root, from);
+            good(store->postpone(id, kFarAhead));
+            return id;
+        };
+        const auto after = [&](const std::string& id) { return good(store->get(id)).delivery; };
+
+        const std::string retried = postponed(DeliveryState::kQueued);
+        good(store->retry(retried));
+        CPPUNIT_ASSERT(!after(retried).postponed);
+        CPPUNIT_ASSERT_EQUAL(kStart, after(retried).queued_at);
+        CPPUNIT_ASSERT(store->record_intent(retried, "x").has_value());
+
+        const std::string off = postponed(DeliveryState::kDeferred);
+        good(store->record_outcome({off, DeliveryEvent::kSwitchOff, "off", 0}));
+        CPPUNIT_ASSERT(!after(off).postponed);
+
+        const std::string given_up = postponed(DeliveryState::kDeferred);
+        good(store->give_up(given_up, ""));
+        CPPUNIT_ASSERT(!after(given_up).postponed);
+
+        const std::string found = postponed(DeliveryState::kUncertain);
+        SyncCommit commit;
+        commit.found = {found};
+        good(store->commit_sync("101", commit));
+        CPPUNIT_ASSERT(after(found).state == DeliveryState::kSent && !after(found).postponed);
+
+        // A look that a turn had begun before does not end it.
+        const std::string looked = postponed(DeliveryState::kUncertain);
+        good(store->record_outcome({looked, DeliveryEvent::kDeferral, "no answer", kStart + 1}));
+        CPPUNIT_ASSERT(after(looked).postponed);
+        CPPUNIT_ASSERT_EQUAL(kFarAhead, after(looked).next_attempt);
+    }
+
+    void a_person_gives_up_what_waits() {
+        const Root root;
+        const auto store = root.open();
+        using D = DeliveryState;
+        for (const D from : {D::kQueued, D::kDeferred, D::kUncertain}) {
+            const std::string id = message_in(*store, root, from);
+            good(store->give_up(id, "wrong\nnumber"));
+            const Delivery after = good(store->get(id)).delivery;
+            CPPUNIT_ASSERT(after.state == D::kFailed);
+            const std::string maybe = from == D::kUncertain ? "; it may have arrived" : "";
+            CPPUNIT_ASSERT_EQUAL("given up by a person" + maybe + ": wrong number",
+                                 after.last_reply);
+            CPPUNIT_ASSERT_EQUAL(after.last_reply, good(store->history(id)).back().reply);
+            good(store->retry(id));
+            CPPUNIT_ASSERT(good(store->get(id)).delivery.state == D::kQueued);
+            good(store->give_up(id, ""));
+            CPPUNIT_ASSERT_EQUAL(std::string("given up by a person"),
+                                 good(store->get(id)).delivery.last_reply);
+        }
+    }
+
+    void what_a_person_decides_is_refused_elsewhere() {
+        const Root root;
+        const auto store = root.open();
+        using D = DeliveryState;
+        for (const auto& [state, words] : {std::pair(D::kSending, "it is being sent right now"),
+                                           std::pair(D::kSent, "it was sent already"),
+                                           std::pair(D::kFailed, "it has failed already"),
+                                           std::pair(D::kOff, "its delivery is off")}) {
+            const std::string id = message_in(*store, root, state);
+            for (const auto& done : {store->postpone(id, kFarAhead), store->give_up(id, "x")}) {
+                CPPUNIT_ASSERT(kind_of(done) == ErrorKind::kMessage);
+                CPPUNIT_ASSERT_EQUAL(std::string(words), done.error().reason);
+            }
+            CPPUNIT_ASSERT(good(store->get(id)).delivery.state == state);
+        }
+        const std::string id = message_in(*store, root, D::kQueued);
+        good(store->remove(id));
+        CPPUNIT_ASSERT(kind_of(store->postpone(id, kFarAhead)) == ErrorKind::kMessage);
+        CPPUNIT_ASSERT(kind_of(store->give_up(id, "")) == ErrorKind::kMessage);
+        CPPUNIT_ASSERT(kind_of(store->postpone("none", kFarAhead)) == ErrorKind::kNoInput);
+        for (const DeliveryEvent event : {DeliveryEvent::kPostpone, DeliveryEvent::kAbandon})
+            CPPUNIT_ASSERT(kind_of(store->record_outcome({id, event, "", 0})) == ErrorKind::kUsage);
     }
 
     void recovers_what_a_dead_agent_had_in_hand() {
