@@ -34,6 +34,9 @@ void poke(const Paths& paths, const std::string& mailbox, Request request = Requ
 inline constexpr std::string_view kSyncRequest = " sync";
 std::string worker_line(const Poke& poke);
 
+// To the worker of a share: "NNN back", the mailbox is out of quarantine.
+inline constexpr std::string_view kBack = " back";
+
 // Whether an agent runs on this root (its lock is held).
 bool agent_running(const Paths& paths);
 

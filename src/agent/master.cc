@@ -1,24 +1,17 @@
-#include "agent/master.h"
-
 #include "agent/control.h"
-#include "agent/settings.h"
-#include "agent/worker.h"
+#include "agent/master_state.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/text.h"
 #include "base/trace.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <fcntl.h>
 #include <filesystem>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
@@ -28,21 +21,11 @@ namespace vm::agent {
 namespace {
 
 constexpr int kWorkers = 2;
-// A worker that lived this long did not die of its start: it is started again at once.
-constexpr std::int64_t kHealthyMs = 10'000;
-constexpr std::int64_t kLongestPauseMs = 60'000;
 // How long a stop waits for dialogues to end; then what is still running becomes uncertain.
 constexpr std::int64_t kStopMs = 30'000;
 // How long a start waits for the workers of a killed master.
 constexpr int kLockTries = 50;
 constexpr int kLockPauseMs = 100;
-
-std::string how_it_ended(int status) {
-    if (WIFSIGNALED(status))
-        return "signal " + std::to_string(WTERMSIG(status)) + " (" + ::strsignal(WTERMSIG(status)) +
-               ")";
-    return "exit status " + std::to_string(WEXITSTATUS(status));
-}
 
 Result<UniqueFd> take_lock(const Paths& paths) {
     UniqueFd fd(::open(paths.lock_file().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
@@ -71,47 +54,10 @@ Result<UniqueFd> take_lock(const Paths& paths) {
                 "it sends by itself; `vmctl queue retry` hurries it");
 }
 
-class Master {
-  public:
-    explicit Master(const MasterOptions& options)
-        : options_(options), settings_(options.paths, {}) {}
-    Result<int> run();
-
-  private:
-    struct Worker {
-        int index = 0;
-        pid_t pid = -1;  // -1: not running
-        UniqueFd control;
-        UniqueFd trace;
-        std::string partial;  // an unfinished trace line
-        std::int64_t started = 0, start_at = 0;
-        int early_deaths = 0;
-    };
-
-    Result<> take_settings();
-    Result<> start(Worker& worker);
-    void forward_trace(Worker& worker);
-    void reap();
-    void stop_workers();
-    bool any_running() const {
-        return std::any_of(workers_.begin(), workers_.end(),
-                           [](const Worker& w) { return w.pid > 0; });
-    }
-
-    const MasterOptions& options_;
-    const Clock& clock_ = system_clock();
-    SettingsReader settings_;
-    UniqueFd lock_, socket_, signals_;
-    std::vector<Worker> workers_;
-    std::int64_t trace_size_ = 0;
-    bool stopping_ = false;
-    bool crashed_ = false;  // a worker was killed by a signal
-    std::int64_t kill_at_ = 0;
-    int once_status_ = 0;
-};
+}  // namespace
 
 Result<> Master::take_settings() {
-    settings_.refresh(system_clock().steady_ms());
+    settings_.refresh(clock_.steady_ms());
     const auto& misc = *settings_.current()->misc;
     trace_everything(misc.trace_everything);
     if (misc.max_trace_file_size == trace_size_) return {};
@@ -119,115 +65,60 @@ Result<> Master::take_settings() {
     return trace_open(options_.paths.trace_file(), trace_size_, options_.echo);
 }
 
-Result<> Master::start(Worker& worker) {
-    int control[2], trace_ends[2];
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) != 0)
-        return fail(ErrorKind::kUnavailable, "start worker", "socketpair", errno_text(errno));
-    UniqueFd ours(control[0]), theirs(control[1]);
-    if (::pipe2(trace_ends, O_CLOEXEC) != 0)
-        return fail(ErrorKind::kUnavailable, "start worker", "pipe", errno_text(errno));
-    UniqueFd reading(trace_ends[0]), writing(trace_ends[1]);
-
-    std::fflush(nullptr);
-    const pid_t master = ::getpid();
-    const pid_t pid = ::fork();
-    if (pid < 0) return fail(ErrorKind::kUnavailable, "start worker", "fork", errno_text(errno));
-    if (pid == 0) {
-        ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-        if (::getppid() != master) ::_exit(1);
-        for (Worker& other : workers_) {
-            other.control.reset();
-            other.trace.reset();
-        }
-        ours.reset();
-        reading.reset();
-        socket_.reset();
-        signals_.reset();
-        trace_to_pipe(writing.get());
-        // In the background the caller's pipes must not stay open: a command substitution waits for
-        // their end.
-        if (!options_.once && !options_.echo) {
-            const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-            for (const int fd : {0, 1, 2}) ::dup2(null.get(), fd);
-        }
-        const WorkerOptions options{
-            options_.paths, worker.index,       static_cast<int>(workers_.size()),
-            options_.once,  options_.sync_only, options_.only_mailbox,
-            theirs.get()};
-        const int status = run_worker(options);
-        std::fflush(nullptr);
-        ::_exit(status);
-    }
-    ::fcntl(reading.get(), F_SETFL, O_NONBLOCK);
-    worker.pid = pid;
-    worker.control = std::move(ours);
-    worker.trace = std::move(reading);
-    worker.started = clock_.steady_ms();
-    trace(TraceLevel::kInfo, "worker {} started, process {}", worker.index, pid);
-    return {};
+bool Master::any_running() {
+    bool any = false;
+    each_process([&](const WorkerProcess& process) { any |= process.running(); });
+    return any;
 }
 
-// Copies whole lines into the trace; the rest waits for its end.
-void Master::forward_trace(Worker& worker) {
-    if (!worker.trace) return;
-    char buffer[16384];
-    for (;;) {
-        const ssize_t n = ::read(worker.trace.get(), buffer, sizeof buffer);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return;
-        if (n == 0) break;
-        worker.partial.append(buffer, static_cast<std::size_t>(n));
-        std::size_t from = 0;
-        for (std::size_t end; (end = worker.partial.find('\n', from)) != std::string::npos;
-             from = end + 1)
-            trace_copy(std::string_view(worker.partial).substr(from, end - from));
-        worker.partial.erase(0, from);
+// ---- the loop -----------------------------------------------------------------------------------
+
+void Master::pass_on(const Poke& poke) {
+    const std::string line = worker_line(poke);
+    if (quarantine_.holds(poke.mailbox)) {
+        const auto alone = alone_.find(poke.mailbox);
+        if (alone != alone_.end() && !alone->second.note_only) {
+            alone->second.process.tell(line);
+        } else if (poke.request != Request::kNothing) {
+            // A person asks: it is tried now.
+            quarantine_.end_pause(poke.mailbox);
+            asked_[poke.mailbox] = line;
+        }
+        return;
     }
-    worker.trace.reset();
+    const int count = static_cast<int>(shares_.size());
+    for (int i = 0; i < count; ++i)
+        if (in_share(poke.mailbox, i, count))
+            shares_[static_cast<std::size_t>(i)].process.tell(line);  // full: it has been told
 }
 
-void Master::reap() {
-    for (Worker& worker : workers_) {
-        if (worker.pid <= 0) continue;
-        int status = 0;
-        if (::waitpid(worker.pid, &status, WNOHANG) != worker.pid) continue;
-        forward_trace(worker);
-        const std::int64_t now = clock_.steady_ms();
-        const bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-        trace(stopping_ || options_.once || clean ? TraceLevel::kInfo : TraceLevel::kError,
-              "worker {}, process {}, ended: {}", worker.index, worker.pid, how_it_ended(status));
-        worker.pid = -1;
-        worker.control.reset();
-        worker.trace.reset();
-        crashed_ |= WIFSIGNALED(status);
-        if (options_.once) {
-            if (WIFSIGNALED(status)) {
-                std::fprintf(
-                    stderr,
-                    "vmemaild: the worker ended by %s; what it was sending is uncertain now and "
-                    "is looked at again by a later run\n",
-                    how_it_ended(status).c_str());
-                once_status_ =
-                    exit_status(stopping_ ? ErrorKind::kUncertain : ErrorKind::kUnavailable);
-            } else {
-                once_status_ = WEXITSTATUS(status);
-            }
-            continue;
-        }
-        worker.early_deaths = now - worker.started < kHealthyMs ? worker.early_deaths + 1 : 0;
-        worker.start_at =
-            now + (worker.early_deaths == 0
-                       ? 0
-                       : std::min<std::int64_t>(500LL << std::min(worker.early_deaths - 1, 10),
-                                                kLongestPauseMs));
-    }
+void Master::tell_untold() {
+    for (Share& share : shares_)
+        if (!share.untold.empty() && share.process.running() && share.process.tell(share.untold))
+            share.untold.clear();
 }
 
 void Master::stop_workers() {
     if (!stopping_) kill_at_ = clock_.steady_ms() + kStopMs;
     stopping_ = true;
-    for (const Worker& worker : workers_)
-        if (worker.pid > 0) ::kill(worker.pid, SIGTERM);
+    each_process([](const WorkerProcess& process) { process.signal(SIGTERM); });
+}
+
+// Sleeps until a worker, a person or the system has something to say, a second at most.
+void Master::wait() {
+    std::vector<pollfd> fds{{signals_.get(), POLLIN, 0}, {socket_.get(), POLLIN, 0}};
+    each_process([&](const WorkerProcess& process) {
+        fds.push_back({process.trace_fd(), POLLIN, 0});
+    });
+    ::poll(fds.data(), fds.size(), 1000);
+    signalfd_siginfo signal{};
+    while (::read(signals_.get(), &signal, sizeof signal) == sizeof signal) {
+        if (signal.ssi_signo == SIGTERM || signal.ssi_signo == SIGINT) {
+            trace(TraceLevel::kInfo, "stopping");
+            stop_workers();
+        }
+    }
+    each_process([](WorkerProcess& process) { process.forward_trace(); });
 }
 
 Result<int> Master::run() {
@@ -244,48 +135,24 @@ Result<int> Master::run() {
     ::signal(SIGPIPE, SIG_IGN);
     signals_.reset(::signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK));
 
-    workers_.resize(options_.once ? 1 : kWorkers);
-    for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i].index = static_cast<int>(i);
-    for (Worker& worker : workers_) VM_TRY(start(worker));
+    for (int i = 0; i < (options_.once ? 1 : kWorkers); ++i) shares_.emplace_back();
+    start_shares();
     if (options_.ready) options_.ready();
 
     for (;;) {
-        std::vector<pollfd> fds{{signals_.get(), POLLIN, 0}, {socket_.get(), POLLIN, 0}};
-        for (const Worker& worker : workers_) fds.push_back({worker.trace.get(), POLLIN, 0});
-        ::poll(fds.data(), fds.size(), 1000);
-
-        signalfd_siginfo signal{};
-        while (::read(signals_.get(), &signal, sizeof signal) == sizeof signal) {
-            if (signal.ssi_signo == SIGTERM || signal.ssi_signo == SIGINT) {
-                trace(TraceLevel::kInfo, "stopping");
-                stop_workers();
-            }
-        }
-        for (Worker& worker : workers_) forward_trace(worker);
-        reap();
+        wait();
+        take_ends();
         if (stopping_ || options_.once) {
-            if (!any_running()) break;
+            if (!any_running() && !once_goes_on()) break;
             if (stopping_ && clock_.steady_ms() >= kill_at_)
-                for (const Worker& worker : workers_)
-                    if (worker.pid > 0) ::kill(worker.pid, SIGKILL);
+                each_process([](const WorkerProcess& process) { process.signal(SIGKILL); });
             continue;
         }
         (void)take_settings();  // a trace file that cannot be re-opened: the old one goes on
-        for (const Poke& poke : read_pokes(socket_.get())) {
-            const std::string line = worker_line(poke);
-            for (const Worker& worker : workers_)
-                if (worker.pid > 0 &&
-                    in_share(poke.mailbox, worker.index, static_cast<int>(workers_.size())))
-                    if (::send(worker.control.get(), line.data(), line.size(),
-                               MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-                        continue;  // full: the worker has been told already
-        }
-        for (Worker& worker : workers_)
-            if (worker.pid < 0 && clock_.steady_ms() >= worker.start_at)
-                if (auto started = start(worker); !started) {
-                    trace(TraceLevel::kError, "{}", started.error().text());
-                    worker.start_at = clock_.steady_ms() + 1000;
-                }
+        for (const Poke& poke : read_pokes(socket_.get())) pass_on(poke);
+        start_shares();
+        tell_untold();
+        start_quarantined();
     }
     // No successor will recover what a killed worker left: it is done here, in a child, as ever.
     if (crashed_) (void)run_in_child([&] { return recover_all(options_.paths); });
@@ -293,8 +160,6 @@ Result<int> Master::run() {
     trace(TraceLevel::kInfo, "stopped");
     return options_.once ? once_status_ : 0;
 }
-
-}  // namespace
 
 Result<int> run_master(const MasterOptions& options) {
     return Master(options).run();

@@ -15,6 +15,7 @@ constexpr std::int64_t kRetryMs = 60'000;
 
 void MessageWaiting::tell(const std::string& command, const std::string& mailbox,
                           store::Store& store) {
+    const InHand note(in_hand_, mailbox, Work::kWaiting);
     const auto failed = [&](const std::string& words) {
         trace(TraceLevel::kError, "{}: message waiting: {}", mailbox, words);
         const std::lock_guard lock(mutex_);

@@ -6,6 +6,7 @@
 #ifndef VM_AGENT_MESSAGE_WAITING_H
 #define VM_AGENT_MESSAGE_WAITING_H
 
+#include "agent/in_hand.h"
 #include "agent/store_threads.h"
 #include "base/paths.h"
 
@@ -22,8 +23,8 @@ namespace vm::agent {
 class MessageWaiting {
   public:
     // `stopping` is asked between two commands.
-    MessageWaiting(Paths paths, std::function<bool()> stopping)
-        : stopping_(std::move(stopping)), threads_(std::move(paths), 1) {}
+    MessageWaiting(Paths paths, InHandTable* in_hand, std::function<bool()> stopping)
+        : in_hand_(in_hand), stopping_(std::move(stopping)), threads_(std::move(paths), 1) {}
 
     // The counts of `mailbox` may have changed.
     void changed(const std::string& mailbox) { due_[mailbox] = 0; }
@@ -37,6 +38,7 @@ class MessageWaiting {
     void take_failed(std::int64_t now);
     void tell(const std::string& command, const std::string& mailbox, store::Store& store);
 
+    InHandTable* const in_hand_;
     const std::function<bool()> stopping_;
     std::map<std::string, std::int64_t> due_;  // mailbox -> steady time
     std::mutex mutex_;

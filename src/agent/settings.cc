@@ -99,8 +99,10 @@ bool SettingsReader::refresh(std::int64_t now) {
         files_changed |= file_changed;
         if (!mine_(number)) continue;
         const auto known = next->mailboxes.find(number);
-        const bool broken = known != next->mailboxes.end() && !known->second.problem.empty();
-        if (file_changed || key_changed || (again && broken)) any |= read_mailbox(*next, number);
+        const bool fresh = known == next->mailboxes.end();  // or mine since now
+        const bool broken = !fresh && !known->second.problem.empty();
+        if (fresh || file_changed || key_changed || (again && broken))
+            any |= read_mailbox(*next, number);
     }
     std::erase_if(next->mailboxes, [&](const auto& entry) {
         return std::find(numbers.begin(), numbers.end(), entry.first) == numbers.end();

@@ -65,7 +65,7 @@ void SyncSchedule::take_settings(std::shared_ptr<const Settings> settings,
         actor.failures = 0;
         actor.wanted = actor.unit_changed = true;
         actor.view.problem.clear();
-        if (!actor.running) drop_session(actor);
+        if (!actor.running) drop_session(number, actor);
     }
     for (auto entry = actors_.begin(); entry != actors_.end();) {
         Actor& actor = entry->second;
@@ -77,7 +77,7 @@ void SyncSchedule::take_settings(std::shared_ptr<const Settings> settings,
             ++entry;
         } else {
             answer(entry->first, actor);
-            drop_session(actor);
+            drop_session(entry->first, actor);
             entry = actors_.erase(entry);
         }
     }
@@ -184,6 +184,8 @@ void SyncSchedule::submit(const std::string& mailbox, Actor& actor, const std::s
     actor.wanted = actor.unit_changed = actor.spoke = actor.asked = false;
     actor.last_start = ++starts_;
     threads_.submit([this, job](Result<store::Store*> store) mutable {
+        const InHand note(options_.in_hand, job.mailbox,
+                          job.plugin->can_visit() ? Work::kVisit : Work::kSync);
         run(job, std::move(store));
         {
             const std::lock_guard lock(mutex_);
@@ -305,7 +307,7 @@ bool SyncSchedule::take(const Job& job, Actor& actor) {
     if (job.options != actor.options || job.misc != actor.misc) {
         // An edit came meanwhile: the session speaks to another account.
         gate_.finished(job.server, ServerSeen::kNothing);
-        drop_session(actor);
+        drop_session(job.mailbox, actor);
         actor.wanted = actor.unit_changed = true;
         actor.asked |= job.asked;
         if (actor.options) return false;
@@ -323,7 +325,7 @@ bool SyncSchedule::take(const Job& job, Actor& actor) {
     if (result.store_error) {
         actor.view.problem = result.store_error->text();
         actor.unit_changed = true;
-        drop_session(actor);  // it has told what was not recorded
+        drop_session(job.mailbox, actor);  // it has told what was not recorded
         pause(actor);
         return true;
     }
@@ -374,7 +376,7 @@ void SyncSchedule::take_pass(const SyncResult& result, Actor& actor) {
         pause(actor);
         return;
     }
-    actor.view.problem = result.complete ? "" : "not in step yet; it goes on";
+    actor.view.problem = result.complete ? "" : "not in step yet";
     actor.failures = 0;
     actor.not_before = 0;
 }
@@ -384,7 +386,7 @@ void SyncSchedule::take_failure(const Job& job, Actor& actor, const AccountFailu
     actor.unit_changed = actor.wanted = true;
     actor.noted = false;
     actor.view.idle = false;
-    drop_session(actor);
+    drop_session(job.mailbox, actor);
     if (failure.fault == AccountFault::kCancelled) {
         gate_.finished(job.server, ServerSeen::kNothing);
         return;
@@ -425,12 +427,14 @@ void SyncSchedule::unpark(Actor& actor) {
 }
 
 // Ending a session may take its time: not in this thread.
-void SyncSchedule::drop_session(Actor& actor) {
+void SyncSchedule::drop_session(const std::string& mailbox, Actor& actor) {
     unpark(actor);
     if (!actor.session) return;
-    threads_.submit([session = std::move(actor.session)](const Result<store::Store*>&) mutable {
-        session.reset();
-    });
+    threads_.submit(
+        [this, mailbox, session = std::move(actor.session)](const Result<store::Store*>&) mutable {
+            const InHand note(options_.in_hand, mailbox, Work::kClose);
+            session.reset();
+        });
     actor.session.reset();
 }
 

@@ -9,6 +9,7 @@
 #ifndef VM_AGENT_SYNC_SCHEDULE_H
 #define VM_AGENT_SYNC_SCHEDULE_H
 
+#include "agent/in_hand.h"
 #include "agent/plugin_slot.h"
 #include "agent/server_gate.h"
 #include "agent/settings.h"
@@ -40,6 +41,7 @@ class SyncSchedule {
         std::function<bool()> stopping;  // asked in the threads too
         std::function<double()> jitter;  // uniform in [0, 1)
         int wake_fd = -1;                // eventfd that a pass's end writes to
+        InHandTable* in_hand = nullptr;  // may be null
     };
     explicit SyncSchedule(Options options);
     ~SyncSchedule();
@@ -126,7 +128,7 @@ class SyncSchedule {
     void pause(Actor& actor);
     std::int64_t backoff(const Actor& actor, int failures) const;
     void unpark(Actor& actor);
-    void drop_session(Actor& actor);
+    void drop_session(const std::string& mailbox, Actor& actor);
     bool is_wanted(const Actor& actor, std::int64_t now) const;
 
     const Options options_;

@@ -25,6 +25,8 @@ namespace {
 constexpr std::int64_t kLookMs = 1000;
 // A delivery found in `sending` at the start was cut off by a crash; it may well have arrived.
 constexpr std::int64_t kRecoveryPauseMs = 60'000;
+// A mailbox in quarantine whose worker lived so long is not what others died of.
+constexpr std::int64_t kProvedMs = 600'000;
 constexpr std::int64_t kDayMs = 86'400'000;
 constexpr std::int64_t kPurgeMs = 3'600'000;
 // Of the wall clock against the steady one, between two looks a second apart: more than any
@@ -63,8 +65,10 @@ Worker::Worker(const WorkerOptions& options)
       gate_(static_cast<int>(kThreads)),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       threads_(options.paths, kThreads),
-      waiting_(options.paths, [this] { return stopping() && (!options_.once || interrupted_); }),
-      sync_({options.paths, clock_, options.once, stopping, random_jitter, wake_.get()}) {}
+      waiting_(options.paths, options.in_hand,
+               [this] { return stopping() && (!options_.once || interrupted_); }),
+      sync_({options.paths, clock_, options.once, stopping, random_jitter, wake_.get(),
+             options.in_hand}) {}
 
 Worker::~Worker() {
     g_wake_fd = -1;
@@ -90,7 +94,7 @@ void Worker::recover() {
     if (recovered_) return;
     const auto recovered =
         store_->recover([this](const std::string& number) { return is_mine(number); },
-                        clock_.now() + kRecoveryPauseMs);
+                        clock_.now() + kRecoveryPauseMs, options_.recovery_reason);
     recovered_ = recovered.has_value();
     if (!recovered) {
         trace(TraceLevel::kError, "recovery: {}", recovered.error().text());
@@ -175,6 +179,7 @@ void Worker::purge_deleted() {
         for (const auto& [number, mailbox] : settings->mailboxes) {
             if (!store || (stopping() && !options_.once)) return;
             if (!mailbox.options) continue;
+            const InHand note(options_.in_hand, number, Work::kPurge);
             const std::int64_t days = mailbox.options->deleted_retention_days;
             const bool drop =
                 config::transport_kind(*settings->misc) == config::TransportKind::kPop3 &&
@@ -214,14 +219,15 @@ void Worker::take_passes() {
         if (const auto found = settings->mailboxes.find(ended.mailbox);
             found != settings->mailboxes.end())
             note_switched_off(ended.mailbox, found->second);
-        write_status(ended.mailbox);
+        // (Alone, how it stands is told when everything was done.)
+        if (!options_.alone) write_status(ended.mailbox);
     }
 }
 
 // What persons asked for: "NNN", another try of that mailbox's messages, so its server's pause ends
-// now; "NNN sync", a look at its account.
+// now; "NNN sync", a look at its account. And "NNN back": it is out of quarantine.
 void Worker::take_requests() {
-    const auto settings = settings_.current();
+    auto settings = settings_.current();
     const auto end = requests_.rfind('\n');
     if (end == std::string::npos) return;
     const std::string lines = requests_.substr(0, end);
@@ -233,6 +239,14 @@ void Worker::take_requests() {
                 answered_[number] = clock_.now();
                 write_status(number);
             }
+            continue;
+        }
+        if (number.ends_with(kBack)) {
+            number.resize(number.size() - kBack.size());
+            excluded_.erase(number);
+            next_look_ = 0;
+            take_settings();
+            settings = settings_.current();
             continue;
         }
         const auto found = settings->mailboxes.find(number);
@@ -267,6 +281,28 @@ bool Worker::wait() {
     return true;
 }
 
+// Of a worker of one mailbox's own, with nothing left that may be done now: whether it has done
+// what another may have died of. What that one was sending waits for its time first.
+bool Worker::has_done_everything() {
+    const std::string& number = *options_.only_mailbox;
+    const auto counts = store_->counts(number);
+    const bool settled = recovered_ && mark_ >= 0 && actors_[number].unrecorded.empty() && counts &&
+                         (counts->uncertain == 0 || clock_.steady_ms() - started_ > kProvedMs);
+    if (settled) alone_words_.clear();
+    write_status(number);
+    return settled;
+}
+
+// Says in the store how a mailbox in quarantine stands whose worker died again.
+int Worker::note_quarantine() {
+    const std::string& number = *options_.only_mailbox;
+    settings_.refresh(clock_.steady_ms());
+    recover();
+    answered_[number] = clock_.now();  // persons who asked
+    write_status(number);
+    return 0;
+}
+
 int Worker::run() {
     g_wake_fd = wake_.get();
     mime::initialise();
@@ -286,6 +322,7 @@ int Worker::run() {
         if (stopping() || (control.revents & POLLHUP) != 0) return 0;
     }
 
+    if (options_.alone && options_.alone->note_only) return note_quarantine();
     while (!stopping()) {
         watch_clock();
         take_settings();
@@ -303,6 +340,7 @@ int Worker::run() {
         // Mailboxes that wait for the gate are started as others end; with none running, none
         // waits.
         if (options_.once && !pushing && !syncing) break;
+        if (options_.alone && !pushing && !syncing && has_done_everything()) break;
         waiting_.start(settings_.current()->misc->message_waiting_command, clock_.steady_ms());
         if (!wait()) break;
     }
@@ -331,7 +369,7 @@ int recover_all(const Paths& paths) {
     auto store = store::Store::open(paths);
     if (!store) return 0;
     const auto recovered = (*store)->recover([](const std::string&) { return true; },
-                                             system_clock().now() + kRecoveryPauseMs);
+                                             system_clock().now() + kRecoveryPauseMs, {});
     return recovered && *recovered > 0 ? 1 : 0;
 }
 

@@ -9,22 +9,35 @@
 #ifndef VM_AGENT_WORKER_H
 #define VM_AGENT_WORKER_H
 
+#include "agent/in_hand.h"
 #include "base/paths.h"
 
 #include <optional>
+#include <set>
 #include <string>
 
 namespace vm::agent {
 
 struct WorkerOptions {
+    explicit WorkerOptions(Paths root) : paths(std::move(root)) {}
+
     Paths paths;
     int index = 0;  // serves mailboxes whose number modulo `count` is index
     int count = 1;
     bool once = false;       // do what is due now, then end
     bool sync_only = false;  // with once: look at the accounts, push nothing
     std::optional<std::string> only_mailbox;
-    int control_fd = -1;  // from the master: a line means "look at the queue", with a
+    std::set<std::string> excluded;  // of its share: in quarantine until the master says otherwise
+    // The worker of one mailbox in quarantine: it ends with status 0 when everything was done.
+    struct Alone {
+        std::string words;       // why, for the mailbox's status until then
+        bool note_only = false;  // its pause is not over: only recover, say so, and end
+    };
+    std::optional<Alone> alone;
+    std::string recovery_reason;  // what became of the worker before, "" when it is not known
+    int control_fd = -1;          // from the master: a line means "look at the queue", with a
                           // mailbox's number "and end its server's pause"; the end means "stop"
+    InHandTable* in_hand = nullptr;  // where threads note whose work they do; null: nowhere
 };
 
 // Runs until SIGTERM, the master's end or, with `once`, until everything due was done. Returns the

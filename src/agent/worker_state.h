@@ -60,11 +60,17 @@ class Worker {
     };
     using Candidate = std::map<std::string, Actor>::value_type;
 
-    bool is_mine(const std::string& number) const {
+    bool is_of_my_share(const std::string& number) const {
         return in_share(number, options_.index, options_.count) &&
                (!options_.only_mailbox || *options_.only_mailbox == number);
     }
+    // Without those in quarantine.
+    bool is_mine(const std::string& number) const {
+        return is_of_my_share(number) && !excluded_.contains(number);
+    }
     Result<> open_store();
+    int note_quarantine();
+    bool has_done_everything();
     void recover();
     void take_settings();
     void read_queue();
@@ -94,6 +100,8 @@ class Worker {
 
     const WorkerOptions& options_;
     const Clock& clock_ = system_clock();
+    std::set<std::string> excluded_ = options_.excluded;
+    std::string alone_words_ = options_.alone ? options_.alone->words : std::string();
     SettingsReader settings_;
     ServerGate gate_;
     UniqueFd wake_;
@@ -109,8 +117,9 @@ class Worker {
     std::int64_t next_due_ = kNever;  // steady
     std::map<std::string, Actor> actors_;
     bool recovered_ = false;
+    const std::int64_t started_ = clock_.steady_ms();
     // Since when the wall clock has gone as the steady one does: the start, or its last jump.
-    std::int64_t clock_since_ = clock_.steady_ms();
+    std::int64_t clock_since_ = started_;
     std::int64_t clock_difference_ = clock_.now() - clock_.steady_ms();
     std::uint64_t starts_ = 0;
     std::atomic<std::uint64_t> settings_changes_{0};

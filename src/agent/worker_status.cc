@@ -5,6 +5,15 @@
 
 namespace vm::agent {
 
+namespace {
+
+std::string with_next_step(const std::string& problem, const std::string& command) {
+    if (problem.empty()) return {};
+    return problem + "; tried again by itself, or now by `vmctl " + command + "`";
+}
+
+}  // namespace
+
 void Worker::set_problem(const std::string& number, Actor& actor, const std::string& problem) {
     actor.store_failed = false;
     if (actor.problem == problem) return;
@@ -58,15 +67,21 @@ void Worker::write_status(const std::string& number) {
         status.reason = "Email Integration is No";
     } else {
         status.reason = mailbox_problem(number);
-        if (status.reason.empty()) status.reason = actors_[number].problem;
-        if (status.reason.empty()) status.reason = sync.problem;
+        if (status.reason.empty())
+            status.reason = with_next_step(actors_[number].problem, "queue retry");
+        if (status.reason.empty()) status.reason = with_next_step(sync.problem, "sync " + number);
         if (!status.reason.empty()) status.state = "error";
         // (Of the store, as no pass may have been made since the start.)
         const auto state = store_->sync_state(number);
         actors_[number].on_hold = state && !state->hold.empty();
         if (actors_[number].on_hold) {
             status.state = "hold";
-            status.reason = state->hold;
+            status.reason = state->hold + "; `vmctl release " + number +
+                            "` lets the deletions go, with --keep the messages stay";
+        }
+        if (!alone_words_.empty()) {
+            if (status.state == "ok") status.state = "error";
+            status.reason = alone_words_ + (status.reason.empty() ? "" : "; " + status.reason);
         }
     }
     if (auto written = store_->set_status(status); !written) {

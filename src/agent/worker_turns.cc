@@ -54,8 +54,9 @@ void Worker::read_changes() {
     }
     const std::int64_t seen = changes_seen_;
     for (const store::MailboxChange& change : *changes) {
+        // A lamp is no matter of the account: those in quarantine have theirs told by their share.
+        if (is_of_my_share(change.mailbox) && !options_.alone) waiting_.changed(change.mailbox);
         if (is_mine(change.mailbox)) {
-            waiting_.changed(change.mailbox);
             if (change.phone_sequence > seen) sync_.unit_changed(change.mailbox);
             const auto actor = actors_.find(change.mailbox);
             if (actor != actors_.end() && actor->second.on_hold) write_status(change.mailbox);
@@ -141,6 +142,7 @@ void Worker::start_turn(const std::string& number, Actor& actor, const std::stri
                      mailbox = settings->mailboxes.at(number).options, plugin = plugin_.plugin(),
                      plugin_problem = plugin_.problem(),
                      changes = settings_changes_.load()](Result<store::Store*> store) {
+        const InHand note(options_.in_hand, number, Work::kPush);
         RunResult result;
         if (!store) {
             result.store_error = store.error();

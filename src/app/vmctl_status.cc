@@ -1,6 +1,7 @@
 // vmctl status: every mailbox with its state and counts. It works without an agent: configuration
 // is read afresh, and what the agent last found out is in the store.
 #include "agent/control.h"
+#include "agent/deaths.h"
 #include "app/vmctl_commands.h"
 #include "app/vmctl_output.h"
 #include "config/config.h"
@@ -26,6 +27,7 @@ struct Unit {
     bool agent_running = false;
     bool enabled = true;  // g_bUseEmailIntegration
     std::string problem;  // with Misc Setup, "" when none
+    agent::RecentDeaths deaths;
     config::Seats seats;
     std::map<std::string, State> known;  // by the agent
 };
@@ -33,6 +35,7 @@ struct Unit {
 Result<Unit> look_at_unit(const Paths& paths, store::Store& store) {
     Unit unit;
     unit.agent_running = agent::agent_running(paths);
+    unit.deaths = agent::recent_deaths(paths, system_clock().now());
     VM_ASSIGN(const std::vector<store::MailboxStatus> statuses, store.statuses());
     for (const store::MailboxStatus& status : statuses)
         unit.known[status.mailbox] = {status.state,     status.reason,  status.idle,
@@ -62,7 +65,8 @@ State state_of(const Paths& paths, const Unit& unit, const std::string& mailbox)
     if (std::find(refused.begin(), refused.end(), mailbox) != refused.end())
         return {"error", "no seat: g_nUnifiedMessagingSeats allows " +
                              std::to_string(unit.seats.limit) +
-                             (unit.seats.limit == 1 ? " mailbox" : " mailboxes")};
+                             (unit.seats.limit == 1 ? " mailbox" : " mailboxes") +
+                             "; raise it, or set Email Integration = No elsewhere"};
     if (!unit.enabled) return {"off", unit.problem};
     const auto known = unit.known.find(mailbox);
     // What the agent said before Email Integration was set to Yes is of no use now.
@@ -92,6 +96,26 @@ Json mailbox_json(const std::string& mailbox, const State& state,
             {"last_sync", state.last_sync > 0 ? Json(format_rfc3339(state.last_sync)) : Json()}};
 }
 
+Json agent_json(const Unit& unit) {
+    Json last = nullptr;
+    if (unit.deaths.count > 0)
+        last = {{"time", format_rfc3339(unit.deaths.last)}, {"how", unit.deaths.words}};
+    return {{"running", unit.agent_running},
+            {"reason", unit.problem},
+            {"recent_deaths", unit.deaths.count},
+            {"last_death", std::move(last)}};
+}
+
+// "running; a worker died 3 times in the last 10 minutes, …"
+std::string agent_line(const Unit& unit) {
+    std::string line = unit.agent_running ? "running" : "not running";
+    if (unit.deaths.count == 0) return line;
+    const std::string times =
+        unit.deaths.count == 1 ? "once" : std::to_string(unit.deaths.count) + " times";
+    return line + "; a worker died " + times + " in the last 10 minutes, last at " +
+           short_time(unit.deaths.last) + " of " + shown(unit.deaths.words) + "; see the trace";
+}
+
 Result<> status(const Paths& paths, bool json) {
     VM_ASSIGN(const std::unique_ptr<store::Store> store, store::Store::open(paths));
     VM_ASSIGN(const Unit unit, look_at_unit(paths, *store));
@@ -102,12 +126,14 @@ Result<> status(const Paths& paths, bool json) {
         if (std::find(mailboxes.begin(), mailboxes.end(), mailbox) == mailboxes.end())
             mailboxes.push_back(mailbox);
     Json all = Json::array();
+    std::int64_t failed = 0;
     Table table({"MAILBOX", "STATE", "NEW", "OLD", "QUEUED", "SENDING", "SENT", "DEFERRED",
                  "FAILED", "UNCERTAIN", "LINKED", "IDLE", "LAST SYNC", "REASON"});
     for (const std::string& mailbox : mailboxes) {
         VM_ASSIGN(const store::MailboxCounts c, store->counts(mailbox));
         const State state = state_of(paths, unit, mailbox);
         all.push_back(mailbox_json(mailbox, state, c));
+        failed += c.failed;
         std::vector<std::string> row{mailbox, state.state};
         for (const std::int64_t n : {c.new_messages, c.old_messages, c.queued, c.sending, c.sent,
                                      c.deferred, c.failed, c.uncertain, c.linked})
@@ -119,12 +145,12 @@ Result<> status(const Paths& paths, bool json) {
     }
     if (json) {
         print_json(std::cout,
-                   {{"agent", {{"running", unit.agent_running}, {"reason", unit.problem}}},
+                   {{"agent", agent_json(unit)},
                     {"seats", {{"limit", unit.seats.limit}, {"in_use", unit.seats.in_use.size()}}},
                     {"mailboxes", std::move(all)}});
         return {};
     }
-    std::cout << "Agent: " << (unit.agent_running ? "running" : "not running") << '\n';
+    std::cout << "Agent: " << agent_line(unit) << '\n';
     if (!unit.problem.empty()) std::cout << "Misc Setup: " << unit.problem << '\n';
     if (unit.seats.limit > 0)
         std::cout << "Seats: " << unit.seats.in_use.size() << " of " << unit.seats.limit
@@ -134,6 +160,10 @@ Result<> status(const Paths& paths, bool json) {
         std::cout << "No mailboxes; vmconfig mailbox create NNN makes one.\n";
     else
         table.print(std::cout);
+    if (failed > 0)
+        std::cout << '\n'
+                  << failed << (failed == 1 ? " delivery has" : " deliveries have")
+                  << " failed: `vmctl queue list` says why, `vmctl queue retry ID` sends again\n";
     return {};
 }
 

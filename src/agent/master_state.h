@@ -1,0 +1,86 @@
+// The class behind run_master(), private to master.cc (the loop) and master_workers.cc (which
+// worker is started when, and what its end means).
+#ifndef VM_AGENT_MASTER_STATE_H
+#define VM_AGENT_MASTER_STATE_H
+
+#include "agent/control.h"
+#include "agent/master.h"
+#include "agent/quarantine.h"
+#include "agent/settings.h"
+#include "agent/worker_process.h"
+#include "base/clock.h"
+#include "base/files.h"
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+
+namespace vm::agent {
+
+class Master {
+  public:
+    explicit Master(const MasterOptions& options)
+        : options_(options), settings_(options.paths, {}) {}
+    Result<int> run();
+
+  private:
+    struct Share {
+        WorkerProcess process;
+        RestartPause pause;
+        std::int64_t start_at = 0;
+        std::string untold;  // lines that the worker must get, as soon as it takes them
+    };
+    // The worker of a mailbox in quarantine; with `note_only` it only says so in the store.
+    struct Alone {
+        WorkerProcess process;
+        bool note_only = false;
+    };
+
+    Result<> take_settings();
+    template <class Do>
+    void each_process(Do act) {
+        for (Share& share : shares_) act(share.process);
+        for (auto& [mailbox, alone] : alone_) act(alone.process);
+    }
+    bool any_running();
+    void wait();
+    void stop_workers();
+    void take_ends();
+    void share_ended(int index, const WorkerProcess::End& end);
+    void alone_ended(const std::string& mailbox, bool note_only, const WorkerProcess::End& end);
+    void note_end(const std::string& who, const WorkerProcess::End& end, bool good);
+    void put_aside(const WorkerProcess::End& end);
+    void take_back(const std::string& mailbox);
+    WorkerOptions options_of(int index) const;
+    Result<> start(WorkerProcess& process, const WorkerOptions& options, const std::string& who);
+    void start_shares();
+    void start_alone(const std::string& mailbox, bool note_only);
+    void start_quarantined();
+    void pass_on(const Poke& poke);
+    void tell_untold();
+    bool once_goes_on();
+    void once_ended(int status);
+
+    const MasterOptions& options_;
+    const Clock& clock_ = system_clock();
+    SettingsReader settings_;
+    UniqueFd lock_, socket_, signals_;
+    std::deque<Share> shares_;
+    std::map<std::string, Alone> alone_;  // by mailbox, those whose process runs
+    Quarantine quarantine_;
+    std::map<std::string, std::string> marks_;  // by mailbox: mark_of() at its worker's death
+    std::map<std::string, std::string> asked_;  // by mailbox in quarantine: lines for its worker
+    std::int64_t trace_size_ = 0;
+    bool stopping_ = false;
+    bool crashed_ = false;  // a worker was killed by a signal
+    std::int64_t kill_at_ = 0;
+    int once_status_ = 0;
+    bool once_share_done_ = false;
+    std::set<std::string> once_tried_;  // alone
+};
+
+}  // namespace vm::agent
+
+#endif
