@@ -74,6 +74,8 @@ void print_message(const MessageRecord& record, const std::filesystem::path& med
     if (m.deleted_at) std::cout << " since " << short_time(*m.deleted_at);
     std::cout << '\n' << "Delivery:   " << delivery << '\n';
     if (!d.last_reply.empty()) std::cout << "Last reply: " << shown(d.last_reply) << '\n';
+    if (const auto step = next_step(record); !step.empty())
+        std::cout << "Next step:  " << step << '\n';
     if (!d.message_id.empty()) std::cout << "Message-ID: <" << d.message_id << ">\n";
     if (record.link)
         std::cout << "Mail copy:  " << shown(record.link->folder) << ", UID " << record.link->uid
@@ -104,6 +106,7 @@ Result<> show(const Paths& paths, const std::string& id, bool json) {
 Result<> history(const Paths& paths, const std::string& id, bool json) {
     VM_ASSIGN(const std::unique_ptr<Store> store, Store::open(paths));
     VM_ASSIGN(const std::vector<store::HistoryEntry> entries, store->history(id));
+    VM_ASSIGN(const MessageRecord record, store->get(id));
     if (json) {
         Json out = Json::array();
         for (const store::HistoryEntry& entry : entries) out.push_back(to_json(entry));
@@ -115,6 +118,8 @@ Result<> history(const Paths& paths, const std::string& id, bool json) {
         table.add({short_time(entry.time), entry.what, entry.from.empty() ? "-" : entry.from,
                    entry.to, entry.reply});
     table.print(std::cout);
+    if (const auto step = next_step(record); !step.empty())
+        std::cout << "\nNext step: " << step << '\n';
     return {};
 }
 

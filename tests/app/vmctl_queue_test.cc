@@ -17,6 +17,9 @@ class VmctlQueueTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(lists_what_waits);
     CPPUNIT_TEST(retries_what_is_named);
     CPPUNIT_TEST(retries_what_waits_for_a_server);
+    CPPUNIT_TEST(postpones);
+    CPPUNIT_TEST(postpones_until_when);
+    CPPUNIT_TEST(gives_up);
     CPPUNIT_TEST(every_change_pokes_the_agent);
     CPPUNIT_TEST(status_of_every_mailbox);
     CPPUNIT_TEST(status_knows_the_agent);
@@ -94,6 +97,81 @@ class VmctlQueueTest : public CppUnit::TestFixture {
                              rig.good({"queue", "retry"}).out);
     }
 
+    void postpones() {
+        const VmctlRig rig;
+        const std::string queued = rig.add(), sent = rig.add(), sending = rig.add();
+        attempt(rig, sent, DeliveryEvent::kAccepted);
+        CPPUNIT_ASSERT(rig.store()->record_intent(sending, "x").has_value());
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("1 delivery is postponed until 2099-12-31 22:30:00Z.\n"),
+            rig.good({"queue", "postpone", queued, "--until", "2099-12-31T23:30:00+01:00"}).out);
+        const json message = rig.good({"message", "show", queued, "--json"}).json();
+        CPPUNIT_ASSERT(message["delivery"]["state"] == "deferred");
+        CPPUNIT_ASSERT(message["delivery"]["next_attempt"] == "2099-12-31T22:30:00.000Z");
+        CPPUNIT_ASSERT(message["delivery"]["last_reply"] ==
+                       "postponed by a person until 2099-12-31T22:30:00.000Z");
+        CPPUNIT_ASSERT(rig.good({"message", "history", queued}).out.find("by a person") !=
+                       std::string::npos);
+        const VmctlOutput mixed = rig.run({"queue", "postpone", sending, queued, sent, "--until",
+                                           "2100-01-01T00:00:00Z", "--json"});
+        CPPUNIT_ASSERT_EQUAL(65, mixed.status);
+        CPPUNIT_ASSERT_EQUAL(
+            json({{"postponed", {queued}}, {"until", "2100-01-01T00:00:00.000Z"}}).dump(),
+            mixed.json().dump());
+        CPPUNIT_ASSERT(mixed.err.find("being sent right now") != std::string::npos);
+        CPPUNIT_ASSERT(mixed.err.find("sent already") != std::string::npos);
+        rig.good({"queue", "retry", queued});
+        CPPUNIT_ASSERT_EQUAL(std::string("queued"), delivery(rig, queued));
+    }
+
+    void postpones_until_when() {
+        const VmctlRig rig;
+        const std::string id = rig.add();
+        const auto minutes = [&] {
+            const Delivery now = rig.store()->get(id)->delivery;
+            return (now.next_attempt - system_clock().now() + 30'000) / 60'000;
+        };
+        for (const auto& [duration, expected] :
+             {std::pair("90m", 90), std::pair("2h", 120), std::pair("3d", 4320)}) {
+            rig.good({"queue", "postpone", id, "--for", duration});
+            CPPUNIT_ASSERT_EQUAL(std::int64_t{expected}, std::int64_t{minutes()});
+        }
+        for (const char* bad : {"", "h", "2", "0h", "-1h", "2 h", "1h30m", "2s", "2H", "99999d",
+                                "9223372036854775807d"})
+            rig.bad(64, "--for", {"queue", "postpone", id, std::string("--for=") + bad});
+        rig.bad(64, "in the past", {"queue", "postpone", id, "--until", "2020-01-01T00:00:00Z"});
+        rig.bad(64, "RFC 3339", {"queue", "postpone", id, "--until", "tomorrow"});
+        rig.bad(64, "until when", {"queue", "postpone", id});
+        rig.bad(64, "--until",
+                {"queue", "postpone", id, "--for", "2h", "--until", "2099-01-01T00:00:00Z"});
+        rig.bad(64, "ID", {"queue", "postpone", "--for", "2h"});
+        rig.bad(66, "nonsense", {"queue", "postpone", "nonsense", "--for", "2h"});
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{4320}, std::int64_t{minutes()});
+    }
+
+    void gives_up() {
+        const VmctlRig rig;
+        const std::string uncertain = rig.add(), queued = rig.add(), off = rig.add("102");
+        attempt(rig, uncertain, DeliveryEvent::kReplyLost);
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("2 deliveries are given up.\n"),
+            rig.good({"queue", "give-up", uncertain, queued, "--reason", "moved away"}).out);
+        CPPUNIT_ASSERT_EQUAL(std::string("failed"), delivery(rig, uncertain));
+        CPPUNIT_ASSERT_EQUAL(std::string("failed"), delivery(rig, queued));
+        const auto reply = [&](const std::string& id) {
+            return rig.good({"message", "history", id, "--json"}).json()["history"].back()["reply"];
+        };
+        CPPUNIT_ASSERT(reply(queued) == "given up by a person: moved away");
+        CPPUNIT_ASSERT(reply(uncertain) == "given up by a person; it may have arrived: moved away");
+        rig.bad(65, "failed already", {"queue", "give-up", queued});
+        rig.bad(65, "is off", {"queue", "give-up", off});
+        rig.bad(64, "ID", {"queue", "give-up"});
+        rig.bad(66, "nonsense", {"queue", "give-up", "nonsense"});
+        rig.good({"queue", "retry", queued});
+        CPPUNIT_ASSERT_EQUAL(json({{"given_up", {queued}}}).dump(),
+                             rig.good({"queue", "give-up", queued, "--json"}).json().dump());
+    }
+
     void every_change_pokes_the_agent() {
         const VmctlRig rig;
         const auto socket = agent::open_control_socket(rig.paths);
@@ -110,9 +188,11 @@ class VmctlQueueTest : public CppUnit::TestFixture {
                                                    {"message", "move", id, "--folder", "x"},
                                                    {"message", "delete", id},
                                                    {"message", "restore", id},
-                                                   {"queue", "retry", id}}) {
+                                                   {"queue", "retry", id},
+                                                   {"queue", "postpone", id, "--for", "1h"},
+                                                   {"queue", "give-up", id}}) {
             rig.good(command);
-            CPPUNIT_ASSERT_MESSAGE(command[1], poked(command[0] == "queue"));
+            CPPUNIT_ASSERT_MESSAGE(command[1], poked(command[1] == "retry"));
         }
         rig.good({"message", "list"});
         rig.good({"message", "show", id});
@@ -185,6 +265,9 @@ class VmctlQueueTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(mailbox["new"] == 4 && mailbox["old"] == 1);
         for (const char* name : {"queued", "deferred", "failed", "sent", "uncertain"})
             CPPUNIT_ASSERT_MESSAGE(name, mailbox[name] == 1);
+        const std::string text = rig.good({"status"}).out;
+        CPPUNIT_ASSERT_MESSAGE(
+            text, text.find("1 delivery has failed: `vmctl queue list`") != std::string::npos);
     }
 
     void status_of_a_mailbox_whose_options_were_deleted() {
@@ -217,7 +300,8 @@ class VmctlQueueTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(of_mailbox(rig, "101")["state"] == "ok");
         CPPUNIT_ASSERT(of_mailbox(rig, "103")["state"] == "error");
         CPPUNIT_ASSERT(of_mailbox(rig, "103")["reason"] ==
-                       "no seat: g_nUnifiedMessagingSeats allows 1 mailbox");
+                       "no seat: g_nUnifiedMessagingSeats allows 1 mailbox; raise it, or set "
+                       "Email Integration = No elsewhere");
         CPPUNIT_ASSERT(rig.good({"status"}).out.find("of 1 in use") != std::string::npos);
     }
 
