@@ -173,6 +173,7 @@ class TestCase(vmunit.TestCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.shared = vmunit.Unit()
+        cls.shared.also_said = cls.rig.logs
         cls.addClassCleanup(cls.shared.remove)
         for name, value in cls.misc.items():
             cls.shared.config("misc", "set", name, str(value))

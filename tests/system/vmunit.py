@@ -61,6 +61,7 @@ class Unit:
         self.build = build or build_directory()
         self.root = pathlib.Path(root or tempfile.mkdtemp(prefix="vmunit."))
         self.environment = dict(environment or {})  # what every program gets besides ours
+        self.also_said = lambda: ""  # what helps to understand a failure, besides the trace
         self.config("init")
         self.use_plugin(plugin)
 
@@ -100,7 +101,7 @@ class Unit:
         if status is not None and done.returncode != status:
             raise Failed(
                 f"{program} {' '.join(map(str, arguments))}: status {done.returncode}, expected {status}\n"
-                f"{done.stdout}{done.stderr}{self.trace()[-4000:]}"
+                f"{done.stdout}{done.stderr}{self.trace()[-4000:]}{self.also_said()}"
             )
         return done
 
