@@ -247,9 +247,10 @@ enum vm_scope_mode {
 };
 struct vm_scope {
     uint32_t struct_size;
-    uint8_t mode;       /* enum vm_scope_mode */
-    uint8_t read_only;  /* 1: nothing may be created */
-    const char* folder; /* created and subscribed when missing, but with VM_SCOPE_INBOX */
+    uint8_t mode;        /* enum vm_scope_mode */
+    uint8_t read_only;   /* 1: nothing may be created */
+    uint8_t behind_look; /* 1: as of the end of the last look() will do, see vm_look.then_folders */
+    const char* folder;  /* created and subscribed when missing, but with VM_SCOPE_INBOX */
 };
 
 /* What a folder is for, by SPECIAL-USE (RFC 6154) or, where the server does not say, by its usual
@@ -272,8 +273,10 @@ struct vm_folder {
 /* What changed in a folder since the host last looked. */
 struct vm_look {
     uint32_t struct_size;
-    uint8_t every;  /* 1: look at all of `uids`, whatever mod-sequences say */
-    uint8_t others; /* 1: mails that are none of the unit's are given to `found` too */
+    uint8_t every;        /* 1: look at all of `uids`, whatever mod-sequences say */
+    uint8_t others;       /* 1: mails that are none of the unit's are given to `found` too */
+    uint8_t then_folders; /* 1: when some are gone, folders() comes next, with behind_look: a plugin
+                           * may ask for it in the same round trip */
     const char* folder;
     uint32_t uidvalidity; /* 0: never looked. Another one than the server's: `uids` mean nothing */
     uint32_t uid_next;    /* messages from this UID on have not been looked at */

@@ -63,6 +63,8 @@ class Dialogue {
     // Takes what the server said meanwhile, without waiting. Throws Ended when it is gone.
     void poll();
 
+    // How many commands were sent; for telling whether any was since.
+    unsigned sent() const { return tag_; }
     // Whether the server has completed a command since start() - the begin of an ABI function.
     bool answered() const { return answered_; }
     void start() {
@@ -101,6 +103,17 @@ class Dialogue {
     Deadline end_ = Deadline::max();  // of the ABI function, however often the server answers
     std::size_t budget_ = 0;  // bytes the server may still say before the next tagged answer
 };
+
+// Takes the part of the untagged responses that is of type Data.
+template <class Data, class Function>
+Dialogue::Answer each(Function function) {
+    return [function](const Response& response) {
+        const auto* data = std::get_if<Data>(&response);
+        if (data == nullptr) return false;
+        function(*data);
+        return true;
+    };
+}
 
 }  // namespace vm::plug::imap
 

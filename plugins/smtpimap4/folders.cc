@@ -12,6 +12,7 @@ class Listing {
         : link_(link), told_(told), sink_(sink) {}
 
     void inbox() {
+        link_.elsewhere_told();
         std::optional<FolderState> state;
         require(link_.state("INBOX", state), "STATUS INBOX");
         give("INBOX", state);
@@ -19,6 +20,7 @@ class Listing {
 
     // The one folder, created when missing.
     void one(const std::string& shown, bool may_create) {
+        link_.elsewhere_told();
         const std::string name = link_.to_server(shown);
         std::optional<FolderState> state;
         const Condition refused = link_.state(name, state);
@@ -31,8 +33,9 @@ class Listing {
         give(shown, state);
     }
 
-    void all(const std::string& wanted, bool may_create) {
-        std::vector<Listed> folders = in_scope(link_.list(true));
+    void all(const std::string& wanted, bool may_create, bool behind_look) {
+        std::vector<Listed> folders =
+            in_scope(behind_look ? link_.list_behind() : link_.list(true));
         complete(folders);
         for (const Listed& folder : folders) give(*folder.shown, folder.state);
         if (wanted.empty() || !may_create || known(wanted)) return;
@@ -111,14 +114,13 @@ class Listing {
 void give_folders(Link& link, const vm_scope& scope, Told& told, const FolderSink& sink) {
     const std::string wanted = scope.folder == nullptr ? "" : scope.folder;
     const bool may_create = scope.read_only == 0;
-    link.elsewhere_told();
     Listing listing(link, told, sink);
     if (scope.mode == VM_SCOPE_INBOX)
         listing.inbox();
     else if (scope.mode == VM_SCOPE_FOLDER)
         listing.one(wanted, may_create);
     else
-        listing.all(wanted, may_create);
+        listing.all(wanted, may_create, scope.behind_look != 0);
 }
 
 }  // namespace vm::plug::imap

@@ -85,12 +85,17 @@ class Link {
     void forget_selection() { selection_.reset(); }
 
     // Something happened in a folder that is not selected, since folders() last looked.
-    bool elsewhere() const { return elsewhere_; }
-    void elsewhere_told() { elsewhere_ = false; }
+    bool elsewhere() const { return elsewhere_ != elsewhere_told_; }
+    void elsewhere_told() { elsewhere_told_ = elsewhere_; }
 
     // Every folder of the personal namespace. With `states`, of the selectable ones their state as
-    // far as the server gives it along with the list (LIST-STATUS).
+    // far as the server gives it along with the list (LIST-STATUS); what happened elsewhere before
+    // is told by these.
     std::vector<Listed> list(bool states);
+    // Runs the steps and, in the same round trip, asks for the list that list_behind() then gives:
+    // as of after the steps. Where anything was said to the server meanwhile it is asked again.
+    std::vector<Condition> run_and_list(std::vector<Step> steps);
+    std::vector<Listed> list_behind();
     // Asks for the states of these; in the same order, nothing where the server refuses. Here and
     // in list(), a selected folder in which something changed has UIDNEXT and mod-sequence 0: they
     // are not known before it is selected again.
@@ -126,7 +131,10 @@ class Link {
     void on_news(const Response& response);
     std::string status_items() const;
     void mind_selected(const std::string& name, std::optional<FolderState>& state) const;
-    std::vector<Step> list_steps(const std::string& result, const Answer& answer) const;
+    struct Asked;
+    void add(const ListData& data, Asked& asked) const;
+    std::shared_ptr<Asked> ask_for_list(bool states, std::vector<Step>& steps);
+    std::vector<Listed> take_list(Asked& asked);
     void mark_uses(std::vector<Listed>& folders) const;
     bool foreign(const std::string& name) const;
     bool take_state(const Response& response, const std::string& name,
@@ -140,8 +148,9 @@ class Link {
     std::optional<Selection> selection_;
     // Known since the last list(): the folder for deleted messages, if there is one.
     std::optional<std::optional<std::string>> trash_;
-    bool elsewhere_ = false;
-    std::vector<Listed> listed_;  // by the last list()
+    unsigned elsewhere_ = 0, elsewhere_told_ = 0;  // how many things happened, and were told
+    std::vector<Listed> listed_;                   // by the last list()
+    std::shared_ptr<Asked> behind_;                // for list_behind()
     bool search_trusted_ = false;
     bool notifying_ = false;
     bool notify_refused_ = false;

@@ -43,7 +43,8 @@ class Look {
         const bool search = last_ - first_ >= kFetchedOutright;
         if (!range.empty() && !search) steps.push_back(fetch_step(range));
         if (!steps.empty()) {
-            const auto done = link_.dialogue().run(steps);
+            const bool list_too = look_.then_folders != 0 && !suspects_.empty();
+            const auto done = list_too ? link_.run_and_list(steps) : link_.dialogue().run(steps);
             check_.require_answers(done, folder_);
             for (const Condition& answer : done) require(answer, "UID FETCH in " + folder_);
         }

@@ -6,9 +6,11 @@
 
 #include "smtpimap4/syntax.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -41,6 +43,11 @@ struct ExistsData {
     std::uint32_t messages = 0;
 };
 struct ListData {
+    // Upper case, without the backslash.
+    bool has(std::string_view attribute) const {
+        return std::find(attributes.begin(), attributes.end(), attribute) != attributes.end();
+    }
+
     std::vector<std::string> attributes;  // upper case, without backslash
     char delimiter = '\0';                // NUL: the server has no hierarchy
     std::string name;                     // as the server spells it

@@ -15,9 +15,11 @@ bool is_email(const SyncMessage& message) {
     return message.record.message.kind == MessageKind::kEmail;
 }
 
-transport::AccountScope scope_of(const config::MailboxOptions& mailbox, bool read_only) {
+transport::AccountScope scope_of(const config::MailboxOptions& mailbox, bool read_only,
+                                 bool behind_look) {
     transport::AccountScope out;
     out.folder = kVmFolder;
+    out.behind_look = behind_look;
     out.read_only = read_only;
     switch (mailbox.sync_mode) {
         case config::SyncMode::kInboxOnly:
@@ -35,8 +37,8 @@ transport::AccountScope scope_of(const config::MailboxOptions& mailbox, bool rea
 
 }  // namespace
 
-bool Pass::list(bool read_only) {
-    auto folders = context_.account.folders(scope_of(context_.mailbox, read_only));
+bool Pass::list(bool read_only, bool behind_look) {
+    auto folders = context_.account.folders(scope_of(context_.mailbox, read_only, behind_look));
     if (!folders) {
         fail_with(std::move(folders.error()));
         return false;
@@ -135,8 +137,13 @@ bool Pass::look_at_all() {
     scope_.complete = true;
     refused_looks_.clear();
     found_.clear();
+    const auto as_before = [this](const FolderState& folder) {
+        const FolderState* before = known(folder.name);
+        return before != nullptr && *before == folder;
+    };
     for (auto folder = listed_.begin(); folder != listed_.end(); ++folder) {
-        if (look_at(*folder)) continue;
+        const bool last = std::all_of(std::next(folder), listed_.end(), as_before);
+        if (look_at(*folder, last && listed_.size() > 1)) continue;
         for (; folder != listed_.end(); ++folder) refused_looks_.insert(folder->name);
         return false;
     }
@@ -224,8 +231,10 @@ void Pass::set_modseq(const std::string& folder, std::uint64_t modseq) {
 }
 
 // False: the pass cannot go on. A folder that refuses leaves the listing incomplete.
-bool Pass::look_at(const FolderState& listed) {
+// `last`: no other is looked at after it.
+bool Pass::look_at(const FolderState& listed, bool last) {
     transport::FolderLook look;
+    look.then_folders = last;  // see something_came()
     look.since.name = listed.name;
     look.every = every_;
     if (reads_mail()) look.others = [&](const FoundMail& mail) { return wants(mail, listed.name); };

@@ -29,7 +29,7 @@ class Pass {
 
     Round round(int number);
     bool settled() const;
-    bool list(bool read_only);
+    bool list(bool read_only, bool behind_look = false);
     bool nothing_new();
     bool load();
     void forget_stale();
@@ -38,7 +38,7 @@ class Pass {
     bool look_at_all();
     bool take_found();
     void set_modseq(const std::string& folder, std::uint64_t modseq);
-    bool look_at(const FolderState& listed);
+    bool look_at(const FolderState& listed, bool last);
     void take_news(const FolderState& listed, const FolderNews& news);
     bool wants(const FoundMail& mail, const std::string& folder) const;
     bool recognise(FoundMail& found, const Link& place);

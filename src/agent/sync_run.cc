@@ -69,7 +69,7 @@ bool Pass::misses_mails() const {
 // on.
 std::optional<bool> Pass::something_came() {
     const std::vector<FolderState> before = std::move(listed_);
-    if (!list(false)) return std::nullopt;
+    if (!list(false, true)) return std::nullopt;
     const auto is_as_it_was = [&](const FolderState& now) {
         const auto same = [&](const FolderState& then) {
             return then.name == now.name && then.uidvalidity == now.uidvalidity &&

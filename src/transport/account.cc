@@ -283,6 +283,7 @@ AccountResult<std::vector<FolderState>> AccountSession::folders(const AccountSco
     out.struct_size = sizeof out;
     out.mode = static_cast<std::uint8_t>(scope.mode);
     out.read_only = scope.read_only ? 1 : 0;
+    out.behind_look = scope.behind_look ? 1 : 0;
     out.folder = scope.folder.c_str();
     FolderSink sink;
     if (auto failure = call([&](auto& table, auto* session, auto& report) {
@@ -302,6 +303,7 @@ AccountResult<FolderNews> AccountSession::look(const FolderLook& look) {
     vm_look out{};
     out.struct_size = sizeof out;
     out.every = look.every ? 1 : 0;
+    out.then_folders = look.then_folders ? 1 : 0;
     out.others = look.others ? 1 : 0;
     out.folder = look.since.name.c_str();
     out.uidvalidity = look.since.uidvalidity;

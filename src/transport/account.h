@@ -19,8 +19,9 @@ namespace vm::transport {
 enum class ScopeMode { kAll, kInbox, kFolder };
 struct AccountScope {
     ScopeMode mode = ScopeMode::kAll;
-    std::string folder;      // created when missing, but with kInbox
-    bool read_only = false;  // nothing may be created
+    std::string folder;        // created when missing, but with kInbox
+    bool read_only = false;    // nothing may be created
+    bool behind_look = false;  // as of the end of the last look() will do, see then_folders
 };
 
 // What to look at in one folder; `since` is the state of the last look, all zero for the first.
@@ -28,6 +29,8 @@ struct FolderLook {
     FolderState since;
     std::vector<std::uint32_t> uids;  // known to us, ascending
     bool every = false;               // all of them, whatever mod-sequences say
+    // When some are gone, folders() comes next, with behind_look: it may be asked for along.
+    bool then_folders = false;
     // Somebody else's mails to be told of, too; empty: none. Of each it is asked whether it
     // matters.
     std::function<bool(const FoundMail&)> others;

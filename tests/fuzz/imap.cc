@@ -42,7 +42,7 @@ void check_change(const vm_change_result& result) {
 }
 
 void list(vm_session* session, vm_scope_mode mode) {
-    const vm_scope scope{sizeof(vm_scope), static_cast<std::uint8_t>(mode), 0, "Voice/ünd mehr"};
+    const vm_scope scope{sizeof(vm_scope), static_cast<std::uint8_t>(mode), 0, 0, "Voice/ünd mehr"};
     vm_account_report report = empty_report();
     std::set<std::string> names;
     const auto sink = [](void* context, const vm_folder* folder) {

@@ -304,7 +304,7 @@ class ContractTest : public CppUnit::TestFixture {
                                  table.find(session, "01J9ZK3V5TA8Q4W8M8Z9N1B2C3", result.get()));
             CPPUNIT_ASSERT(result.kept());
             OldStruct<vm_account_report> account(offsetof(vm_account_report, bytes_sent));
-            const vm_scope scope{sizeof(vm_scope), VM_SCOPE_ALL, 0, nullptr};
+            const vm_scope scope{sizeof(vm_scope), VM_SCOPE_ALL, 0, 0, nullptr};
             const vm_drop drop{};
             const vm_drop_sink sink{};
             CPPUNIT_ASSERT_EQUAL(

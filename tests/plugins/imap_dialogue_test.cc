@@ -73,7 +73,7 @@ class ImapDialogueTest : public CppUnit::TestFixture {
         options.auth = VM_AUTH_AUTO;
         set(options);
         plug::imap::ImapSession session(std::move(options), host.session());
-        return session.folders({sizeof(vm_scope), VM_SCOPE_ALL, 0, nullptr},
+        return session.folders({sizeof(vm_scope), VM_SCOPE_ALL, 0, 0, nullptr},
                                [](const vm_folder&) {});
     }
 
@@ -548,7 +548,7 @@ class ImapDialogueTest : public CppUnit::TestFixture {
         vm_session* session = plug::open_session(
             &options, {plug::imap::make_imap_account, 143, 993}, error, sizeof error);
         CPPUNIT_ASSERT(session != nullptr);
-        const vm_scope scope{sizeof(vm_scope), VM_SCOPE_ALL, 0, nullptr};
+        const vm_scope scope{sizeof(vm_scope), VM_SCOPE_ALL, 0, 0, nullptr};
         vm_account_report report{};
         report.struct_size = sizeof report;
         int folders = 0;

@@ -75,11 +75,12 @@ class ImapRig {
 
     plug::AccountEnding folders(std::map<std::string, vm_folder>& out,
                                 vm_scope_mode mode = VM_SCOPE_ALL, const char* folder = nullptr,
-                                bool read_only = false) {
+                                bool read_only = false, bool behind_look = false) {
         vm_scope scope{};
         scope.struct_size = sizeof scope;
         scope.mode = static_cast<std::uint8_t>(mode);
         scope.read_only = read_only ? 1 : 0;
+        scope.behind_look = behind_look ? 1 : 0;
         scope.folder = folder;
         return session_->folders(scope, [&](const vm_folder& one) { out[one.name] = one; });
     }
@@ -92,12 +93,14 @@ class ImapRig {
         bool every = false;
         const char* folder = "INBOX";
         bool others = false;
+        bool then_folders = false;
     };
     plug::AccountEnding look(const LookAt& at, LookTold& told) {
         vm_look look{};
         look.struct_size = sizeof look;
         look.every = at.every ? 1 : 0;
         look.others = at.others ? 1 : 0;
+        look.then_folders = at.then_folders ? 1 : 0;
         look.folder = at.folder;
         look.uidvalidity = at.uidvalidity;
         look.uid_next = at.uid_next;

@@ -19,6 +19,7 @@ class ImapSyncTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ImapSyncTest);
     CPPUNIT_TEST(folders_of_the_scope);
     CPPUNIT_TEST(folders_in_one_round_trip);
+    CPPUNIT_TEST(folders_along_with_a_look);
     CPPUNIT_TEST(folders_without_list_status);
     CPPUNIT_TEST(counts_stand_in_for_mod_sequences);
     CPPUNIT_TEST(folders_by_namespace);
@@ -93,6 +94,43 @@ class ImapSyncTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(1u, rig.session().counters().round_trips);
         CPPUNIT_ASSERT_EQUAL(5u, got["INBOX"].uid_next);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig.commands("NOOP").size());
+    }
+
+    static plug::AccountEnding folders_behind(ImapRig& rig, Folders& out) {
+        return rig.folders(out, VM_SCOPE_ALL, nullptr, false, true);
+    }
+
+    void folders_along_with_a_look() {
+        enum class Then { kFolders, kAnyFolders, kLookAndFolders, kRefused, kNothingGone };
+        for (const auto& [then, lists] :
+             {std::pair{Then::kFolders, 1}, std::pair{Then::kAnyFolders, 2},
+              std::pair{Then::kLookAndFolders, 2}, std::pair{Then::kRefused, 2},
+              std::pair{Then::kNothingGone, 1}}) {
+            const std::string which = "case " + std::to_string(static_cast<int>(then));
+            ImapScript script;
+            script
+                .answer("SELECT",
+                        selected(then == Then::kNothingGone ? "" : "* VANISHED (EARLIER) 3\r\n"))
+                .answer("UID SEARCH", "* SEARCH 1 2\r\n");
+            if (then == Then::kRefused) script.answer("LIST \"\" \"*\"", "@ NO not now\r\n", 1);
+            ImapRig rig(script);
+            Folders got;
+            LookTold told;
+            assert_ok(rig.look({.uids = {1, 2, 3}, .then_folders = true}, told));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(which, then != Then::kNothingGone, told.gone.size() == 1);
+            if (then == Then::kLookAndFolders) assert_ok(rig.look({{1, 2}}, told));
+            assert_ok(then == Then::kAnyFolders ? rig.folders(got) : folders_behind(rig, got));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(which, 5u, got["INBOX"].uid_next);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(which, then == Then::kFolders ? 0u : 1u,
+                                         rig.session().counters().round_trips);
+            if (then == Then::kFolders) {  // it is given once
+                assert_ok(folders_behind(rig, got));
+                CPPUNIT_ASSERT_EQUAL(1u, rig.session().counters().round_trips);
+            }
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(which,
+                                         static_cast<std::size_t>(lists) + (then == Then::kFolders),
+                                         rig.commands("LIST \"\" \"*\"").size());
+        }
     }
 
     void folders_without_list_status() {
