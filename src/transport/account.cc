@@ -325,9 +325,13 @@ AccountResult<FolderNews> AccountSession::look(const FolderLook& look) {
     FolderState& state = sink.news.state;
     for (bool first = true; first || out.uid_next != 0; first = false) {
         vm_look_result result{};
-        const std::size_t told = sink.news.found.size();
+        const std::size_t flags = sink.news.flags.size(), gone = sink.news.gone.size(),
+                          found = sink.news.found.size();
         if (auto failure = call_once(result)) {
-            sink.news.found.resize(told);
+            // What a part said that failed, or made no sense, teaches nothing.
+            sink.news.flags.resize(flags);
+            sink.news.gone.resize(gone);
+            sink.news.found.resize(found);
             if (first) return tl::unexpected(std::move(*failure));
             state.uid_next = std::min(state.uid_next, out.uid_next);
             sink.news.failure = std::move(failure);

@@ -2,12 +2,14 @@
 #include "../base/temporary_directory.h"
 #include "base/files.h"
 #include "base/trace.h"
+#include "transport/account.h"
 #include "transport/plugin.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <csignal>
 #include <cstdlib>
+#include <dlfcn.h>
 #include <optional>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -28,6 +30,7 @@ class SessionTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(empty_message_and_nul);
     CPPUNIT_TEST(open_fails);
     CPPUNIT_TEST(account_answers);
+    CPPUNIT_TEST(a_part_that_fails_teaches_nothing);
     CPPUNIT_TEST(trace_has_the_sessions_name);
     CPPUNIT_TEST(crash_stays_in_its_process);
     CPPUNIT_TEST_SUITE_END();
@@ -47,10 +50,13 @@ class SessionTest : public CppUnit::TestFixture {
     }
 
   private:
-    static Plugin plugin(const std::string& name = "liar") {
+    static std::filesystem::path path_of(const std::string& name) {
         const char* build = std::getenv("VM_BUILD");
-        auto out = Plugin::load(std::filesystem::path(build == nullptr ? "build" : build) / "test" /
-                                ("lib" + name + ".so"));
+        return std::filesystem::path(build == nullptr ? "build" : build) / "test" /
+               ("lib" + name + ".so");
+    }
+    static Plugin plugin(const std::string& name = "liar") {
+        auto out = Plugin::load(path_of(name));
         if (!out) CPPUNIT_FAIL(out.error().text());
         return *out;
     }
@@ -144,6 +150,46 @@ class SessionTest : public CppUnit::TestFixture {
         }
         CPPUNIT_ASSERT_EQUAL(std::string("find: failed: server is on fire"),
                              asked.find("failed").error().text());
+    }
+
+    // A look in two parts, of which the second tells of UIDs that nobody asked about.
+    void a_part_that_fails_teaches_nothing() {
+        using std::string_literals::operator""s;
+        Plugin hostile = plugin("hostile");
+        SessionOptions both = options();
+        both.account = both.smtp;
+        auto account = AccountSession::open(hostile, both);
+        CPPUNIT_ASSERT(account.has_value());
+        // (tests/plugins/fixtures/hostile.cc; numbers are of the machine, little-endian.)
+        const std::string good = "\0\0\0\0\0\0\0\0"s;
+        const std::string answers =
+            "\x01"s                          // one thing is told:
+            "\0\0\x01\0\0\0"s                // flags of the first UID
+            "\x07\x14\0\0\0"s                // UIDVALIDITY, UIDNEXT
+            "\0\0\0\0\0\0\0\0\x0A\0\0\0"s +  // go on from UID 10
+            good +
+            "\x03"s                               // three things:
+            "\x03\xFF\x0B\0\0\0\0\0\0\0\x01X\0"s  // a new mail
+            "\0\xFF\x4D\0\0\0\x01\0\0\0"s         // flags of another UID
+            "\x01\xFF\x4E\0\0\0"s                 // another is gone
+            "\x07\x14\0\0\0"s
+            "\0\0\0\0\0\0\0\0\0\0\0\0"s +
+            good;
+        void* library = ::dlopen(path_of("hostile").c_str(), RTLD_NOW | RTLD_NOLOAD);
+        CPPUNIT_ASSERT(library != nullptr);
+        reinterpret_cast<void (*)(const char*, std::size_t)>(::dlsym(library, "hostile_input"))(
+            answers.data(), answers.size());
+        FolderLook look;
+        look.since = {"INBOX", 7, 10, 1};
+        look.uids = {3, 5};
+        const auto news = account->look(look);
+        CPPUNIT_ASSERT(news.has_value());
+        CPPUNIT_ASSERT(news->failure.has_value());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, news->flags.size());
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{3}, news->flags.front().first);
+        CPPUNIT_ASSERT(news->gone.empty() && news->found.empty());
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{10}, news->state.uid_next);
+        ::dlclose(library);
     }
 
     void trace_has_the_sessions_name() {
