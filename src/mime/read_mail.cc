@@ -22,6 +22,9 @@ constexpr std::size_t kDecodedLimit = 2U << 20;
 // Of parts that are looked at for text.
 constexpr std::size_t kCandidateLimit = 64;
 
+// 9999-12-31T23:59:59.999Z: RFC 3339 knows no later one, and a zone may lead there.
+constexpr TimeMs kLatestDate = 253'402'300'799'999;
+
 struct FreeOptions {
     void operator()(GMimeParserOptions* options) const { g_mime_parser_options_free(options); }
 };
@@ -76,7 +79,8 @@ void read_header(GMimeMessage* mail, MailText& out) {
     out.message_id = one_line(g_mime_message_get_message_id(mail));
     // GMime keeps the date.
     if (GDateTime* date = g_mime_message_get_date(mail); date != nullptr)
-        out.date = std::max<TimeMs>(0, g_date_time_to_unix(date) * 1000);
+        if (const TimeMs time = g_date_time_to_unix(date) * 1000; time > 0 && time <= kLatestDate)
+            out.date = time;
     out.is_ours = g_mime_object_get_header(GMIME_OBJECT(mail), "X-VM-Message-Id") != nullptr;
 }
 

@@ -92,6 +92,7 @@ MailText good_in_child(const std::string& bytes, bool is_cut = false) {
 class ReadMailTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ReadMailTest);
     CPPUNIT_TEST(header_fields);
+    CPPUNIT_TEST(last_date);
     CPPUNIT_TEST(encoded_header_fields);
     CPPUNIT_TEST(senders_in_odd_forms);
     CPPUNIT_TEST(knows_our_mails);
@@ -140,6 +141,16 @@ class ReadMailTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(bare.sender_name.empty() && bare.sender_address.empty());
         CPPUNIT_ASSERT_EQUAL(vm::TimeMs{0}, bare.date);
         CPPUNIT_ASSERT_EQUAL(std::string(), bare.text);
+    }
+
+    // What the reader answers has room for four digits of a year.
+    void last_date() {
+        const auto date = [](const std::string& zone) {
+            return read("Date: Fri, 31 Dec 9999 23:59:59 " + zone + "\n\nx\n").date;
+        };
+        CPPUNIT_ASSERT_EQUAL(std::string("9999-12-31T23:59:59.000Z"),
+                             vm::format_rfc3339(date("+0000")));
+        CPPUNIT_ASSERT_EQUAL(vm::TimeMs{0}, date("-0001"));
     }
 
     void encoded_header_fields() {
