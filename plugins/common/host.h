@@ -6,11 +6,15 @@
 #include "common/text.h"
 #include "vm_transport.h"
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace vm::plug {
+
+// Of a line that a server should not have said.
+inline constexpr std::size_t kLongestQuote = 80;
 
 class Host {
   public:
@@ -26,6 +30,13 @@ class Host {
 
     // `text` as one line without the session's secrets.
     std::string hide(std::string_view text) const { return redactor_.hide(one_line(text)); }
+    // The first `longest` bytes of that. Whoever shortens a server's words, does it here: of a
+    // secret that was cut before it was looked for, the first half stays.
+    std::string hide(std::string_view text, std::size_t longest) const {
+        std::string out = hide(text);
+        if (out.size() > longest) out.replace(longest, std::string::npos, "...");
+        return out;
+    }
 
   private:
     const vm_host* host_;

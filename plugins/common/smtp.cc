@@ -75,8 +75,7 @@ SmtpTransaction::Io SmtpTransaction::read_reply(Deadline deadline, Patience pati
                 reply_ = parser.reply();
                 return Io::kOk;
             case ReplyParser::State::kGarbage:
-                garbage_ =
-                    line.empty() ? "an empty line" : one_line(std::string_view(line).substr(0, 80));
+                garbage_ = line.empty() ? "an empty line" : host_.hide(line, kLongestQuote);
                 return Io::kGarbage;
         }
     }

@@ -80,7 +80,7 @@ bool SmtpHandshake::on_line(std::string_view line) {
             return true;
         case ReplyParser::State::kGarbage:
             garbage_ = true;
-            garbage_line_ = one_line(line.substr(0, 80));
+            garbage_line_ = one_line(line);
             return false;
         case ReplyParser::State::kComplete:
             break;

@@ -12,6 +12,7 @@ using Patience = Connection::Patience;
 
 // Between two tagged answers. The longest honest ones are of a hundred thousand changed messages.
 constexpr std::size_t kBudget = std::size_t{16} << 20;
+constexpr std::size_t kLongestTraced = 1000;
 constexpr std::chrono::seconds kLogoutTime{1};
 // What an IDLE that was ended is instead of a step.
 constexpr std::size_t kEndedIdle = ~std::size_t{0};
@@ -89,7 +90,7 @@ void Dialogue::send(const std::vector<Step>& steps, bool then_idle) {
 // The line that is complete in the connection's buffer.
 Response Dialogue::take_line() {
     const std::string_view received = connection_.received();
-    host_.trace("S: ", framer_.shown(received));
+    host_.trace("S: ", host_.hide(framer_.shown(received), kLongestTraced));
     const std::size_t size = framer_.take();
     if (size > budget_) lose(VM_CAUSE_PROTOCOL, "responses without end");
     budget_ -= size;
@@ -98,7 +99,7 @@ Response Dialogue::take_line() {
     Response response = parser_.parse(line);
     if (std::holds_alternative<Malformed>(response))
         lose(VM_CAUSE_PROTOCOL,
-             "not a valid IMAP response: \"" + one_line(line.substr(0, 80)) + "\"");
+             "not a valid IMAP response: \"" + host_.hide(line, kLongestQuote) + "\"");
     connection_.consume(size);
     auto* condition = std::get_if<Condition>(&response);
     // Its words go to the host by many ways, and are cut on some of them: they are hidden here.

@@ -7,8 +7,6 @@ namespace vm::plug::imap {
 
 namespace {
 
-constexpr std::size_t kMaxShown = 1000;
-
 std::string_view without_end(std::string_view line) {
     if (line.ends_with('\n')) line.remove_suffix(1);
     if (line.ends_with('\r')) line.remove_suffix(1);
@@ -46,14 +44,13 @@ std::size_t Framer::take() {
 std::string Framer::shown(std::string_view received) const {
     std::string_view line = received.substr(0, scanned_);
     std::string out;
-    while (!line.empty() && out.size() < kMaxShown) {
+    while (!line.empty()) {
         const auto end = line.find('\n');
         const std::string_view text = without_end(line.substr(0, end + 1));
         out += text;
         const auto literal = literal_length(text);
         line.remove_prefix(std::min(line.size(), end + 1 + literal.value_or(0)));
     }
-    if (out.size() > kMaxShown) out = out.substr(0, kMaxShown) + "...";
     return one_line(out);
 }
 

@@ -67,8 +67,7 @@ bool ImapHandshake::on_greeting(std::string_view line) {
     step_ = VM_STEP_GREETING;
     const auto condition = line.starts_with("* ") ? parse_condition(line.substr(2)) : std::nullopt;
     if (!condition)
-        return stop(VM_CAUSE_PROTOCOL,
-                    "not a valid IMAP greeting: \"" + one_line(line.substr(0, 80)) + "\"");
+        return stop(VM_CAUSE_PROTOCOL, "not a valid IMAP greeting: \"" + one_line(line) + "\"");
     if (condition->status == Status::kPreauth)
         return stop(VM_CAUSE_PROTOCOL,
                     "the server says that somebody is logged in already: " + one_line(line));
@@ -106,8 +105,7 @@ bool ImapHandshake::on_line(std::string_view line) {
     const auto condition =
         tag.size() < line.size() ? parse_condition(line.substr(tag.size() + 1)) : std::nullopt;
     if (tag != tag_ || !condition)
-        return stop(VM_CAUSE_PROTOCOL,
-                    "not a valid IMAP response: \"" + one_line(line.substr(0, 80)) + "\"");
+        return stop(VM_CAUSE_PROTOCOL, "not a valid IMAP response: \"" + one_line(line) + "\"");
     return on_condition(*condition);
 }
 

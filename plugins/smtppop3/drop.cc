@@ -101,11 +101,14 @@ Drop::Reply Drop::reply() {
     read_ = 0;
     Reply out;
     out.text = line();
+    // Its end is lost, and the first half of a secret may be at the cut.
+    if (out.text.size() >= kKeptLine)
+        lose(VM_CAUSE_PROTOCOL, "a reply of more than " + std::to_string(kKeptLine) + " bytes");
     host_.trace("S: ", out.text);
     out.ok = out.text == "+OK" || out.text.starts_with("+OK ");
     if (!out.ok && out.text != "-ERR" && !out.text.starts_with("-ERR "))
         lose(VM_CAUSE_PROTOCOL,
-             "not a valid POP3 response: \"" + one_line(out.text.substr(0, 80)) + "\"");
+             "not a valid POP3 response: \"" + host_.hide(out.text, kLongestQuote) + "\"");
     return out;
 }
 

@@ -70,9 +70,8 @@ bool Pop3Handshake::on_line(std::string_view line) {
     const auto open = line.find('<');
     apop_ = open != std::string_view::npos && line.find('>', open) != std::string_view::npos;
     if (is_ok(line)) return true;
-    return stop(
-        is_error(line) ? VM_CAUSE_REPLY : VM_CAUSE_PROTOCOL,
-        (is_error(line) ? "" : "not a valid POP3 greeting: ") + one_line(line.substr(0, 200)));
+    return stop(is_error(line) ? VM_CAUSE_REPLY : VM_CAUSE_PROTOCOL,
+                (is_error(line) ? "" : "not a valid POP3 greeting: ") + one_line(line));
 }
 
 bool Pop3Handshake::on_answer(std::string_view line) {
@@ -82,15 +81,14 @@ bool Pop3Handshake::on_answer(std::string_view line) {
         return true;
     }
     if (is_error(line)) {
-        error_ = one_line(line.substr(0, 400));
+        error_ = one_line(line);
         return true;
     }
     if (line == "+" || line.starts_with("+ ")) {
         continuation_ = line.substr(std::min<std::size_t>(line.size(), 2));
         return true;
     }
-    return stop(VM_CAUSE_PROTOCOL,
-                "not a valid POP3 response: \"" + one_line(line.substr(0, 80)) + "\"");
+    return stop(VM_CAUSE_PROTOCOL, "not a valid POP3 response: \"" + one_line(line) + "\"");
 }
 
 bool Pop3Handshake::can(std::string_view capability) const {

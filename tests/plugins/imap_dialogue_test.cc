@@ -26,6 +26,7 @@ class ImapDialogueTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(starttls_or_nothing);
     CPPUNIT_TEST(opportunistic_tls);
     CPPUNIT_TEST(hostile_lines_anywhere);
+    CPPUNIT_TEST(no_half_of_a_secret_stays);
     CPPUNIT_TEST(a_dialogue_that_breaks_is_not_believed);
     CPPUNIT_TEST(tagged_answers_in_any_order);
     CPPUNIT_TEST(dead_connections_are_replaced_once);
@@ -227,6 +228,26 @@ class ImapDialogueTest : public CppUnit::TestFixture {
         // OK without text is OK.
         assert_ok(folders(
             ImapScript().answer("NAMESPACE", "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n@ OK\r\n")));
+    }
+
+    // A server repeats the password where its line is shortened for report and trace.
+    void no_half_of_a_secret_stays() {
+        const auto check = [](const ImapScript& script) {
+            ImapRig rig(script);
+            const std::string words = rig.session().hide(folders(rig).ending.text);
+            const std::string all = words + "\n" + rig.trace();
+            CPPUNIT_ASSERT_MESSAGE(all, all.find("chari") == std::string::npos);
+            CPPUNIT_ASSERT_MESSAGE(all, all.find("xxx") != std::string::npos);
+        };
+        for (const std::size_t cut : {80, 1000})
+            for (std::size_t before = cut - 40; before < cut; before += 3) {
+                const std::string line = std::string(before, 'x') + "chariots of fire and more\r\n";
+                ImapScript script;
+                script.greeting = line;
+                check(script);
+                check(ImapScript().answer("LIST", "v1" + line));
+                check(ImapScript().answer("LIST", "* OK " + line));
+            }
     }
 
     void a_dialogue_that_breaks_is_not_believed() {

@@ -136,6 +136,7 @@ class Pop3Test : public CppUnit::TestFixture {
     CPPUNIT_TEST(logs_in_as_the_server_wants_it);
     CPPUNIT_TEST(refusals_of_the_login);
     CPPUNIT_TEST(no_password_in_clear);
+    CPPUNIT_TEST(no_half_of_a_secret_stays);
     CPPUNIT_TEST(finds_a_message);
     CPPUNIT_TEST_SUITE_END();
 
@@ -213,6 +214,7 @@ class Pop3Test : public CppUnit::TestFixture {
             found = out.found;
             return end;
         }
+        std::string hide(const std::string& text) const { return session_->hide(text); }
         std::uint32_t round_trips() const { return session_->counters().round_trips; }
         std::string trace() const { return host_.trace(); }
         // Ends the server; the commands that begin with `verb`, in their order.
@@ -566,6 +568,38 @@ class Pop3Test : public CppUnit::TestFixture {
         Told told;
         failed(rig.visit({}, told), VM_CAUSE_CONFIG, "certificate is not checked");
         CPPUNIT_ASSERT(rig.commands().empty());
+    }
+
+    // A server repeats the password where its line is shortened for report and trace.
+    void no_half_of_a_secret_stays() {
+        const auto check = [](const Pop3Script& script) {
+            Rig rig(script);
+            Told told;
+            const std::string words = rig.hide(rig.visit({.removals = {{"u2"}}}, told).ending.text);
+            const std::string all = words + "\n" + rig.trace() + told.results[0].second;
+            CPPUNIT_ASSERT_MESSAGE(all.substr(0, 2000), all.find("chari") == std::string::npos);
+        };
+        for (const std::size_t cut : {80, 200, 400, 65536})
+            for (std::size_t before = cut - 40; before < cut; before += 3) {
+                const std::string line = std::string(before, 'x') + "chariots of fire and more\r\n";
+                Pop3Script script = script_;
+                if (cut < 65536) {
+                    for (const char* first : {"", "-ERR "}) {
+                        script.greeting = first + line;
+                        check(script);
+                        script.greeting = script_.greeting;
+                        script.answers = {{"AUTH", first + line}};
+                        check(script);
+                        script.answers.clear();
+                    }
+                }
+                for (const char* first : {"", "-ERR "}) {
+                    script.answers = {{"UIDL", first + line}};
+                    check(script);
+                    script.answers = {{"DELE", first + line}};
+                    check(script);
+                }
+            }
     }
 
     void finds_a_message() {

@@ -37,6 +37,7 @@ class SmtpAuthTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(no_password_over_an_open_connection);
     CPPUNIT_TEST(no_password_over_an_unverified_connection);
     CPPUNIT_TEST(secrets_are_in_no_line);
+    CPPUNIT_TEST(no_half_of_a_secret_stays);
     CPPUNIT_TEST_SUITE_END();
 
     struct Result {
@@ -338,6 +339,30 @@ class SmtpAuthTest : public CppUnit::TestFixture {
             }
             CPPUNIT_ASSERT(all.find(plug::encode_base64("<challenge@x>")) == std::string::npos);
         }
+    }
+
+    // A server repeats the password where its line is shortened for the report.
+    void no_half_of_a_secret_stays() {
+        for (const char* where : {"greeting", "MAIL"})
+            for (std::size_t before = 40; before < 80; before += 3) {
+                SmtpScript script = offering("PLAIN");
+                script.instead = [&](Peer& peer, const std::string& step) {
+                    if (step != where) return false;
+                    peer.say(std::string(before, 'x') + kPassword + " and more\r\n");
+                    return true;
+                };
+                ScriptedServer server(script);
+                FakeHost host;
+                plug::Redactor secrets;
+                secrets.add(kPassword);
+                SmtpSession session(with_password(options_for(server)),
+                                    host.session(std::move(secrets)));
+                TestMessage message;
+                const std::string words = session.hide(session.push(*message).text);
+                CPPUNIT_ASSERT_MESSAGE(words, words.find("chari") == std::string::npos);
+                CPPUNIT_ASSERT_MESSAGE(words, words.find("not a valid") != std::string::npos);
+                CPPUNIT_ASSERT(host.trace().find("chari") == std::string::npos);
+            }
     }
 };
 
