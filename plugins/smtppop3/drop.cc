@@ -140,7 +140,7 @@ void Drop::list() {
             lose(VM_CAUSE_PROTOCOL, "UIDL: more than " + std::to_string(kMostMails) + " messages");
         const std::size_t n = std::stoul(std::string(number));
         mails_[n].unique_id = unique_id;
-        numbers_[std::string(unique_id)] = n;
+        numbers_[std::string(unique_id)].insert(n);
     });
     host_.trace("-- ", "UIDL: " + std::to_string(mails_.size()) + " messages");
 }
@@ -148,6 +148,15 @@ void Drop::list() {
 std::string Drop::header_command(std::size_t number) const {
     const std::string n = std::to_string(number);
     return abilities_.top ? "TOP " + n + " 0" : "RETR " + n;
+}
+
+// Reads the headers of these, which are needed.
+void Drop::look_at_all(const std::set<std::size_t>& numbers) {
+    const std::vector<std::size_t> all(numbers.begin(), numbers.end());
+    for (std::size_t from = 0; from < all.size(); from += pace())
+        look({all.begin() + static_cast<std::ptrdiff_t>(from),
+              all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), from + pace()))});
+    if (overlong_) lose(VM_CAUSE_PROTOCOL, "a message whose header does not end");
 }
 
 // Reads the headers of these, in one round trip.
@@ -191,8 +200,8 @@ std::vector<std::size_t> Drop::matches(const vm_drop_removal& removal) const {
     const std::string id = text_of(removal.id), message_id = text_of(removal.message_id);
     std::vector<std::size_t> candidates, out;
     if (is_named(removal)) {
-        if (const auto at = numbers_.find(removal.unique_id); at != numbers_.end())
-            candidates.push_back(at->second);
+        const std::set<std::size_t>& numbers = numbers_of(removal.unique_id);
+        candidates.assign(numbers.begin(), numbers.end());
     } else {
         for (const auto& [index, key] : {std::pair{&by_id_, &id}, {&by_message_id_, &message_id}})
             if (const auto at = index->find(*key); at != index->end())
@@ -202,6 +211,30 @@ std::vector<std::size_t> Drop::matches(const vm_drop_removal& removal) const {
         if (const Mail& mail = mails_.at(number);
             mail.shown && is_message(mail.identity, id, message_id))
             out.push_back(number);
+    return out;
+}
+
+// Those with this unique-id: one, but where a server calls more mails the same.
+const std::set<std::size_t>& Drop::numbers_of(const std::string& unique_id) const {
+    static const std::set<std::size_t> none;
+    const auto at = numbers_.find(unique_id);
+    return at == numbers_.end() ? none : at->second;
+}
+
+// Of the mails that were looked at before, those that a removal may be about. The unique-id that
+// several mails have was kept for one of them alone: any of them may be looked for without it.
+std::set<std::size_t> Drop::known_candidates(const vm_drop& drop) const {
+    std::set<std::size_t> out;
+    bool unnamed = false;
+    for (std::size_t i = 0; i < drop.removal_count; ++i) {
+        unnamed = unnamed || !is_named(drop.removals[i]);
+        const std::string unique_id = text_of(drop.removals[i].unique_id);
+        const std::set<std::size_t>& numbers = numbers_of(unique_id);
+        if (is_known(drop, unique_id)) out.insert(numbers.begin(), numbers.end());
+    }
+    for (const auto& [unique_id, numbers] : numbers_)
+        if (unnamed && numbers.size() > 1 && is_known(drop, unique_id))
+            out.insert(numbers.begin(), numbers.end());
     return out;
 }
 
@@ -276,68 +309,6 @@ void Drop::read_wanted(const vm_drop& drop, const vm_drop_sink& sink) {
     }
 }
 
-// ---- deleting ----
-
-// The numbers of the mails to delete, ascending.
-std::vector<std::size_t> Drop::doomed(const vm_drop& drop, const vm_drop_sink& sink) {
-    std::set<std::size_t> out;
-    for (std::size_t i = 0; i < drop.removal_count; ++i) {
-        const std::vector<std::size_t> numbers = matches(drop.removals[i]);
-        if (numbers.empty()) continue;
-        if (sink.confirm(sink.context, i) != 0)
-            out.insert(numbers.begin(), numbers.end());
-        else
-            unwanted_.insert(i);
-    }
-    return {out.begin(), out.end()};
-}
-
-// One round trip where the server takes commands in a row; QUIT is the last.
-void Drop::quit(const std::vector<std::size_t>& doomed) {
-    std::vector<std::string> commands;
-    commands.reserve(doomed.size() + 1);
-    for (const std::size_t number : doomed) commands.push_back("DELE " + std::to_string(number));
-    commands.emplace_back("QUIT");
-    std::size_t sent = 0;
-    for (std::size_t i = 0; i < commands.size(); ++i) {
-        if (i == sent) {
-            const std::size_t to = std::min(commands.size(), i + pace());
-            send({commands.begin() + static_cast<std::ptrdiff_t>(i),
-                  commands.begin() + static_cast<std::ptrdiff_t>(to)});
-            sent = to;
-        }
-        const Reply answer = reply();
-        if (i < doomed.size()) {
-            if (!answer.ok) mails_[doomed[i]].refused = host_.hide(answer.text);
-        } else if (!answer.ok) {
-            lose(VM_CAUSE_REPLY, "QUIT: " + answer.text);
-        }
-    }
-}
-
-void Drop::tell(const vm_drop& drop, const vm_drop_sink& sink) {
-    for (std::size_t i = 0; i < drop.removal_count; ++i) {
-        const auto listed =
-            is_named(drop.removals[i]) ? numbers_.find(drop.removals[i].unique_id) : numbers_.end();
-        const std::vector<std::size_t> numbers = matches(drop.removals[i]);
-        vm_change_outcome outcome = VM_CHANGE_DONE;
-        std::string words;
-        for (const std::size_t number : numbers)
-            if (!mails_[number].refused.empty()) words = mails_[number].refused;
-        if (unwanted_.count(i) != 0) {
-            outcome = VM_CHANGE_CANNOT;
-        } else if (!words.empty()) {
-            outcome = VM_CHANGE_REFUSED;
-        } else if (numbers.empty() && listed == numbers_.end()) {
-            outcome = VM_CHANGE_MISSING;
-        } else if (numbers.empty()) {
-            outcome = mails_[listed->second].shown ? VM_CHANGE_OTHER : VM_CHANGE_REFUSED;
-            words = outcome == VM_CHANGE_REFUSED ? "the server does not show it" : "";
-        }
-        sink.removed(sink.context, i, static_cast<std::uint8_t>(outcome), words.c_str());
-    }
-}
-
 void Drop::visit(const vm_drop& drop, const vm_drop_sink& sink) {
     list();
     std::size_t gone = 0;
@@ -347,16 +318,9 @@ void Drop::visit(const vm_drop& drop, const vm_drop_sink& sink) {
         ++gone;
     }
     renumbered_ = gone > 0 && gone == drop.known_count && !mails_.empty();
-    std::vector<std::size_t> named;
-    for (std::size_t i = 0; i < drop.removal_count; ++i)
-        if (const auto at = numbers_.find(text_of(drop.removals[i].unique_id));
-            at != numbers_.end() && is_known(drop, at->first))
-            named.push_back(at->second);
-    for (std::size_t from = 0; from < named.size(); from += pace())
-        look({named.begin() + static_cast<std::ptrdiff_t>(from),
-              named.begin() + static_cast<std::ptrdiff_t>(std::min(named.size(), from + pace()))});
-    if (overlong_) lose(VM_CAUSE_PROTOCOL, "a message whose header does not end");
+    look_at_all(known_candidates(drop));
     look_for_new(drop, sink);
+    look_at_namesakes(drop);
     read_wanted(drop, sink);
     quit(doomed(drop, sink));
     tell(drop, sink);

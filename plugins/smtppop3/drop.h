@@ -2,7 +2,8 @@
 // those that nobody has looked at yet are (TOP), which go (DELE). RFC 1939, RFC 2449.
 //
 // A message number means something on this connection alone, and nothing is deleted whose header
-// was not read on it. Only the answer to QUIT makes deletions true.
+// was not read on it, nor one of several mails that neither header nor unique-id tells apart. Only
+// the answer to QUIT makes deletions true.
 //
 // Throws Ended when the dialogue cannot go on. Owned by one session, one thread at a time.
 #ifndef VM_PLUGINS_SMTPPOP3_DROP_H
@@ -77,6 +78,11 @@ class Drop {
 
     void list();
     void look(const std::vector<std::size_t>& numbers);
+    void look_at_all(const std::set<std::size_t>& numbers);
+    void look_at_namesakes(const vm_drop& drop);
+    std::set<std::size_t> known_candidates(const vm_drop& drop) const;
+    const std::set<std::size_t>& numbers_of(const std::string& unique_id) const;
+    std::string shared_unique_id(const std::vector<std::size_t>& numbers) const;
     void look_for_new(const vm_drop& drop, const vm_drop_sink& sink);
     void read_wanted(const vm_drop& drop, const vm_drop_sink& sink);
     std::vector<std::size_t> doomed(const vm_drop& drop, const vm_drop_sink& sink);
@@ -99,8 +105,9 @@ class Drop {
     const Abilities abilities_;
     const std::chrono::milliseconds reply_timeout_;
     const Deadline end_;
-    std::map<std::size_t, Mail> mails_;           // by number
-    std::map<std::string, std::size_t> numbers_;  // by unique-id
+    std::map<std::size_t, Mail> mails_;  // by number
+    std::map<std::string, std::set<std::size_t>>
+        numbers_;  // by unique-id; for copies it may be one
     // Those whose header was read, by what it says.
     std::map<std::string, std::vector<std::size_t>> by_id_, by_message_id_;
     // None of the unique-ids that the host knows is there, and other mails are: they mean nothing.

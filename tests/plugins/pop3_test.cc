@@ -122,6 +122,8 @@ class Pop3Test : public CppUnit::TestFixture {
     CPPUNIT_TEST(one_of_a_thousand_costs_three_round_trips);
     CPPUNIT_TEST(one_by_one_without_pipelining);
     CPPUNIT_TEST(deletes_nothing_else);
+    CPPUNIT_TEST(of_two_with_one_unique_id_the_header_tells);
+    CPPUNIT_TEST(copies_with_one_unique_id_stay);
     CPPUNIT_TEST(asks_before_it_deletes);
     CPPUNIT_TEST(says_what_was_refused);
     CPPUNIT_TEST(only_quit_commits);
@@ -325,6 +327,60 @@ class Pop3Test : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_OTHER}, told.results[1].first);
         CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_MISSING}, told.results[2].first);
         CPPUNIT_ASSERT(rig.commands("DELE").empty());
+    }
+
+    // A server that gives two mails one unique-id: of which the host keeps one, or the other.
+    void of_two_with_one_unique_id_the_header_tells() {
+        for (const std::size_t ours : {1, 2})
+            for (const std::string& other : {foreign("a"), header_of(kOtherId)})
+                for (const std::string name : {"u", ""})
+                    for (const bool known : {true, false}) {
+                        if (!known && !name.empty()) continue;
+                        script_.mails = {{"u", other}, {"u", other}, {"u4", foreign("b")}};
+                        script_.mails[ours - 1].header = header_of(kId);
+                        Rig rig(script_);
+                        Told told;
+                        Visit visit{.removals = {{name}}};
+                        if (known) visit.known = {"u", "u4"};
+                        ok(rig.visit(visit, told));
+                        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_DONE}, told.results[0].first);
+                        CPPUNIT_ASSERT((rig.commands("DELE") ==
+                                        std::vector<std::string>{"DELE " + std::to_string(ours)}));
+                        deleted_.clear();
+                    }
+        // The header of neither.
+        script_.mails = {{"u", foreign("a")}, {"u", foreign("b")}};
+        Rig rig(script_);
+        Told told;
+        ok(rig.visit({.known = {"u"}, .removals = {{"u"}}}, told));
+        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_OTHER}, told.results[0].first);
+        script_.answers = {{"TOP 1", "-ERR not now\r\n"}};
+        Rig silent(script_);
+        ok(silent.visit({.known = {"u"}, .removals = {{"u"}}}, told));
+        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_REFUSED}, told.results[0].first);
+        CPPUNIT_ASSERT(rig.commands("DELE").empty() && silent.commands("DELE").empty());
+    }
+
+    void copies_with_one_unique_id_stay() {
+        script_.mails = {{"u", header_of(kId)}, {"u3", header_of(kOtherId)}, {"u", header_of(kId)}};
+        for (const char* capabilities :
+             {"TOP\r\nPIPELINING\r\nSASL PLAIN\r\n", "TOP\r\nSASL PLAIN\r\n"})
+            for (const std::string name : {"u", ""}) {
+                script_.capabilities = capabilities;
+                Rig rig(script_);
+                Told told;
+                Visit visit{.removals = {{name}, {"", kOtherId}}};
+                if (!name.empty()) visit.known = {"u"};
+                ok(rig.visit(visit, told));
+                CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_REFUSED}, told.results[0].first);
+                CPPUNIT_ASSERT_EQUAL(
+                    std::string("several mails in the account have its header and the unique-id "
+                                "\"u\"; delete them there, or all but one"),
+                    told.results[0].second);
+                CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_DONE}, told.results[1].first);
+                CPPUNIT_ASSERT((rig.commands("DELE") == std::vector<std::string>{"DELE 2"}));
+                deleted_.clear();
+            }
     }
 
     void asks_before_it_deletes() {
