@@ -387,8 +387,8 @@ struct vm_drop_sink {
     void (*content)(void* context, const char* unique_id, const void* data, size_t size);
     /* Asked right before the mails of a removal are deleted. 0: it is not wanted any more. */
     int (*confirm)(void* context, size_t index);
-    /* enum vm_change_outcome of a removal: DONE, MISSING, OTHER, REFUSED with the server's words, or
-     * with why it cannot be told which mail is meant; CANNOT: it was not wanted any more. */
+    /* enum vm_change_outcome of a removal: DONE, MISSING, OTHER, REFUSED with the server's words,
+     * or with why it cannot be told which mail is meant; CANNOT: it was not wanted any more. */
     void (*removed)(void* context, size_t index, uint8_t outcome, const char* text);
 };
 
