@@ -37,7 +37,19 @@ transport::AccountScope scope_of(const config::MailboxOptions& mailbox, bool rea
 
 }  // namespace
 
+// What the server names of the scope. A folder that was there the last time and is not named is
+// asked for once more: as with a mail, two answers have to agree.
 bool Pass::list(bool read_only, bool behind_look) {
+    if (!list_once(read_only, behind_look)) return false;
+    const auto is_listed = [&](const FolderState& state) {
+        return std::any_of(listed_.begin(), listed_.end(),
+                           [&](const FolderState& folder) { return folder.name == state.name; });
+    };
+    return std::all_of(state_.folders.begin(), state_.folders.end(), is_listed) ||
+           list_once(read_only, false);
+}
+
+bool Pass::list_once(bool read_only, bool behind_look) {
     auto folders = context_.account.folders(scope_of(context_.mailbox, read_only, behind_look));
     if (!folders) {
         fail_with(std::move(folders.error()));
@@ -143,11 +155,36 @@ bool Pass::look_at_all() {
     };
     for (auto folder = listed_.begin(); folder != listed_.end(); ++folder) {
         const bool last = std::all_of(std::next(folder), listed_.end(), as_before);
-        if (look_at(*folder, last && listed_.size() > 1)) continue;
+        if (look_at(*folder, last && context_.mailbox.sync_mode == config::SyncMode::kAllFolders))
+            continue;
         for (; folder != listed_.end(); ++folder) refused_looks_.insert(folder->name);
         return false;
     }
-    return take_found();
+    return take_found() && look_for_moved();
+}
+
+// A mail that was moved from a folder that was looked at into one that was not yet is seen in both.
+// So where a message's mail lies and a copy was found elsewhere, it is looked at once more: a mail
+// that is there still was copied.
+bool Pass::look_for_moved() {
+    std::set<std::string> from;
+    for (const SyncMessage& one : messages_) {
+        if (!one.agreed || one.agreed->gone) continue;
+        const Link& link = one.agreed->link;
+        bool is_there = false, is_elsewhere = false;
+        for (const MailCopy& copy : one.copies) {
+            is_there |= copy.place == link;
+            is_elsewhere |= copy.fresh && copy.place.folder != link.folder;
+        }
+        if (is_there && is_elsewhere && !refused_looks_.contains(link.folder))
+            from.insert(link.folder);
+    }
+    for (const FolderState& folder : listed_) {
+        if (!from.contains(folder.name)) continue;
+        set_modseq(folder.name, 0);
+        if (!look_at(folder, false)) return false;
+    }
+    return from.empty() || take_found();
 }
 
 // Mails that say to be of a message the unit has. One that was not there when the messages were

@@ -30,6 +30,7 @@ class Pass {
     Round round(int number);
     bool settled() const;
     bool list(bool read_only, bool behind_look = false);
+    bool list_once(bool read_only, bool behind_look);
     bool nothing_new();
     bool load();
     void forget_stale();
@@ -39,6 +40,7 @@ class Pass {
     bool take_found();
     void set_modseq(const std::string& folder, std::uint64_t modseq);
     bool look_at(const FolderState& listed, bool last);
+    bool look_for_moved();
     void take_news(const FolderState& listed, const FolderNews& news);
     bool wants(const FoundMail& mail, const std::string& folder) const;
     bool recognise(FoundMail& found, const Link& place);

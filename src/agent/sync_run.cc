@@ -194,9 +194,10 @@ Pass::Round Pass::round(int number) {
     // of it.
     for (int i = 0; i < kRounds; ++i) {
         decide();
-        if (scope_.complete && listed_.size() > 1 && misses_mails()) {
+        if (scope_.complete && policy_.folders && misses_mails()) {
             // Folders are looked at one after the other: a mail that is moved meanwhile, into one
-            // that was looked at before, is found nowhere. So nothing may have come to any since.
+            // that was looked at before, or that was made meanwhile, is found nowhere. So nothing
+            // may have come to any since.
             const auto came = something_came();
             if (!came) return Round::kStop;
             if (*came) {

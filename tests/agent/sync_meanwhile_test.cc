@@ -12,6 +12,10 @@ class SyncMeanwhileTest : public testing::SyncFixture {
     CPPUNIT_TEST(added_and_delivered_meanwhile_is_linked);
     CPPUNIT_TEST(moved_between_two_looks_is_not_deleted);
     CPPUNIT_TEST(moved_between_two_looks_and_deleted_on_the_phone_goes);
+    CPPUNIT_TEST(moved_after_its_look_and_deleted_on_the_phone_goes);
+    CPPUNIT_TEST(copied_and_deleted_on_the_phone_leaves_the_copy);
+    CPPUNIT_TEST(moved_into_a_folder_that_is_not_named_is_not_deleted);
+    CPPUNIT_TEST(moved_into_a_folder_made_meanwhile_is_not_deleted);
     CPPUNIT_TEST(restored_before_its_removal_stays);
     CPPUNIT_TEST(restored_before_its_folders_turn_stays);
     CPPUNIT_TEST(restored_while_it_is_removed_comes_back);
@@ -67,6 +71,61 @@ class SyncMeanwhileTest : public testing::SyncFixture {
     }
     void restored_before_its_removal_stays() {
         const auto id = rig_->add_linked();
+    // The other way round it is seen in both.
+    void moved_after_its_look_and_deleted_on_the_phone_goes() {
+        const auto id = rig_->add_linked();
+        remove(id);
+        rig_->foreign("INBOX");
+        rig_->at("look INBOX end", [&] { move_mail(id, "Work"); });
+        rig_->foreign("Work");
+        rig_->settle();
+        expect_state("deleted", {id});
+        CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{id});
+        CPPUNIT_ASSERT(rig_->account.places(id).empty());
+    }
+    void copied_and_deleted_on_the_phone_leaves_the_copy() {
+        const auto id = rig_->add_linked();
+        remove(id);
+        rig_->foreign("INBOX");
+        rig_->at("look INBOX end", [&] { rig_->deliver(id, "Work"); });
+        rig_->foreign("Work");
+        rig_->settle();
+        expect_state("deleted", {id});
+        CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{id});
+        CPPUNIT_ASSERT_EQUAL(Text("Work"), rig_->folder_of(id));
+    }
+
+    void moved_into_a_folder_that_is_not_named_is_not_deleted() {
+        const auto id = rig_->add_linked(), second = rig_->add_linked();
+        rig_->deliver(second, "Work");
+        rig_->settle();
+        move_mail(id, "Work");
+        remove(second);
+        rig_->account.unnamed_folders = {"Work"};
+        rig_->settle();
+        expect_state("new", {id});
+        expect_linked({id});
+        CPPUNIT_ASSERT_EQUAL(Text("Work"), rig_->folder_of(id));
+        expect_state("deleted", {second});  // its copy in Work has not come back
+        const auto changes = rig_->changes(id);
+        CPPUNIT_ASSERT(std::count(changes.begin(), changes.end(), "state new>deleted") == 0);
+    }
+    void moved_into_a_folder_made_meanwhile_is_not_deleted() {
+        const std::set<Text> others{kVmFolder};
+        rig_->account.unnamed_folders = others;
+        const auto id = rig_->add_sent();
+        rig_->deliver(id);
+        rig_->pass();
+        rig_->account.unnamed_folders = others;
+        rig_->foreign("INBOX");
+        rig_->at("look INBOX begin", [&] { move_mail(id, "Work"); });
+        rig_->settle();
+        expect_state("new", {id});
+        expect_linked({id});
+        const auto changes = rig_->changes(id);
+        CPPUNIT_ASSERT(std::count(changes.begin(), changes.end(), "state new>deleted") == 0);
+    }
+
         remove(id);
         rig_->foreign("INBOX");
         rig_->at("look INBOX end", [&] { restore(id); });

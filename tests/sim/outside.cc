@@ -99,9 +99,9 @@ void Outside::restart_servers() {
         account(i).refused_folders.clear();
         account(i).refused_ids.clear();
         account(i).denied_ids.clear();
+        account(i).unnamed_folders.clear();
     }
     answers.clear();
-    hidden.clear();
     lie = false;
 }
 

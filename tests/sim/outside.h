@@ -76,10 +76,9 @@ class Outside {
     };
     std::vector<OnItsWay> on_its_way;
     std::deque<PushAnswer> answers;
-    std::string hidden;  // left out of the next listing
-    bool lie = false;    // the next search finds nothing
-    bool lied = false;   // one did
-    bool cut = false;    // the call in hand ends at this point
+    bool lie = false;   // the next search finds nothing
+    bool lied = false;  // one did
+    bool cut = false;   // the call in hand ends at this point
     unsigned cut_kind = 0;
     bool dead = false;  // the process is: its calls do nothing any more
     const Setting& setting() const { return setting_; }

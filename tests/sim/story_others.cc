@@ -307,11 +307,11 @@ void Story::servers(const Event& event) {
             if (one != nullptr) account.denied_ids.insert(one->id);
             return;
         case Doing::kHideFolder:
-            outside_.hidden = folder_of(event.c);
-            for (unsigned i = 0; i < unit_.boxes().size(); ++i) {
-                model_.boxes[i].rescoped = true;
-                model_.muddle(i);
-            }
+            // (One that the agent has not heard of is made, for it, when it is named.)
+            if (const auto state = unit_.store().sync_state(box(number).number))
+                for (const FolderState& folder : state->folders)
+                    if (folder.name == folder_of(event.c))
+                        account.unnamed_folders.insert(folder.name);
             return;
         case Doing::kLie:
             outside_.lie = true;

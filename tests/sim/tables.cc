@@ -119,22 +119,10 @@ int find(vm_session* session, const char* id, vm_find_result* result) {
     return VM_OK;
 }
 
-struct Listing {
-    void* context;
-    void (*sink)(void*, const vm_folder*);
-    std::string hidden;
-};
-
 int folders(vm_session* session, const vm_scope* scope, void* context,
             void (*sink)(void*, const vm_folder*), vm_account_report* report) {
-    Outside& outside = the_outside();
     const Outside::InHand in_hand(account_of(session));
-    Listing listing{context, sink, std::exchange(outside.hidden, "")};
-    const auto tell = [](void* of, const vm_folder* folder) {
-        const auto& to = *static_cast<Listing*>(of);
-        if (folder->name != to.hidden) to.sink(to.context, folder);
-    };
-    return base().folders(session, scope, &listing, tell, report);
+    return base().folders(session, scope, context, sink, report);
 }
 
 struct Look {
