@@ -174,6 +174,9 @@ void Pass::settle(const SyncAction& action, const MailChangeResult& result,
             return;
         default:
             forget_copy();
+            // Where nobody could look there may be a copy, which will not have come back either.
+            for (const std::string& folder : refused_looks_)
+                stale_[action.id].push_back({{folder, 0, 0}, {}, false});
             add(Kind::kAgreeGone, "deleted on the phone");
             return;
     }

@@ -124,11 +124,11 @@ void Pass::set_stale_aside() {
             const FolderState* before = known(copy.place.folder);
             const auto now = scope_.folders.find(copy.place.folder);
             return before == nullptr || now == scope_.folders.end() ||
-                   now->second != copy.place.uidvalidity;
+                   now->second != copy.place.uidvalidity || copy.place.uid == 0;
         };
         for (const MailCopy& copy : one.copies) {
             if (!stale(copy)) continue;
-            known_before_.emplace(id, copy.place.folder);
+            note_known(id, copy);
             stale_[id].push_back(copy);
         }
         if (std::erase_if(one.copies, stale) > 0) touched_.insert(id);
@@ -219,7 +219,10 @@ bool Pass::take_found() {
         if (one == nullptr) continue;  // another mailbox's, or long gone
         const auto same = [&place = place](const MailCopy& copy) { return copy.place == place; };
         if (std::any_of(one->copies.begin(), one->copies.end(), same)) continue;
-        const bool fresh = !known_before_.contains({found.id, place.folder});
+        const auto before = known_before_.find({found.id, place.folder});
+        // (Of one that was marked as deleted, \Deleted was cleared since: it is back.)
+        const bool fresh =
+            before == known_before_.end() || (!found.flags.deleted && !before->second);
         one->copies.push_back({place, found.flags, fresh});
         touched_.insert(found.id);
     }
@@ -323,7 +326,7 @@ void Pass::take_news(const FolderState& listed, const FolderNews& news) {
         const auto here = [&](const MailCopy& copy) { return copy.place.folder == listed.name; };
         for (MailCopy& copy : one.copies) {
             if (!here(copy)) continue;
-            if (anew) known_before_.emplace(id, listed.name);
+            if (anew) note_known(id, copy);
             const auto changed = flags.find(copy.place.uid);
             if (changed == flags.end() || changed->second == copy.flags) continue;
             copy.flags = changed->second;

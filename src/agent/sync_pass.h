@@ -35,12 +35,15 @@ class Pass {
     bool load();
     void forget_stale();
     void set_stale_aside();
+    void note_known(const std::string& id, const MailCopy& copy) {
+        known_before_[{id, copy.place.folder}] |= !copy.flags.deleted;
+    }
     std::vector<MailCopy> copies_of(const SyncMessage& one) const;
     bool look_at_all();
+    bool look_for_moved();
     bool take_found();
     void set_modseq(const std::string& folder, std::uint64_t modseq);
     bool look_at(const FolderState& listed, bool last);
-    bool look_for_moved();
     void take_news(const FolderState& listed, const FolderNews& news);
     bool wants(const FoundMail& mail, const std::string& folder) const;
     bool recognise(FoundMail& found, const Link& place);
@@ -108,10 +111,11 @@ class Pass {
     std::map<std::string, int> same_message_id_;     // of others' mails that this round has found
     std::set<std::string> own_;                      // Message-IDs of the other messages
     std::vector<store::NewMail> new_mails_;          // that this round has found
-    // Ids and the folders in which they had a copy, before all there was looked at anew: a copy
-    // found there again has not come back, it was there.
-    std::set<std::pair<std::string, std::string>> known_before_;
-    // By message: copies in folders that are not what they were, and must be found there anew.
+    // Ids and the folders in which they had a copy, before all there was looked at anew, and
+    // whether one that was not \Deleted: a copy found there again has not come back, it was there.
+    std::map<std::pair<std::string, std::string>, bool> known_before_;
+    // By message: copies in folders that are not what they were, and must be found there anew; with
+    // UID 0, any that may be in a folder that could not be looked at.
     std::map<std::string, std::vector<MailCopy>> stale_;
     std::set<std::string> refused_looks_;  // folders, in this round
     bool state_changed_ = false;

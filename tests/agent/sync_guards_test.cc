@@ -22,6 +22,8 @@ class SyncGuardsTest : public testing::SyncFixture {
     CPPUNIT_TEST(another_uidvalidity_restores_nothing_for_a_second_copy);
     CPPUNIT_TEST(another_uidvalidity_that_cannot_be_looked_at_restores_nothing);
     CPPUNIT_TEST(another_account_that_cannot_be_looked_at_restores_nothing);
+    CPPUNIT_TEST(another_uidvalidity_restores_what_is_not_marked_any_more);
+    CPPUNIT_TEST(a_copy_where_nobody_could_look_restores_nothing);
     CPPUNIT_TEST(another_account_holds_until_released);
     CPPUNIT_TEST(another_account_holds_until_released_keeping);
     CPPUNIT_TEST(released_while_a_pass_runs);
@@ -217,6 +219,39 @@ class SyncGuardsTest : public testing::SyncFixture {
         expect_state("deleted", {id});
         expect_linked({work});
         CPPUNIT_ASSERT_EQUAL(Text(), rig_->sync_state().hold);
+    }
+
+    void another_uidvalidity_restores_what_is_not_marked_any_more() {
+        const auto id = rig_->add_linked(), still = rig_->add_linked();
+        for (const auto& one : {id, still}) flag(one, VM_FLAG_DELETED, 0);
+        rig_->settle();
+        expect_state("deleted", {id, still});
+        flag(id, 0, VM_FLAG_DELETED);
+        rig_->account.renumber("INBOX");
+        rig_->settle();
+        expect_state("new", {id});
+        expect_linked({id});
+        expect_state("deleted", {still});
+        CPPUNIT_ASSERT(rig_->account.destroyed.empty());
+    }
+
+    void a_copy_where_nobody_could_look_restores_nothing() {
+        const auto id = rig_->add_linked(), other = rig_->add_linked("Work");
+        rig_->deliver(id, "Work");
+        rig_->account.refused_folders = {"Work"};
+        remove(id);
+        for (int i = 0; i < 2; ++i) CPPUNIT_ASSERT(!rig_->pass().complete);
+        CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{id});
+        rig_->account.refused_folders.clear();
+        rig_->settle();
+        expect_state("deleted", {id});
+        CPPUNIT_ASSERT_EQUAL(Text("Work"), rig_->folder_of(id));
+        expect_linked({other});
+        // What comes back where everybody can look does.
+        move_mail(id, "Archive");
+        rig_->settle();
+        expect_state("new", {id});
+        expect_linked({id});
     }
 
     // Three linked messages, and then an account without them.
