@@ -343,8 +343,14 @@ void Decider::after_deletion(const SyncMessage& message) {
     after.doubt = {};
     if (back != nullptr) {
         after.link = back->place;
+        // Restored and deleted again on the phone: of what both sides did, the deletion wins.
+        after.doubt.removed = deleted && message.agreed->doubt.removed;
         link(message, after, "its mail is back");
-        if (deleted) act(Kind::kRestoreLocal, message, "its mail is back");
+        if (!after.doubt.removed) {
+            if (deleted) act(Kind::kRestoreLocal, message, "its mail is back");
+        } else if (!hold_) {
+            act(Kind::kRemoveMail, message).copy = *back;
+        }
         return;
     }
     if (!scope_.complete) return;
@@ -353,7 +359,11 @@ void Decider::after_deletion(const SyncMessage& message) {
         if (marked == nullptr && copy.flags.deleted) marked = &copy;
     if (deleted) {
         // Followed, so that it is known when \Deleted is cleared.
-        if (marked == at_link || hold_) return;
+        if (marked == at_link || hold_) {
+            if (message.agreed->doubt.removed)
+                act(Kind::kAgreeGone, message, "deleted again on the phone");
+            return;
+        }
         after.link = marked->place;
         link(message, after, "its mail is marked as deleted in the account");
         act(Kind::kAgreeGone, message, "its mail is marked as deleted in the account");

@@ -40,7 +40,7 @@
 namespace vm {
 
 // What was begun to be changed of a mail in the account, and has not been confirmed: it may have
-// happened or not.
+// happened or not. `removed` of a mail that is gone: its message was restored, and deleted again.
 struct Doubt {
     bool seen = false, flagged = false, folder = false;
     bool removed = false;

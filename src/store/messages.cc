@@ -7,6 +7,7 @@
 #include "store/queries.h"
 #include "store/records.h"
 #include "store/sql_store.h"
+#include "store/sync_rows.h"
 
 #include <algorithm>
 
@@ -172,6 +173,7 @@ Result<> SqlStore::remove(const std::string& id) {
         VM_ASSIGN(MessageRecord record, read_record(sql_, id));
         if (record.message.state == MessageState::kDeleted) return {};
         change_to_deleted(sql_, record, {clock_.now(), ""});
+        note_deleted_again(sql_, id);
         note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
         transaction.commit();
         return {};

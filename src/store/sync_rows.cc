@@ -113,6 +113,12 @@ void write_doubt(soci::session& sql, const std::string& id, const Doubt& doubt) 
         soci::use(id);
 }
 
+void note_deleted_again(soci::session& sql, const std::string& id) {
+    const int removed = bits_of(Doubt{.removed = true});
+    sql << "UPDATE links SET doubt = doubt | :removed WHERE message_id = :id AND gone = 1",
+        soci::use(removed), soci::use(id);
+}
+
 void write_copies(soci::session& sql, const std::string& mailbox,
                   const std::vector<std::pair<std::string, std::vector<MailCopy>>>& copies) {
     for (const auto& [id, of_message] : copies) {

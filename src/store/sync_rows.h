@@ -24,6 +24,9 @@ void write_agreed(soci::session& sql, const std::string& id, const Agreed& agree
 // What is begun now, besides what was in doubt already.
 void write_doubt(soci::session& sql, const std::string& id, const Doubt& doubt);
 
+// The phone deletes a message: where it was agreed to be gone and was restored since, that is news.
+void note_deleted_again(soci::session& sql, const std::string& id);
+
 // Replaces the copies of the messages that are named, as far as those are the mailbox's.
 void write_copies(soci::session& sql, const std::string& mailbox,
                   const std::vector<std::pair<std::string, std::vector<MailCopy>>>& copies);

@@ -117,9 +117,9 @@ void SyncWriter::unlink(MessageRecord& record, const std::string& reason) {
 }
 
 void SyncWriter::agree_gone(MessageRecord& record, const std::string& reason) {
-    if (!record.link) return;
     sql_ << "UPDATE links SET gone = 1, doubt = 0 WHERE message_id = :id",
         soci::use(record.message.id);
+    if (!record.link) return;
     note_link(record, std::nullopt, reason);
     record.link.reset();
 }

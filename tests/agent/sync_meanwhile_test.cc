@@ -22,6 +22,8 @@ class SyncMeanwhileTest : public testing::SyncFixture {
     CPPUNIT_TEST(restored_after_a_removal_nobody_heard_of_comes_back);
     CPPUNIT_TEST(restored_before_a_pass_is_as_it_was);
     CPPUNIT_TEST(deleted_again_before_a_pass_goes);
+    CPPUNIT_TEST(deleted_again_beats_a_mail_that_is_back);
+    CPPUNIT_TEST(deleted_again_says_nothing_of_what_comes_back_later);
     CPPUNIT_TEST(deleted_before_its_recovery_stays_deleted);
     CPPUNIT_TEST(marked_while_flags_are_stored);
     CPPUNIT_TEST(deleted_while_flags_are_stored);
@@ -69,8 +71,6 @@ class SyncMeanwhileTest : public testing::SyncFixture {
         expect_state("deleted", {id});
         CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{id});
     }
-    void restored_before_its_removal_stays() {
-        const auto id = rig_->add_linked();
     // The other way round it is seen in both.
     void moved_after_its_look_and_deleted_on_the_phone_goes() {
         const auto id = rig_->add_linked();
@@ -126,6 +126,8 @@ class SyncMeanwhileTest : public testing::SyncFixture {
         CPPUNIT_ASSERT(std::count(changes.begin(), changes.end(), "state new>deleted") == 0);
     }
 
+    void restored_before_its_removal_stays() {
+        const auto id = rig_->add_linked();
         remove(id);
         rig_->foreign("INBOX");
         rig_->at("look INBOX end", [&] { restore(id); });
@@ -196,6 +198,38 @@ class SyncMeanwhileTest : public testing::SyncFixture {
         rig_->settle();
         expect_state("deleted", {id});
         CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{id});
+    }
+    // Both sides took a deletion back, and the phone repeated it: as ever, the deletion wins.
+    void deleted_again_beats_a_mail_that_is_back() {
+        const auto undeleted = rig_->add_linked(), moved = rig_->add_linked();
+        rig_->mailbox.delete_mode = config::DeleteMode::kTrash;
+        flag(undeleted, VM_FLAG_DELETED, 0);
+        remove(moved);
+        rig_->settle();
+        expect_state("deleted", {undeleted, moved});
+        flag(undeleted, 0, VM_FLAG_DELETED);
+        move_mail(moved, "Work");
+        for (const auto& id : {undeleted, moved}) {
+            restore(id);
+            remove(id);
+        }
+        rig_->settle();
+        expect_state("deleted", {undeleted, moved});
+        for (const auto& id : {undeleted, moved})
+            CPPUNIT_ASSERT_EQUAL(Text("Trash"), rig_->folder_of(id));
+    }
+    void deleted_again_says_nothing_of_what_comes_back_later() {
+        rig_->mailbox.delete_mode = config::DeleteMode::kTrash;
+        const auto id = rig_->add_linked();
+        remove(id);
+        rig_->settle();
+        restore(id);
+        remove(id);
+        rig_->settle();
+        move_mail(id, "Work");
+        rig_->settle();
+        expect_state("new", {id});
+        expect_linked({id});
     }
     void deleted_before_its_recovery_stays_deleted() {
         rig_->mailbox.delete_mode = config::DeleteMode::kTrash;

@@ -24,6 +24,7 @@ class SyncTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(mail_expunged);
     CPPUNIT_TEST(mail_marked_deleted_and_unmarked);
     CPPUNIT_TEST(mail_back_in_scope);
+    CPPUNIT_TEST(deleted_again);
     CPPUNIT_TEST(mail_moved);
     CPPUNIT_TEST(both_changed_the_same);
     CPPUNIT_TEST(both_changed_unit_wins);
@@ -139,6 +140,21 @@ class SyncTest : public CppUnit::TestFixture {
         expect("A link (Work, UID 7); A restore", one, {}, scope(false));
         one.record.message.state = MessageState::kNew;  // and restored on the phone
         expect("A link (Work, UID 7)", one);
+    }
+
+    // Since both sides agreed, the phone has restored it and deleted it again.
+    void deleted_again() {
+        SyncMessage one = gone("A");
+        one.agreed->doubt.removed = true;
+        expect("A agree that the mail is gone", one);
+        expect("", one, {}, scope(false));  // it may be back where nobody looked
+        one.copies = {copy(place(7, "Work"), kNone, true)};
+        expect("A link (Work, UID 7); A delete the mail (Work, UID 7)", one);
+        const auto actions = decide_sync({one}, scope(), {});
+        CPPUNIT_ASSERT(actions[0].doubt.removed);  // until that is confirmed
+        expect("A link (Work, UID 7)", one, kHeld);
+        one.copies = {copy(place(8))};  // a second copy that was known: left alone
+        expect("A agree that the mail is gone", one);
     }
 
     void mail_moved() {
