@@ -63,6 +63,10 @@ class Turn {
     std::string gave_up(const std::string& why) const;
     void note(const UnrecordedOutcome& outcome);
     void pause(PushScope scope, const std::string& reason);
+    bool is_searchable() const {
+        return context_.plugin && context_.plugin->can_search() &&
+               has_account(mailbox_, context_.misc);
+    }
     std::int64_t backoff(int attempts) { return backoff_ms(attempts, context_.jitter()); }
     bool ended() const {
         return result_.pause || result_.store_error || result_.more || context_.cancelled();
@@ -179,9 +183,7 @@ UnrecordedOutcome Turn::settle(DeliveryState before, const MessageRecord& begun,
         // after the pause another one goes first.
         if (result_.pause) out.next_attempt += result_.pause->ms;
     }
-    const bool unfinished =
-        out.event == DeliveryEvent::kDeferral || out.event == DeliveryEvent::kReplyLost;
-    if (unfinished && !end.cancelled && context_.may_give_up &&
+    if (may_be_last(before, out.event, is_searchable()) && !end.cancelled && context_.may_give_up &&
         is_over(begun.delivery, context_.misc.retry_timeout_min * 60'000, now)) {
         gave_up_for_all_ = result_.pause && end.step < PushStep::kMail;
         out.event = DeliveryEvent::kGiveUp;
@@ -341,9 +343,7 @@ bool Turn::look() {
         result_.store_error = pending.error();
         return false;
     }
-    const bool searchable =
-        context_.plugin && context_.plugin->can_search() && has_account(mailbox_, context_.misc);
-    const Plan plan = decide(*pending, policy_for(mailbox_, searchable), context_.clock.now());
+    const Plan plan = decide(*pending, policy_for(mailbox_, is_searchable()), context_.clock.now());
     result_.wake_at = plan.wake_at;
     std::vector<const MessageRecord*> sends;
     for (const Action& action : plan.actions) {

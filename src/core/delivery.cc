@@ -37,6 +37,7 @@ constexpr Transition kTransitions[] = {
     {S::kQueued, E::kPostpone, S::kDeferred},     {S::kDeferred, E::kPostpone, S::kDeferred},
     {S::kUncertain, E::kPostpone, S::kUncertain}, {S::kQueued, E::kAbandon, S::kFailed},
     {S::kDeferred, E::kAbandon, S::kFailed},      {S::kUncertain, E::kAbandon, S::kFailed},
+    {S::kFailed, E::kLookAgain, S::kUncertain},
 };
 
 }  // namespace
@@ -62,6 +63,8 @@ const char* to_string(DeliveryEvent event) {
             return "found";
         case E::kRequeue:
             return "requeue";
+        case E::kLookAgain:
+            return "look again";
         case E::kSwitchOff:
             return "switch off";
         case E::kGiveUp:

@@ -20,6 +20,7 @@
 //   uncertain | deferral    -> uncertain    the account could not be searched
 //   uncertain | give_up     -> failed
 //   failed    | requeue     -> queued
+//   failed    | look_again  -> uncertain    a person asks, and an earlier attempt may have arrived
 //   queued    | postpone    -> deferred     a person wants it later
 //   deferred  | postpone    -> deferred
 //   uncertain | postpone    -> uncertain
@@ -51,6 +52,7 @@ enum class DeliveryEvent {
     kRestart,
     kFound,
     kRequeue,
+    kLookAgain,
     kSwitchOff,
     kGiveUp,
     kResend,

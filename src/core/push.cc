@@ -65,6 +65,12 @@ PushOutcome classify(const PushReport& report) {
     return {DeliveryEvent::kReplyLost, ErrorKind::kUncertain, PushScope::kMailbox};
 }
 
+bool may_be_last(DeliveryState before, DeliveryEvent event, bool searchable) {
+    if (event == DeliveryEvent::kDeferral) return true;
+    return event == DeliveryEvent::kReplyLost &&
+           (before == DeliveryState::kUncertain || !searchable);
+}
+
 bool proves_server(const PushReport& report) {
     const bool spoke = report.cause == PushCause::kReply || report.cause == PushCause::kSizeLimit;
     return spoke && report.step >= PushStep::kAuth && classify(report).scope != PushScope::kServer;

@@ -82,6 +82,11 @@ inline constexpr const char* kSyncFolders =
 inline constexpr const char* kReported =
     "SELECT COUNT(*) FROM history WHERE message_id = :id AND what = 'copy' AND new_value = :place";
 
+inline constexpr const char* kUncertainSinceQueued =
+    "SELECT COUNT(*) FROM history WHERE message_id = :id AND what = 'delivery'"
+    " AND new_value = 'uncertain' AND step > (SELECT COALESCE(MAX(step), 0) FROM history"
+    " WHERE message_id = :id AND what = 'delivery' AND new_value = 'queued')";
+
 // Deleted on the phone; an attempt to send was begun, and that the mail is gone is not known.
 inline constexpr const char* kDropDeleted =
     "SELECT m.id, d.rfc_message_id, m.deleted_at"

@@ -16,8 +16,16 @@ namespace {
 // them.
 bool is_outcome(DeliveryEvent event) {
     return event != DeliveryEvent::kIntent && event != DeliveryEvent::kRequeue &&
-           event != DeliveryEvent::kResend && event != DeliveryEvent::kPostpone &&
-           event != DeliveryEvent::kAbandon;
+           event != DeliveryEvent::kLookAgain && event != DeliveryEvent::kResend &&
+           event != DeliveryEvent::kPostpone && event != DeliveryEvent::kAbandon;
+}
+
+// Whether an attempt may have arrived, since the delivery entered the queue: it was uncertain then,
+// which only an answer could have ended.
+bool may_have_arrived(soci::session& sql, const std::string& id) {
+    int times = 0;
+    sql << kUncertainSinceQueued, soci::into(times), soci::use(id, "id");
+    return times > 0;
 }
 
 tl::unexpected<Error> refused(const MessageRecord& record, const char* operation,
@@ -97,7 +105,10 @@ Result<> SqlStore::retry(const std::string& id) {
             transaction.commit();
             return {};
         }
-        const auto next = next_state(delivery.state, DeliveryEvent::kRequeue);
+        // What was given up while it was uncertain is looked for before it is sent again.
+        const bool unsure = delivery.state == DeliveryState::kFailed && may_have_arrived(sql_, id);
+        const auto next = next_state(delivery.state,
+                                     unsure ? DeliveryEvent::kLookAgain : DeliveryEvent::kRequeue);
         if (!next) return refused_in_state(record, kRetry);
         // A person asks: the delivery timeout begins anew. What had ended begins from nothing.
         delivery.queued_at = now;

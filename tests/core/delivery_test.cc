@@ -20,7 +20,7 @@ const std::vector<S> kStates{S::kOff,      S::kQueued, S::kSending,  S::kSent,
                              S::kDeferred, S::kFailed, S::kUncertain};
 const std::vector<E> kEvents{E::kIntent,  E::kAccepted, E::kDeferral, E::kFailure,   E::kReplyLost,
                              E::kRestart, E::kFound,    E::kRequeue,  E::kSwitchOff, E::kGiveUp,
-                             E::kResend,  E::kPostpone, E::kAbandon};
+                             E::kResend,  E::kPostpone, E::kAbandon,  E::kLookAgain};
 
 // The transitions as the comment of core/delivery.h tells them.
 std::map<std::pair<std::string, std::string>, std::string> documented() {

@@ -46,6 +46,7 @@ class PushTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(success_has_one_cause);
     CPPUNIT_TEST(only_a_permanent_answer_fails_a_message);
     CPPUNIT_TEST(a_lost_reply_to_the_dot_is_uncertain_and_nothing_before_is);
+    CPPUNIT_TEST(what_may_have_arrived_is_not_given_up_before_it_was_looked_for);
     CPPUNIT_TEST(describes_itself_in_one_line);
     CPPUNIT_TEST_SUITE_END();
 
@@ -182,6 +183,20 @@ class PushTest : public CppUnit::TestFixture {
                 CPPUNIT_ASSERT_EQUAL(step == PushStep::kDot, outcome.kind == K::kUncertain);
                 CPPUNIT_ASSERT(step == PushStep::kDot || outcome.event == E::kDeferral);
             }
+    }
+
+    void what_may_have_arrived_is_not_given_up_before_it_was_looked_for() {
+        using S = DeliveryState;
+        for (const S before : {S::kQueued, S::kDeferred, S::kUncertain}) {
+            for (const bool searchable : {false, true}) {
+                CPPUNIT_ASSERT(may_be_last(before, E::kDeferral, searchable));
+                for (const E settled : {E::kAccepted, E::kFailure, E::kFound})
+                    CPPUNIT_ASSERT(!may_be_last(before, settled, searchable));
+                const bool first = before != S::kUncertain;
+                CPPUNIT_ASSERT_EQUAL(!(first && searchable),
+                                     may_be_last(before, E::kReplyLost, searchable));
+            }
+        }
     }
 
     void describes_itself_in_one_line() {

@@ -53,6 +53,7 @@ struct ModelMessage {
     bool read = false;
     std::string folder = kInboxFolder;
     DeliveryState delivery = DeliveryState::kQueued;
+    bool unsure = false;  // it was uncertain since it was queued
     int attempts = 0;
     bool postponed = false;
     std::size_t history = 2;
@@ -162,7 +163,9 @@ class Model {
                 if (m.delivery == DeliveryState::kQueued) return true;
                 if (m.delivery == DeliveryState::kFailed || m.delivery == DeliveryState::kOff)
                     m.attempts = 0;
-                return transition(m, DeliveryEvent::kRequeue);
+                return transition(m, m.unsure && m.delivery == DeliveryState::kFailed
+                                         ? DeliveryEvent::kLookAgain
+                                         : DeliveryEvent::kRequeue);
             }
             case Op::kPostpone:
             case Op::kAbandon:
@@ -216,7 +219,10 @@ class Model {
         }
     }
 
-    static void change(ModelMessage& m, DeliveryState to) { m.delivery = to, ++m.history; }
+    static void change(ModelMessage& m, DeliveryState to) {
+        m.delivery = to, ++m.history;
+        m.unsure = to == DeliveryState::kUncertain || (m.unsure && to != DeliveryState::kQueued);
+    }
 
     static bool transition(ModelMessage& m, DeliveryEvent event) {
         const auto next = next_state(m.delivery, event);

@@ -127,7 +127,7 @@ class QueueTest : public CppUnit::TestFixture {
             }
         }
         const std::string id = message_in(*store, root, D::kQueued);
-        for (const E event : {E::kIntent, E::kRequeue, E::kResend})
+        for (const E event : {E::kIntent, E::kRequeue, E::kLookAgain, E::kResend})
             CPPUNIT_ASSERT(kind_of(store->record_outcome({id, event, "", 0})) == ErrorKind::kUsage);
     }
 
@@ -155,6 +155,13 @@ class QueueTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL_MESSAGE(what, c.attempts, after.attempts);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(what, clock.now(), after.next_attempt);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(what, c.fresh ? clock.now() : before, after.queued_at);
+        }
+        // Given up after a reply was lost: it is looked for first, each time.
+        const std::string unsure = message_in(*store, root, D::kUncertain);
+        for (int i = 0; i < 2; ++i) {
+            good(store->record_outcome({unsure, DeliveryEvent::kGiveUp, "gave up", 0}));
+            good(store->retry(unsure));
+            CPPUNIT_ASSERT(good(store->get(unsure)).delivery.state == D::kUncertain);
         }
         const auto sent = store->retry(message_in(*store, root, D::kSent));
         CPPUNIT_ASSERT(kind_of(sent) == ErrorKind::kMessage);
