@@ -51,10 +51,11 @@ struct Truth {
         std::string message_id;
         bool absent = false;  // the agent was told since that it is not there
     };
-    std::vector<Push> pushes;  // that a server took
-    bool copy_left = false;    // it was deleted, and a second copy was left alone
-    bool may_fail = false;     // a server refused it for good, or it waited for too long
-    unsigned mails = 0;        // that ever were in the account
+    std::vector<Push> pushes;    // that a server took
+    bool to_send_again = false;  // it was restored, and the account of then had no mail of it
+    bool copy_left = false;      // it was deleted, and a second copy was left alone
+    bool may_fail = false;       // a server refused it for good, or it waited for too long
+    unsigned mails = 0;          // that ever were in the account
     // Since all was quiet:
     bool in_step = false;     // then it had one mail, linked and the same as the message
     bool muddled = false;     // things happened whose outcome is not foretold
@@ -101,7 +102,7 @@ class Model {
     // What of the messages is different now, which nobody but the agent can have done.
     void observe(const Began& began);
     void taken(unsigned account, const std::string& id, const std::string& message_id);
-    void told_absent(unsigned account, const std::string& id);
+    void told_absent(unsigned account, const std::string& id, bool by_recovery);
     void asked(unsigned account, const vm_change& change, const FakeMail* mail);
     void asked_to_drop(unsigned account, const FakeMail& mail, const std::string& id);
     void foreign(unsigned account, const FakeMail& mail, const std::string& folder);
@@ -121,6 +122,8 @@ class Model {
     // The message's mails in the account that is configured; `live`: in the scope, not \Deleted.
     std::vector<Place> mails(const Truth& truth, bool live) const;
     bool in_scope(const std::string& folder, const config::MailboxOptions& options) const;
+    // Both sides were in step when the phone deleted it, and its only mail lies where it lay then.
+    bool left_behind(const Truth& truth) const;
 
   private:
     void saw(Truth& truth, const MessageRecord& record, const Began& began);

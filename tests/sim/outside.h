@@ -31,8 +31,9 @@ class Witness {
     virtual void taken(unsigned account, const std::string& id, const std::string& message_id) = 0;
     // It has refused one for good.
     virtual void refused(const std::string& id) = 0;
-    // The agent was told that the message is not in the account.
-    virtual void told_absent(unsigned account, const std::string& id) = 0;
+    // The agent was told that the message is not in the account; by a recovery, in Trash, after
+    // which it sends it again.
+    virtual void told_absent(unsigned account, const std::string& id, bool by_recovery) = 0;
     // It asks to have this done, at that moment; `mail` is what lies there, or nothing.
     virtual void asked(unsigned account, const vm_change& change, const FakeMail* mail) = 0;
     // A mail of a maildrop is to be deleted.

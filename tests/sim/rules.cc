@@ -1,6 +1,8 @@
 // What may never happen, whatever else does.
 #include "model.h"
 
+#include <utility>
+
 namespace vm::sim {
 
 Truth* Model::find(const std::string& id) {
@@ -47,6 +49,14 @@ std::vector<Model::Place> Model::mails(const Truth& truth, bool live) const {
                 out.push_back({name, uid, &mail});
     }
     return out;
+}
+
+bool Model::left_behind(const Truth& one) const {
+    const auto box = boxes.find(one.box);
+    if (box != boxes.end() && box->second.rescoped) return false;
+    const auto live = mails(one, true);
+    return one.in_step && !one.muddled && !one.lost_place && one.phone_deleted && one.mails == 1 &&
+           live.size() == 1 && outside_.truth(*live[0].mail).since < one.phone_deleted_at;
 }
 
 // ---- what the agent has done to messages
@@ -140,17 +150,21 @@ void Model::restored_by_agent(Truth& one, const Began& began) {
 void Model::taken(unsigned account, const std::string& id, const std::string& message_id) {
     Truth* one = find(id);
     if (one == nullptr) return wrong("a mail of an unknown message was sent: " + id);
+    // What a person restored is sent once, and not looked for a second time when the account has
+    // become another one in between: an account it was in before may have it yet.
+    const bool wanted = std::exchange(one->to_send_again, false);
     for (const Truth::Push& push : one->pushes)
-        if (push.account == account && !push.absent && !outside_.lied)
+        if (push.account == account && !push.absent && !outside_.lied && !wanted)
             return wrong(one->name +
                          " was sent again, though nobody has found it missing since a server took "
                          "it");
     one->pushes.push_back({account, message_id, false});
 }
 
-void Model::told_absent(unsigned account, const std::string& id) {
+void Model::told_absent(unsigned account, const std::string& id, bool by_recovery) {
     Truth* one = find(id);
     if (one == nullptr) return;
+    one->to_send_again |= by_recovery;
     for (Truth::Push& push : one->pushes)
         if (push.account == account) push.absent = true;
 }

@@ -158,7 +158,9 @@ bool Story::work(Doing what, unsigned number) {
         if (outside_.dead) {
             began.alone = false;
             restart();
+            for (const unsigned one : purged_) note_purged(one);
         }
+        purged_.clear();
     }
     for (unsigned i = 0; i < unit_.boxes().size(); ++i) {
         // (A push changes nothing that both sides have.)
@@ -197,14 +199,17 @@ bool Story::do_work(Doing what, unsigned number) {
         hold_ = !result.hold.empty();
         return !result.complete || result.changed_here + result.changed_there > 0;
     }
-    const auto listed = [&] {
-        std::vector<std::string> ids;
-        if (const auto records = unit_.store().list({in.number, std::nullopt, true}))
-            for (const MessageRecord& record : *records) ids.push_back(record.message.id);
-        return ids;
-    };
+    purged_.insert(number);
     unit_.purge(in);
-    const auto left = listed();
+    note_purged(number);
+    return true;
+}
+
+// What is gone since a purge of the mailbox began, which a kill may have ended.
+void Story::note_purged(unsigned number) {
+    std::vector<std::string> left;
+    if (const auto records = unit_.store().list({box(number).number, std::nullopt, true}))
+        for (const MessageRecord& record : *records) left.push_back(record.message.id);
     for (Truth& one : model_.messages) {
         if (one.box != number || one.purged ||
             std::find(left.begin(), left.end(), one.id) != left.end())
@@ -215,8 +220,9 @@ bool Story::do_work(Doing what, unsigned number) {
             model_.wrong(one.name + " was purged and is not deleted");
         else if (one.phone_deleted && unit_.clock().now() - one.deleted_time < kRetentionMs)
             model_.wrong(one.name + " was purged before its retention was over");
+        else if (model_.left_behind(one))
+            model_.wrong(one.name + " was purged, and its mail was never deleted for it");
     }
-    return true;
 }
 
 void Story::restart() {
@@ -300,8 +306,8 @@ void Story::at_commit(const std::string& name) {
 void Story::taken(unsigned account, const std::string& id, const std::string& message_id) {
     model_.taken(account, id, message_id);
 }
-void Story::told_absent(unsigned account, const std::string& id) {
-    model_.told_absent(account, id);
+void Story::told_absent(unsigned account, const std::string& id, bool by_recovery) {
+    model_.told_absent(account, id, by_recovery);
 }
 void Story::asked(unsigned account, const vm_change& change, const FakeMail* mail) {
     model_.asked(account, change, mail);

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <memory>
+#include <set>
 
 namespace vm::sim {
 
@@ -29,7 +30,7 @@ class Story : public Witness {
 
     void at_point(const std::string& point) override;
     void taken(unsigned account, const std::string& id, const std::string& message_id) override;
-    void told_absent(unsigned account, const std::string& id) override;
+    void told_absent(unsigned account, const std::string& id, bool by_recovery) override;
     void asked(unsigned account, const vm_change& change, const FakeMail* mail) override;
     void asked_to_drop(unsigned account, const FakeMail& mail, const std::string& id) override;
     void refused(const std::string& id) override;
@@ -54,6 +55,7 @@ class Story : public Witness {
     // story.cc
     bool work(Doing what, unsigned box);
     bool do_work(Doing what, unsigned box);
+    void note_purged(unsigned box);
     void restart();
     void quiet(unsigned box, const Event& event);
     void settle(unsigned box, bool keep);
@@ -86,7 +88,8 @@ class Story : public Witness {
     unsigned points_ = 0;
     std::vector<Event> traps_;  // what is to happen within what the agent does next
     std::vector<Began*> began_;
-    bool hold_ = false;  // of the last pass
+    std::set<unsigned> purged_;  // boxes, within what the agent does now
+    bool hold_ = false;          // of the last pass
 };
 
 }  // namespace vm::sim

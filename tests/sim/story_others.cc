@@ -153,12 +153,14 @@ void Story::subscriber(const Event& event) {
     // integration is off deletes anything, but for a pass that began before.
     const auto deletes = [&](bool known) {
         bool on = box(one.box).options->integration;
-        for (const Began* began : began_) on = on || began->options->integration;
+        for (const Began* began : began_)
+            on = on || (began->box == one.box && began->options->integration);
         if (known && on) one.mail_deleted_at = model_.now;
     };
     const auto is_in_scope = [&](const std::string& folder) {
         bool in = model_.in_scope(folder, *box(one.box).options);
-        for (const Began* began : began_) in = in && model_.in_scope(folder, *began->options);
+        for (const Began* began : began_)
+            in = in && (began->box != one.box || model_.in_scope(folder, *began->options));
         return in;
     };
     std::string to = event.what == Doing::kTrashMail ? "Trash" : folder_of(event.c);

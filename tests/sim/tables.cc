@@ -115,7 +115,7 @@ int find(vm_session* session, const char* id, vm_find_result* result) {
     }
     const bool found = result->found == 1;
     if (outside.ends_at("find end")) return cut();
-    if (!found) outside.witness().told_absent(which, id);
+    if (!found) outside.witness().told_absent(which, id, false);
     return VM_OK;
 }
 
@@ -181,7 +181,7 @@ int recover(vm_session* session, const char* id, const char* message_id, const c
     const Outside::InHand in_hand(which);
     const int status = base().recover(session, id, message_id, to, result, report);
     if (status == VM_OK && result->outcome == VM_CHANGE_MISSING)
-        the_outside().witness().told_absent(which, id);
+        the_outside().witness().told_absent(which, id, true);
     return status;
 }
 
