@@ -144,7 +144,7 @@ $(SIM_PLUGINS): $(B)/test/lib%.so: $(B)/obj/tests/sim/plugins/%.o
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CXX) -shared $(ALL_LDFLAGS) -o $@ $^
 SIM_OBJS := $(call objs,tests/sim) $(B)/obj/tests/plugins/fixtures/account.o $(CRASH_SRC)
-SIM_LDFLAGS := $(foreach f,sim_imap_transport sim_drop_transport sqlite3_prepare_v2 sqlite3_finalize sqlite3_close, \
+SIM_LDFLAGS := $(foreach f,sim_imap_transport sim_drop_transport sqlite3_prepare_v2 sqlite3_finalize sqlite3_open_v2 sqlite3_close, \
     -Wl,--export-dynamic-symbol=$(f))
 $(B)/test/sim: $(SIM_OBJS) $(LIBS_ALL)
 	@mkdir -p $(@D)

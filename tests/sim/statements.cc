@@ -1,12 +1,15 @@
-// SQLite's statements, kept prepared: the store prepares the same few ones anew each time, which is
-// half of all the time a schedule takes. These functions stand before the library's for the whole
-// program; a statement that is finalized is kept for the next who prepares its text.
+// SQLite's statements, kept prepared, and its connections, kept open: the store prepares the same
+// few statements anew each time, and each schedule opens it, which is most of the time one takes.
+// These functions stand before the library's for the whole program. A statement that is finalized
+// is kept for the next who prepares its text; a connection that is closed for the next who opens
+// its file, after what was not committed was rolled back.
 #include <sqlite3.h>
 
 #include <dlfcn.h>
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace {
 
@@ -22,6 +25,15 @@ void finalize(sqlite3_stmt* statement) {
     function(statement);
 }
 
+// The connection that was closed last.
+struct Connection {
+    sqlite3* database = nullptr;
+    std::string file;
+    int flags = 0;
+    bool again = false;  // it was opened before
+} g_closed;
+std::map<sqlite3*, Connection> g_opened;
+
 void forget(sqlite3* database) {
     for (auto it = g_kept.lower_bound({database, ""});
          it != g_kept.end() && it->first.first == database; it = g_kept.erase(it))
@@ -35,6 +47,14 @@ void forget(sqlite3* database) {
 VM_BEFORE_SQLITE int sqlite3_prepare_v2(sqlite3* database, const char* text, int size,
                                         sqlite3_stmt** statement, const char** rest) {
     static const auto function = next(&sqlite3_prepare_v2, "sqlite3_prepare_v2");
+    // Said once more to the same connection it changes nothing, but has every statement prepared
+    // anew.
+    const auto opened = g_opened.find(database);
+    if (opened != g_opened.end() && opened->second.again &&
+        std::string_view(text) == "PRAGMA foreign_keys = ON") {
+        text = "SELECT 1";
+        size = -1;
+    }
     const std::string_view whole(text);
     const auto kept = g_kept.find({database, std::string(whole)});
     if (kept == g_kept.end() || (size >= 0 && static_cast<std::size_t>(size) < whole.size()))
@@ -55,8 +75,36 @@ VM_BEFORE_SQLITE int sqlite3_finalize(sqlite3_stmt* statement) {
     return result;
 }
 
+VM_BEFORE_SQLITE int sqlite3_open_v2(const char* file, sqlite3** database, int flags,
+                                     const char* vfs) {
+    static const auto function = next(&sqlite3_open_v2, "sqlite3_open_v2");
+    static const auto close = next(&sqlite3_close, "sqlite3_close");
+    const Connection kept = std::exchange(g_closed, {});
+    if (kept.database != nullptr && kept.file == file && kept.flags == flags) {
+        *database = kept.database;
+        g_opened[*database].again = true;
+        return SQLITE_OK;
+    }
+    if (kept.database != nullptr) {
+        forget(kept.database);
+        g_opened.erase(kept.database);
+        close(kept.database);
+    }
+    const int result = function(file, database, flags, vfs);
+    if (result == SQLITE_OK) g_opened[*database] = {*database, file, flags, false};
+    return result;
+}
+
 VM_BEFORE_SQLITE int sqlite3_close(sqlite3* database) {
     static const auto function = next(&sqlite3_close, "sqlite3_close");
+    const auto opened = g_opened.find(database);
+    const bool clean = sqlite3_get_autocommit(database) != 0 ||
+                       sqlite3_exec(database, "ROLLBACK", nullptr, nullptr, nullptr) == SQLITE_OK;
+    if (clean && opened != g_opened.end() && g_closed.database == nullptr) {
+        g_closed = opened->second;
+        return SQLITE_OK;
+    }
     forget(database);
+    if (opened != g_opened.end()) g_opened.erase(opened);
     return function(database);
 }
