@@ -216,8 +216,9 @@ class Store {
         TimeMs next_attempt;
     };
     virtual Result<std::vector<Due>> due() = 0;
-    // Event kRequeue: due at once, with a new delivery timeout; from failed and off with attempts
-    // 0. kMessage when it was sent, is being sent, the message is deleted, or an e-mail.
+    // Event kRequeue, or kLookAgain: due at once, with a new delivery timeout; from failed and off
+    // with attempts 0. kMessage when it was sent, is being sent, the message is deleted, or an
+    // e-mail.
     virtual Result<> retry(const std::string& id) = 0;
     // Event kPostpone: not attempted before `until`, from when the delivery timeout counts.
     // kMessage when nothing waits (it was sent, is being sent, failed, is off) or the message is
@@ -239,7 +240,8 @@ class Store {
     };
     struct Outcome {
         std::string id;
-        DeliveryEvent event;  // any but kIntent, kRequeue, kResend, kPostpone and kAbandon
+        // Any but kIntent and those of retry(), postpone(), give_up() and restore().
+        DeliveryEvent event;
         std::string reply;
         TimeMs next_attempt = 0;  // matters for deferred and uncertain
     };

@@ -53,7 +53,7 @@ void check_change(const vm_change_result& result) {
 }
 
 void list(vm_session* session, vm_scope_mode mode) {
-    const vm_scope scope{sizeof(vm_scope), static_cast<std::uint8_t>(mode), 0, 0, "Voice/ünd mehr"};
+    const vm_scope scope{sizeof(vm_scope), static_cast<std::uint8_t>(mode), 0, 1, "Voice/ünd mehr"};
     vm_account_report report = empty_report();
     std::set<std::string> names;
     const auto sink = [](void* context, const vm_folder* folder) {
@@ -76,6 +76,7 @@ void look(vm_session* session, bool others) {
     vm_look look{};
     look.struct_size = sizeof look;
     look.others = others ? 1 : 0;
+    look.then_folders = 1;
     look.folder = "INBOX";
     look.uidvalidity = others ? 0 : kUidValidity;
     look.uid_next = others ? 0 : kUidNext;
