@@ -272,9 +272,11 @@ class QueueTest : public CppUnit::TestFixture {
                                  after.last_reply);
             CPPUNIT_ASSERT_EQUAL(after.last_reply, good(store->history(id)).back().reply);
             good(store->retry(id));
-            CPPUNIT_ASSERT(good(store->get(id)).delivery.state == D::kQueued);
+            // (What may have arrived is looked for first.)
+            CPPUNIT_ASSERT(good(store->get(id)).delivery.state ==
+                           (from == D::kUncertain ? D::kUncertain : D::kQueued));
             good(store->give_up(id, ""));
-            CPPUNIT_ASSERT_EQUAL(std::string("given up by a person"),
+            CPPUNIT_ASSERT_EQUAL("given up by a person" + maybe,
                                  good(store->get(id)).delivery.last_reply);
         }
     }
