@@ -262,7 +262,11 @@ void Decider::present(const SyncMessage& message) {
     }
     // One elsewhere may have taken its place, which only a complete listing can tell.
     if (!scope_.complete || hold_) return;
-    if (!keep)
+    // Marked for the phone, and the connection was cut before it was expunged. (In the trash folder
+    // there is a copy by then.)
+    if (is_deleted(message) && base.doubt.removed && !policy_.remove_to_trash)
+        act(Kind::kRemoveMail, message).copy = *marked_mail(message);
+    else if (!keep)
         delete_local(message, "its mail is marked as deleted in the account");
     else if (message.agreed)
         act(Kind::kUnlink, message, "its mail is marked as deleted; kept");

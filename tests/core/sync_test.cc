@@ -200,6 +200,9 @@ class SyncTest : public CppUnit::TestFixture {
         const auto actions = decide_sync({removed}, scope(), {});
         CPPUNIT_ASSERT_EQUAL(std::string("A bring the mail back to INBOX"), told(actions));
         CPPUNIT_ASSERT(actions[0].copy.place == place(1));
+        // Marked, and not expunged.
+        expect("A delete the mail (INBOX, UID 1)", deleted(removed));
+        expect("A agree that the mail is gone", deleted(removed), {.remove_to_trash = true});
         removed.copies = {copy(place(1))};  // it was not removed
         expect("A agree (INBOX, UID 1)", removed);
 
