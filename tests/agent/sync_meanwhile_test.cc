@@ -16,6 +16,7 @@ class SyncMeanwhileTest : public testing::SyncFixture {
     CPPUNIT_TEST(copied_and_deleted_on_the_phone_leaves_the_copy);
     CPPUNIT_TEST(moved_into_a_folder_that_is_not_named_is_not_deleted);
     CPPUNIT_TEST(moved_into_a_folder_made_meanwhile_is_not_deleted);
+    CPPUNIT_TEST(deleted_while_a_folder_is_not_named_stays_deleted);
     CPPUNIT_TEST(restored_before_its_removal_stays);
     CPPUNIT_TEST(restored_before_its_folders_turn_stays);
     CPPUNIT_TEST(restored_while_it_is_removed_comes_back);
@@ -96,17 +97,14 @@ class SyncMeanwhileTest : public testing::SyncFixture {
     }
 
     void moved_into_a_folder_that_is_not_named_is_not_deleted() {
-        const auto id = rig_->add_linked(), second = rig_->add_linked();
-        rig_->deliver(second, "Work");
-        rig_->settle();
+        const auto id = rig_->add_linked();
+        rig_->add_linked("Work");
         move_mail(id, "Work");
-        remove(second);
         rig_->account.unnamed_folders = {"Work"};
         rig_->settle();
         expect_state("new", {id});
         expect_linked({id});
         CPPUNIT_ASSERT_EQUAL(Text("Work"), rig_->folder_of(id));
-        expect_state("deleted", {second});  // its copy in Work has not come back
         const auto changes = rig_->changes(id);
         CPPUNIT_ASSERT(std::count(changes.begin(), changes.end(), "state new>deleted") == 0);
     }
@@ -124,6 +122,22 @@ class SyncMeanwhileTest : public testing::SyncFixture {
         expect_linked({id});
         const auto changes = rig_->changes(id);
         CPPUNIT_ASSERT(std::count(changes.begin(), changes.end(), "state new>deleted") == 0);
+    }
+
+    // Its second copy lies in that folder, and has not come back with it.
+    void deleted_while_a_folder_is_not_named_stays_deleted() {
+        const auto id = rig_->add_linked();
+        rig_->deliver(id, "Work");
+        rig_->settle();
+        remove(id);
+        rig_->account.unnamed_folders = {"Work"};
+        rig_->at("apply INBOX end", [&] { rig_->account.fail_at = rig_->account.points - 1; });
+        CPPUNIT_ASSERT(rig_->pass().failure.has_value());
+        rig_->account.fail_at = -1;
+        CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{id});
+        rig_->settle();
+        expect_state("deleted", {id});
+        CPPUNIT_ASSERT_EQUAL(Text("Work"), rig_->folder_of(id));
     }
 
     void restored_before_its_removal_stays() {
