@@ -285,7 +285,10 @@ void Decider::merge_live(const SyncMessage& message, const Agreed& base, const M
     Agreed after = base;
     after.link = copy.place;
     after.gone = false;
-    after.doubt = {};
+    // As long as not everything could be looked at, the copy may be one that was seen before what
+    // is in doubt was begun.
+    const bool unseen = !scope_.complete;
+    after.doubt = {.removed = base.doubt.removed && unseen};
     MailFlags add, remove;
 
     const bool read = unit.state == MessageState::kRead;
@@ -296,12 +299,12 @@ void Decider::merge_live(const SyncMessage& message, const Agreed& base, const M
     }
     if (seen == Merge::kPush) (read ? add : remove).seen = true;
     if (seen != Merge::kPush) after.seen = copy.flags.seen;
-    after.doubt.seen = seen == Merge::kPush && base.doubt.seen;
+    after.doubt.seen = base.doubt.seen && (seen == Merge::kPush || unseen);
 
     const Merge urgent = merge(unit.urgent, base.flagged, copy.flags.flagged, base.doubt.flagged);
     if (urgent == Merge::kPush) (unit.urgent ? add : remove).flagged = true;
     if (urgent != Merge::kPush) after.flagged = copy.flags.flagged;
-    after.doubt.flagged = urgent == Merge::kPush && base.doubt.flagged;
+    after.doubt.flagged = base.doubt.flagged && (urgent == Merge::kPush || unseen);
 
     Merge folder = Merge::kSame;
     if (policy_.folders) {
@@ -310,7 +313,7 @@ void Decider::merge_live(const SyncMessage& message, const Agreed& base, const M
         const std::string& there = nameable ? copy.place.folder : base.unit_folder;
         folder = merge(unit.folder, base.unit_folder, there, base.doubt.folder);
         if (folder != Merge::kPush) after.unit_folder = there;
-        after.doubt.folder = folder == Merge::kPush && base.doubt.folder;
+        after.doubt.folder = base.doubt.folder && (folder == Merge::kPush || unseen);
     }
 
     link(message, after, "");

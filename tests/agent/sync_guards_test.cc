@@ -24,6 +24,7 @@ class SyncGuardsTest : public testing::SyncFixture {
     CPPUNIT_TEST(another_account_that_cannot_be_looked_at_restores_nothing);
     CPPUNIT_TEST(another_uidvalidity_restores_what_is_not_marked_any_more);
     CPPUNIT_TEST(a_copy_where_nobody_could_look_restores_nothing);
+    CPPUNIT_TEST(what_was_begun_stays_in_doubt_where_nobody_could_look);
     CPPUNIT_TEST(another_account_holds_until_released);
     CPPUNIT_TEST(another_account_holds_until_released_keeping);
     CPPUNIT_TEST(released_while_a_pass_runs);
@@ -252,6 +253,28 @@ class SyncGuardsTest : public testing::SyncFixture {
         rig_->settle();
         expect_state("new", {id});
         expect_linked({id});
+    }
+
+    void what_was_begun_stays_in_doubt_where_nobody_could_look() {
+        const auto removed = rig_->add_linked(), read = rig_->add_linked();
+        mark(read, MessageState::kRead);
+        rig_->at("apply INBOX done", [&] { rig_->account.fail_at = rig_->account.points - 1; });
+        rig_->pass();
+        remove(removed);
+        rig_->account.fail_at = -1;
+        rig_->at("apply INBOX done", [&] { rig_->account.fail_at = rig_->account.points - 1; });
+        rig_->pass();
+        rig_->account.fail_at = -1;
+        CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{removed});
+        CPPUNIT_ASSERT(has(read, VM_FLAG_SEEN));
+        restore(removed);
+        mark(read, MessageState::kNew);
+        rig_->account.refused_folders = {"INBOX"};
+        CPPUNIT_ASSERT(!rig_->pass().complete);
+        rig_->account.refused_folders.clear();
+        rig_->settle();
+        expect_state("new", {removed, read});
+        CPPUNIT_ASSERT(!has(read, VM_FLAG_SEEN));
     }
 
     // Three linked messages, and then an account without them.

@@ -205,6 +205,7 @@ class SyncTest : public CppUnit::TestFixture {
         expect("A agree that the mail is gone", deleted(removed), {.remove_to_trash = true});
         removed.copies = {copy(place(1))};  // it was not removed
         expect("A agree (INBOX, UID 1)", removed);
+        expect("", removed, {}, scope(false));  // or nobody has looked since
 
         SyncMessage flags = linked("B");
         flags.copies[0].flags = {true, true, false};
@@ -217,6 +218,7 @@ class SyncTest : public CppUnit::TestFixture {
         expect("B flag the mail -\\Seen \\Flagged (INBOX, UID 1)", flags);
         flags.copies[0].flags = kNone;
         expect("B agree (INBOX, UID 1)", flags);
+        expect("", flags, {}, scope(false));
 
         SyncMessage moved = in_folder(linked("C"), "INBOX", "Work");
         moved.agreed->doubt.folder = true;
