@@ -112,6 +112,8 @@ void Worker::take_settings() {
     if (steady < next_look_)
         return;  // a look costs a stat(2) a mailbox; turns may end by the hundred
     next_look_ = steady + kLookMs;
+    // (Before what is in force now: it may be on again.)
+    for (const std::string& number : std::set(off_unnoted_)) note_switched_off(number);
     const bool changed = settings_.refresh(steady);
     const auto now = settings_.current();
     const bool plugin_changed = plugin_.refresh(*now->misc, steady);
@@ -135,7 +137,7 @@ void Worker::take_settings() {
     for (auto& [number, actor] : actors_) {
         const auto mailbox = now->mailboxes.find(number);
         if (mailbox == now->mailboxes.end()) continue;
-        note_switched_off(number, mailbox->second);
+        note_switched_off(number);
         if (plugin_changed || actor.options != mailbox->second.options || actor.misc != now->misc) {
             // What went wrong before may be mended.
             if (actor.options && actor.options != mailbox->second.options)
@@ -196,14 +198,25 @@ void Worker::purge_deleted() {
 
 // A mailbox whose integration is off is not looked at; when it is on again, what happened meanwhile
 // is not read as deletions.
-void Worker::note_switched_off(const std::string& number, const Settings::Mailbox& mailbox) {
-    if (!mailbox.options || mailbox.options->integration) return;
-    auto state = store_->sync_state(number);
-    if (!state || state->account.empty() || !state->on) return;
-    store::SyncCommit commit;
-    commit.state = std::move(*state);
-    commit.state->on = false;
-    if (auto done = store_->commit_sync(number, commit); !done)
+// What the store does not take is offered to it again, also when it is on again by then.
+void Worker::note_switched_off(const std::string& number) {
+    const auto settings = settings_.current();
+    const auto found = settings->mailboxes.find(number);
+    const bool off = found != settings->mailboxes.end() && found->second.options &&
+                     !found->second.options->integration;
+    if (!off && !off_unnoted_.contains(number)) return;
+    Result<> done;
+    if (auto state = store_->sync_state(number); !state) {
+        done = fail(state.error());
+    } else if (!state->account.empty() && state->on) {
+        store::SyncCommit commit;
+        commit.state = std::move(*state);
+        commit.state->on = false;
+        done = store_->commit_sync(number, commit);
+    }
+    if (done)
+        off_unnoted_.erase(number);
+    else if (off_unnoted_.insert(number).second)
         trace(TraceLevel::kError, "{}: {}", number, done.error().text());
 }
 
@@ -215,10 +228,7 @@ void Worker::take_passes() {
         changed_there_ += ended.result.changed_there;
         if (ended.asked_before > 0) answered_[ended.mailbox] = ended.asked_before;
         // A pass that ran while the integration was switched off has not noticed it.
-        const auto settings = settings_.current();
-        if (const auto found = settings->mailboxes.find(ended.mailbox);
-            found != settings->mailboxes.end())
-            note_switched_off(ended.mailbox, found->second);
+        note_switched_off(ended.mailbox);
         // (Alone, how it stands is told when everything was done.)
         if (!options_.alone) write_status(ended.mailbox);
     }

@@ -79,7 +79,7 @@ class Worker {
     void watch_clock();
     bool trusts_clock(std::int64_t grace) const;
     void purge_deleted();
-    void note_switched_off(const std::string& number, const Settings::Mailbox& mailbox);
+    void note_switched_off(const std::string& number);
     bool start_turns();
     std::vector<Candidate*> due_now();
     void start_turn(const std::string& number, Actor& actor, const std::string& server);
@@ -111,6 +111,7 @@ class Worker {
     std::string requests_;           // lines from the master, the last perhaps not whole
     std::uint64_t queue_reads_ = 0;
     std::set<std::string> stale_statuses_;  // of these mailboxes, for the store could not take them
+    std::set<std::string> off_unnoted_;     // that such a mailbox was switched off, likewise
     std::int64_t next_look_ = 0;            // steady: at the files
     std::int64_t next_purge_ = 0;           // steady
     bool look_at_queue_ = true;

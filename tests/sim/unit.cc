@@ -87,19 +87,21 @@ void Unit::forget() {
 }
 
 void Unit::edit(Box& box, const config::MailboxOptions& options) {
+    note_switched_off(box);
     box.options = std::make_shared<config::MailboxOptions>(options);
     box.memory.unit_changed = true;
     note_switched_off(box);
 }
 
 void Unit::note_switched_off(Box& box) {
-    if (box.options->integration) return;
+    if (box.options->integration && !box.memory.off_unnoted) return;
+    box.memory.off_unnoted = false;
     auto state = must(store_->sync_state(box.number));
     if (state.account.empty() || !state.on) return;
     store::SyncCommit commit;
     commit.state = std::move(state);
     commit.state->on = false;
-    (void)store_->commit_sync(box.number, commit);
+    box.memory.off_unnoted = !store_->commit_sync(box.number, commit).has_value();
 }
 
 void Unit::read_changes() {

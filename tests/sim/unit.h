@@ -49,6 +49,7 @@ struct Box {
     struct Memory {
         std::optional<transport::AccountSession> session;
         bool unit_changed = true;
+        bool off_unnoted = false;
         std::vector<agent::UnrecordedOutcome> unrecorded;
         std::shared_ptr<const config::MailboxOptions> session_options;
     } memory;
