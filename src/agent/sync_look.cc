@@ -128,7 +128,7 @@ void Pass::set_stale_aside() {
         };
         for (const MailCopy& copy : one.copies) {
             if (!stale(copy)) continue;
-            note_known(id, copy);
+            note_known(id, copy, !scope_.replaced);
             stale_[id].push_back(copy);
         }
         if (std::erase_if(one.copies, stale) > 0) touched_.insert(id);
@@ -219,10 +219,7 @@ bool Pass::take_found() {
         if (one == nullptr) continue;  // another mailbox's, or long gone
         const auto same = [&place = place](const MailCopy& copy) { return copy.place == place; };
         if (std::any_of(one->copies.begin(), one->copies.end(), same)) continue;
-        const auto before = known_before_.find({found.id, place.folder});
-        // (Of one that was marked as deleted, \Deleted was cleared since: it is back.)
-        const bool fresh =
-            before == known_before_.end() || (!found.flags.deleted && !before->second);
+        const bool fresh = !was_there(found, place);
         one->copies.push_back({place, found.flags, fresh});
         touched_.insert(found.id);
     }
@@ -231,6 +228,25 @@ bool Pass::take_found() {
     if (std::ssize(new_mails_) > most)
         new_mails_.erase(new_mails_.begin(), new_mails_.end() - most);
     return true;
+}
+
+// `same_uids`: as long as the folder's UIDVALIDITY is the same, so are they.
+void Pass::note_known(const std::string& id, const MailCopy& copy, bool same_uids) {
+    MailCopy& noted = known_before_[{id, copy.place.folder}].emplace_back(copy);
+    if (!same_uids) noted.place.uidvalidity = 0;
+}
+
+// Whether a mail that was found may be one that was known to be there, or even is.
+bool Pass::was_there(const FoundMail& found, const Link& place) const {
+    const auto known = known_before_.find({found.id, place.folder});
+    if (known == known_before_.end()) return false;
+    return std::any_of(known->second.begin(), known->second.end(), [&](const MailCopy& copy) {
+        // (One whose \Deleted was cleared since is back.)
+        const bool cleared = copy.flags.deleted && !found.flags.deleted;
+        const bool another =
+            copy.place.uidvalidity == place.uidvalidity && copy.place.uid != place.uid;
+        return !cleared && !another;
+    });
 }
 
 // Whether somebody else's mail is the one that is a message already: it lies where that one's lay.
@@ -326,7 +342,7 @@ void Pass::take_news(const FolderState& listed, const FolderNews& news) {
         const auto here = [&](const MailCopy& copy) { return copy.place.folder == listed.name; };
         for (MailCopy& copy : one.copies) {
             if (!here(copy)) continue;
-            if (anew) note_known(id, copy);
+            if (anew) note_known(id, copy, false);
             const auto changed = flags.find(copy.place.uid);
             if (changed == flags.end() || changed->second == copy.flags) continue;
             copy.flags = changed->second;

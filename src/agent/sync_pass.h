@@ -35,9 +35,8 @@ class Pass {
     bool load();
     void forget_stale();
     void set_stale_aside();
-    void note_known(const std::string& id, const MailCopy& copy) {
-        known_before_[{id, copy.place.folder}] |= !copy.flags.deleted;
-    }
+    void note_known(const std::string& id, const MailCopy& copy, bool same_uids);
+    bool was_there(const FoundMail& found, const Link& place) const;
     std::vector<MailCopy> copies_of(const SyncMessage& one) const;
     bool look_at_all();
     bool look_for_moved();
@@ -111,9 +110,9 @@ class Pass {
     std::map<std::string, int> same_message_id_;     // of others' mails that this round has found
     std::set<std::string> own_;                      // Message-IDs of the other messages
     std::vector<store::NewMail> new_mails_;          // that this round has found
-    // Ids and the folders in which they had a copy, before all there was looked at anew, and
-    // whether one that was not \Deleted: a copy found there again has not come back, it was there.
-    std::map<std::pair<std::string, std::string>, bool> known_before_;
+    // By id and folder: copies that were known before all there was looked at anew; one that is
+    // found there again has not come back, it was there.
+    std::map<std::pair<std::string, std::string>, std::vector<MailCopy>> known_before_;
     // By message: copies in folders that are not what they were, and must be found there anew; with
     // UID 0, any that may be in a folder that could not be looked at.
     std::map<std::string, std::vector<MailCopy>> stale_;

@@ -30,6 +30,7 @@ class SyncGuardsTest : public testing::SyncFixture {
     CPPUNIT_TEST(released_while_a_pass_runs);
     CPPUNIT_TEST(mass_deletion_holds);
     CPPUNIT_TEST(another_scope_unlinks);
+    CPPUNIT_TEST(another_scope_does_not_hide_what_came_since);
     CPPUNIT_TEST(switched_off_and_on_deletes_nothing);
     CPPUNIT_TEST(failure_says_whose_it_is);
     CPPUNIT_TEST_SUITE_END();
@@ -353,6 +354,17 @@ class SyncGuardsTest : public testing::SyncFixture {
         rig_->settle();
         expect_linked({inbox, work, second});
         CPPUNIT_ASSERT(has(work, VM_FLAG_SEEN));
+    }
+
+    void another_scope_does_not_hide_what_came_since() {
+        const auto id = rig_->add_linked();
+        move_mail(id, "Trash");
+        remove(id);
+        rig_->mailbox.sync_mode = config::SyncMode::kInboxOnly;
+        move_mail(id, "INBOX");
+        rig_->settle();
+        expect_state("deleted", {id});
+        CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{id});
     }
 
     void switched_off_and_on_deletes_nothing() {
