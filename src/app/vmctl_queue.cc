@@ -91,8 +91,15 @@ Result<> retry(const Paths& paths, std::vector<std::string> ids, bool json) {
     const bool named = !ids.empty();
     if (!named) {
         VM_ASSIGN(const std::vector<MessageRecord> queue, store->queue());
-        for (const MessageRecord& record : queue)
+        // What is queued is due already, but its server or its mailbox may have a pause.
+        std::set<std::string> paused;
+        for (const MessageRecord& record : queue) {
             if (waits_for_a_server(record.delivery)) ids.push_back(record.message.id);
+            if (record.delivery.state == DeliveryState::kQueued)
+                paused.insert(record.message.mailbox);
+        }
+        for (const std::string& mailbox : paused)
+            agent::poke(paths, mailbox, agent::Request::kRetry);
     }
     return act_on(
         paths, *store, ids, named, [](Store& in, const std::string& id) { return in.retry(id); },

@@ -133,6 +133,19 @@ class CrashOnlyTest(vmunit.TestCase):
         unit.wait_for_state(self.add(unit, "101"), "sent")
         self.assertEqual(alone, self.starts(unit, "101: worker of its own"))
 
+    def test_a_retry_of_all_ends_the_pause_of_what_is_only_queued(self):
+        self.put("armed")
+        unit = self.crashing_unit(("101", "good", "crash-look"))
+        self.agent_of(unit)
+        self.wait_for_reason(unit, "101", "last of 2 times", "tried again")
+        for _ in range(5):  # until nobody would wait for the end of the pause
+            unit.ctl("sync", "101", status=75)
+        waiting = self.add(unit, "101")
+        self.take("armed")
+        self.assertEqual("queued", unit.state(waiting))
+        unit.ctl("queue", "retry")
+        unit.wait_for_state(waiting, "sent")
+
     def test_a_look_that_kills_the_worker_keeps_its_mailbox_apart(self):
         self.put("armed")
         unit = self.crashing_unit(("101", "good", "crash-look"), ("103", "other", "quiet"))
