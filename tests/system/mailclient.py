@@ -150,6 +150,8 @@ class MailClient:
         answer = self._ok(self.imap.fetch("1:*", fields))
         found, mail = {}, b""
         for part in answer:
+            if part is None:  # all were expunged between SELECT and FETCH
+                continue
             # What is not about the header may stand before or after it.
             mail = part[0] + b"\n" + part[1] if isinstance(part, tuple) else mail + part
             if not isinstance(part, bytes):
