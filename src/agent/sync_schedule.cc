@@ -119,7 +119,7 @@ bool SyncSchedule::is_wanted(const Actor& actor, std::int64_t now) const {
     return actor.wanted || actor.poll_at <= now;
 }
 
-bool SyncSchedule::start() {
+bool SyncSchedule::start(const std::map<std::string, std::string>& withheld) {
     next_due_ = kNever;
     const std::int64_t now = options_.clock.steady_ms();
     std::vector<std::pair<const std::string, Actor>*> due;
@@ -142,6 +142,11 @@ bool SyncSchedule::start() {
     bool any = false;
     for (auto* entry : due) {
         Actor& actor = entry->second;
+        if (const auto why = withheld.find(entry->first); why != withheld.end()) {
+            actor.view.problem = why->second;
+            answer(entry->first, actor);
+            continue;
+        }
         const std::string server = account_gate_key(*actor.options, *actor.misc);
         const auto verdict = gate_.ask(server, now);
         if (verdict == ServerGate::Verdict::kDown) {

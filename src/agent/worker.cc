@@ -113,7 +113,7 @@ void Worker::take_settings() {
         return;  // a look costs a stat(2) a mailbox; turns may end by the hundred
     next_look_ = steady + kLookMs;
     // (Before what is in force now: it may be on again.)
-    for (const std::string& number : std::set(off_unnoted_)) note_switched_off(number);
+    for (const auto& [number, why] : std::map(off_unnoted_)) note_switched_off(number);
     const bool changed = settings_.refresh(steady);
     const auto now = settings_.current();
     const bool plugin_changed = plugin_.refresh(*now->misc, steady);
@@ -198,7 +198,8 @@ void Worker::purge_deleted() {
 
 // A mailbox whose integration is off is not looked at; when it is on again, what happened meanwhile
 // is not read as deletions.
-// What the store does not take is offered to it again, also when it is on again by then.
+// What the store does not take is offered to it again, also when it is on again by then, and no
+// pass begins before it has taken it.
 void Worker::note_switched_off(const std::string& number) {
     const auto settings = settings_.current();
     const auto found = settings->mailboxes.find(number);
@@ -216,7 +217,7 @@ void Worker::note_switched_off(const std::string& number) {
     }
     if (done)
         off_unnoted_.erase(number);
-    else if (off_unnoted_.insert(number).second)
+    else if (off_unnoted_.insert_or_assign(number, done.error().text()).second)
         trace(TraceLevel::kError, "{}: {}", number, done.error().text());
 }
 
@@ -346,7 +347,8 @@ int Worker::run() {
         read_queue();
         const bool pushing = start_turns() || running() > 0;
         // With --once the accounts are looked at when everything was pushed.
-        const bool syncing = (!options_.once || !pushing) && (sync_.start() || sync_.running() > 0);
+        const bool syncing =
+            (!options_.once || !pushing) && (sync_.start(off_unnoted_) || sync_.running() > 0);
         // Mailboxes that wait for the gate are started as others end; with none running, none
         // waits.
         if (options_.once && !pushing && !syncing) break;

@@ -111,7 +111,8 @@ class Worker {
     std::string requests_;           // lines from the master, the last perhaps not whole
     std::uint64_t queue_reads_ = 0;
     std::set<std::string> stale_statuses_;  // of these mailboxes, for the store could not take them
-    std::set<std::string> off_unnoted_;     // that such a mailbox was switched off, likewise
+    // Mailboxes of which the store could not take that they were switched off, and why not.
+    std::map<std::string, std::string> off_unnoted_;
     std::int64_t next_look_ = 0;            // steady: at the files
     std::int64_t next_purge_ = 0;           // steady
     bool look_at_queue_ = true;

@@ -4,6 +4,7 @@ promised stays, nothing is sent or deleted for it, and all goes on by itself whe
 root, or the part of it in question, is a small file system of the test's own."""
 
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -281,6 +282,39 @@ class DiskTest(vmunit.TestCase):
         unit.wait_for_state(c, "sent")
         self.assertEqual({a: 1, b: 1, c: 1}, self.in_account())
         self.assertEqual(workers, agent.workers())
+
+    @staticmethod
+    def failures_of_store(failures):
+        return failures.read_text().count("vm.db")
+
+    def test_failing_while_switched_off(self):
+        """What the account lost while Email Integration was off is not read as a deletion, though nothing could
+        note at the time that it was off."""
+        unit, _ = self.small_unit("var")
+        a, b = self.add(unit), self.add(unit)
+        unit.once()
+        what, failures = self.files / "what", self.files / "failures"
+        what.touch(), failures.touch()
+        failing = vmunit.preloaded(
+            unit.build, "fail_io", VM_FAIL_ROOT=unit.root / "var", VM_FAIL_WHAT=what, VM_FAIL_LOG=failures
+        )
+        with unit.agent(dict(os.environ, **failing)) as agent:
+            agent.wait_for_workers()
+            unit.ctl("sync", "101")
+            what.write_text("readonly\n")
+            unit.set("101", Email_Integration="No")
+            tries = self.failures_of_store(failures)
+            wait_until(agent.output, lambda: self.failures_of_store(failures) > tries)
+            with MailClient(self.rig, self.user) as mail:
+                mail.expunge("INBOX", a)
+                mail.add_flags("INBOX", b, r"\Seen")
+            unit.set("101", Email_Integration="Yes")
+            tries = self.failures_of_store(failures)
+            wait_until(agent.output, lambda: self.failures_of_store(failures) > tries)
+            what.write_text("")
+            unit.ctl("sync", "101")
+        states = {identity: message["state"] for identity, message in self.messages(unit).items()}
+        self.assertEqual({a: "new", b: "new"}, states)
 
 
 if __name__ == "__main__":
