@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <memory>
+#include <mutex>
 #include <seccomp.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -144,7 +145,12 @@ bool limit_to(__rlimit_resource resource, rlim_t value) {
 }  // namespace
 
 Result<std::vector<sock_filter>> sandbox_filter() {
-    static const Result<std::vector<sock_filter>> filter = make_filter();
+    static std::mutex mutex;
+    static std::vector<sock_filter> filter;  // empty: not made yet; what failed is tried again
+    const std::scoped_lock lock(mutex);
+    if (filter.empty()) {
+        VM_ASSIGN(filter, make_filter());
+    }
     return filter;
 }
 
