@@ -102,8 +102,12 @@ $(B)/crash/obj/%.o $(CRASH_POINT): EXTRA_CXXFLAGS = -DVM_CRASH_POINTS
 $(B)/crash/obj/%.o: %.cc Makefile
 	@mkdir -p $(@D)
 	$(call say,CXX,$< (crash points))$(CXX) $(ALL_CXXFLAGS) $(EXTRA_CXXFLAGS) -MMD -MP -c -o $@ $<
-CRASH_PROGRAMS := $(patsubst %,$(B)/crash/bin/%,vmemaild vmctl vmconfig)
-$(CRASH_PROGRAMS): $(B)/crash/bin/%: $(B)/obj/src/app/%_main.o $(APP_SHARED) $(CRASH_SRC) $(CRASH_POINT) $(LIBS_ALL)
+CRASHING := $(patsubst %,$(B)/crash/bin/%,vmemaild vmctl vmconfig)
+CRASH_PROGRAMS := $(CRASHING) $(B)/crash/bin/vmreadmail
+$(B)/crash/bin/vmreadmail: $(B)/bin/vmreadmail
+	@mkdir -p $(@D)
+	$(Q)ln -f $< $@
+$(CRASHING): $(B)/crash/bin/%: $(B)/obj/src/app/%_main.o $(APP_SHARED) $(CRASH_SRC) $(CRASH_POINT) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
 CRASH_LIBRARIES := $(PLUGINS:%=$(B)/crash/lib/lib%.so)
@@ -200,9 +204,9 @@ check: tests
 	$(Q)tests/run --build $(B) $(ONLY)
 
 asan:
-	$(Q)ASAN_OPTIONS=detect_leaks=1 $(MAKE) check B=$(B)-asan SANITIZE=address,undefined CXXFLAGS='-O1 -g'
+	$(Q)ASAN_OPTIONS=detect_leaks=1 $(MAKE) check B=$(B)-asan SANITIZE=address,undefined CXXFLAGS='-O0 -g1'
 tsan:
-	$(Q)$(MAKE) check B=$(B)-tsan SANITIZE=thread CXXFLAGS='-O1 -g'
+	$(Q)$(MAKE) check B=$(B)-tsan SANITIZE=thread CXXFLAGS='-O0 -g1'
 
 FUZZ ?= $(FUZZ_TARGETS)
 FUZZ_SECONDS ?= 60
