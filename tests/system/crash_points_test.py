@@ -20,7 +20,7 @@ import traceback
 
 import crash_stages
 import vmunit
-from crash_stages import IMAP, POP3, hurry, hurry_agent
+from crash_stages import EMAIL, IMAP, POP3, hurry, hurry_agent
 from crashrig import Run
 from mailrig import MailRig, wait_until
 from passwords import PASSWORD
@@ -157,6 +157,8 @@ class CrashPointsTest(vmunit.TestCase):
         for name, make_scene, stages in (
             ("imap", crash_stages.imap_scene, IMAP),
             ("pop3", crash_stages.pop3_scene, POP3),
+            ("email", crash_stages.email_scene, EMAIL),
+            ("email_drop", crash_stages.email_drop_scene, EMAIL),
         ):
             cls.plays[name] = play = Play(make_scene(rig, users), stages)
             cls.addClassCleanup(play.remove)
@@ -232,6 +234,12 @@ class CrashPointsTest(vmunit.TestCase):
 
     def test_pop3(self):
         self.kill_all(self.plays["pop3"])
+
+    def test_email(self):
+        self.kill_all(self.plays["email"])
+
+    def test_email_drop(self):
+        self.kill_all(self.plays["email_drop"])
 
 
 def main():

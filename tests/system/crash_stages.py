@@ -10,6 +10,7 @@ import typing
 
 import crashrig
 import ledger
+from email_ledger import EmailLine
 from ledger import FLAGGED, SEEN
 from mailrig import free_port
 
@@ -230,3 +231,51 @@ def second_visit(scene):
 
 
 POP3 = (push_to_drop, first_visit, second_visit)
+
+
+# ---- e-mails at the phone ------------------------------------------------------------------------------
+def email_scene(rig, users, pop3=False):
+    unit = crashrig.CrashUnit("libsmtppop3.so" if pop3 else "libsmtpimap4.so")
+    unit.config("misc", "set", "g_bUseTTS", "True")
+    user = next(users)
+    unit.mailbox("101", rig, user, **ledger.account(rig, user, *(("Pop3", "pop3s") if pop3 else ("Imap4", "imaps"))))
+    line = EmailLine(unit, rig, "101", user, pop3=pop3)
+    line.come(1)
+    scene = crashrig.Scene(unit, {"a": line})
+    scene.a = [line.add()]
+    return scene
+
+
+def email_drop_scene(rig, users):
+    return email_scene(rig, users, pop3=True)
+
+
+def mails_are_there(scene):
+    return AGENT
+
+
+def mails_come(scene):
+    scene.lines["a"].come(3)
+    return AGENT
+
+
+def hear_mail(scene):
+    line = scene.lines["a"]
+    return Program(
+        ("vmctl", "message", "mark", line.identity(0), "--read"), lambda its_scene, _: its_scene.lines["a"].heard(0)
+    )
+
+
+def mails_change(scene):
+    """On both sides, and one more has come."""
+    line, unit = scene.lines["a"], scene.unit
+    line.come(1)
+    unit.ctl("message", "delete", line.identity(1))
+    line.deleted(1)
+    if not line.pop3:
+        line.seen(2)
+        line.expunged(3)
+    return AGENT
+
+
+EMAIL = (mails_are_there, mails_come, hear_mail, mails_change)

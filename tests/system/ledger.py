@@ -78,7 +78,7 @@ class Line:
 
     def copy(self, unit, user):
         """The same mailbox in a copy of its unit, with a copy of its account."""
-        line = Line(unit, self.rig, self.number, user, self.pop3, self.trash)
+        line = type(self)(unit, self.rig, self.number, user, self.pop3, self.trash)
         line.wanted, line.strangers = copy.deepcopy(self.wanted), copy.copy(self.strangers)
         return line
 
