@@ -57,8 +57,8 @@ class SyncSchedule {
     // Readable when wake() has something to do.
     int fd() const { return epoll_.get(); }
     void wake();
-    // Starts every pass that is due and may run, but none of a mailbox in `withheld`, for the reason
-    // that stands there; false when none was started.
+    // Starts every pass that is due and may run, but none of a mailbox in `withheld`, for the
+    // reason that stands there; false when none was started.
     bool start(const std::map<std::string, std::string>& withheld);
     // Steady time of the next pass that waits for its time; max() when none does.
     std::int64_t next_due() const { return next_due_; }

@@ -113,8 +113,8 @@ class Worker {
     std::set<std::string> stale_statuses_;  // of these mailboxes, for the store could not take them
     // Mailboxes of which the store could not take that they were switched off, and why not.
     std::map<std::string, std::string> off_unnoted_;
-    std::int64_t next_look_ = 0;            // steady: at the files
-    std::int64_t next_purge_ = 0;           // steady
+    std::int64_t next_look_ = 0;   // steady: at the files
+    std::int64_t next_purge_ = 0;  // steady
     bool look_at_queue_ = true;
     std::int64_t next_due_ = kNever;  // steady
     std::map<std::string, Actor> actors_;
