@@ -66,8 +66,11 @@ Result<> change_to_restored(soci::session& sql, MessageRecord& record, const Bec
     // What a maildrop has settled begins anew with the next deletion.
     sql << "DELETE FROM links WHERE message_id = :id AND gone = 1 AND uid = 0", soci::use(id);
     // Nobody tried to send it while it was deleted: that time does not count as delivery time.
-    record.delivery.queued_at = because.now;
-    update_delivery(sql, id, record.delivery);
+    // Nor does that until which a person postponed it.
+    Delivery& delivery = record.delivery;
+    delivery.queued_at =
+        delivery.postponed ? std::max(because.now, delivery.next_attempt) : because.now;
+    update_delivery(sql, id, delivery);
     VM_ASSIGN(record, read_record(sql, id));
     insert_history(sql, id, because.now, "state", "deleted", to_string(record.message.state),
                    because.reason);

@@ -194,6 +194,9 @@ class QueueTest : public CppUnit::TestFixture {
                                  last.reply);
             CPPUNIT_ASSERT_EQUAL(last.reply, after.last_reply);
             good(store->remove(id));
+            good(store->restore(id));
+            CPPUNIT_ASSERT_EQUAL(kFarAhead, good(store->get(id)).delivery.queued_at);
+            good(store->remove(id));
         }
         // The agent looks at it now and then, and not all the time.
         const std::string id = message_in(*store, root, D::kQueued);
