@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 
 namespace vm::plug::pop3 {
 
@@ -134,12 +135,19 @@ void Drop::list() {
         const auto unique_id = text.substr(std::min(blank + 1, text.size()));
         const bool digits = !number.empty() && number.size() <= 9 &&
                             number.find_first_not_of("0123456789") == std::string_view::npos;
-        // (One that is no unique-id cannot be recognised another time.)
-        if (!digits || !is_unique_id(unique_id)) return;
-        if (mails_.size() >= kMostMails)
+        if (!digits) return;
+        if (mails_.size() + nameless_.size() >= kMostMails)
             lose(VM_CAUSE_PROTOCOL, "UIDL: more than " + std::to_string(kMostMails) + " messages");
         const std::size_t n = std::stoul(std::string(number));
-        mails_[n].unique_id = unique_id;
+        // One that is no unique-id cannot be recognised another time.
+        if (!is_unique_id(unique_id)) {
+            nameless_.insert(n);
+            return;
+        }
+        const auto [mail, is_new] = mails_.try_emplace(n);
+        if (!is_new)
+            lose(VM_CAUSE_PROTOCOL, "UIDL: message " + std::to_string(n) + " a second time");
+        mail->second.unique_id = unique_id;
         numbers_[std::string(unique_id)].insert(n);
     });
     host_.trace("-- ", "UIDL: " + std::to_string(mails_.size()) + " messages");
@@ -329,14 +337,16 @@ void Drop::visit(const vm_drop& drop, const vm_drop_sink& sink) {
 bool Drop::find(const std::string& id) {
     list();
     bool found = false;
+    std::set<std::size_t, std::greater<>> numbers(nameless_.begin(), nameless_.end());
+    for (const auto& [number, mail] : mails_) numbers.insert(number);
     std::vector<std::size_t> piece;
-    for (auto mail = mails_.rbegin(); mail != mails_.rend() && !found; ++mail) {
-        piece.push_back(mail->first);
-        if (piece.size() < pace() && std::next(mail) != mails_.rend()) continue;
+    for (auto number = numbers.begin(); number != numbers.end() && !found; ++number) {
+        piece.push_back(*number);
+        if (piece.size() < pace() && std::next(number) != numbers.end()) continue;
         look(piece);
         if (overlong_) lose(VM_CAUSE_PROTOCOL, "a message whose header does not end");
-        found = std::any_of(piece.begin(), piece.end(), [&](std::size_t number) {
-            const Identity& identity = mails_[number].identity;
+        found = std::any_of(piece.begin(), piece.end(), [&](std::size_t looked_at) {
+            const Identity& identity = mails_[looked_at].identity;
             return identity.id == id || (identity.id.empty() && !identity.has_id_field &&
                                          is_message_id_of(identity.message_id, id));
         });

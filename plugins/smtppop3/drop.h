@@ -106,6 +106,7 @@ class Drop {
     const std::chrono::milliseconds reply_timeout_;
     const Deadline end_;
     std::map<std::size_t, Mail> mails_;  // by number
+    std::set<std::size_t> nameless_;     // numbers of those without a usable unique-id
     std::map<std::string, std::set<std::size_t>>
         numbers_;  // by unique-id; for copies it may be one
     // Those whose header was read, by what it says.

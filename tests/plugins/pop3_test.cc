@@ -563,6 +563,11 @@ class Pop3Test : public CppUnit::TestFixture {
         Told told;
         ok(rig.visit({.every = true}, told));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, told.mails.size());
+        // Nor is there a number twice, as often as the server likes.
+        script_.answers = {{"UIDL", "+OK\r\n1 a\r\n1 b\r\n.\r\n"}};
+        Rig twice(script_);
+        failed(twice.visit({.removals = {{""}}}, told), VM_CAUSE_PROTOCOL,
+               "UIDL: message 1 a second time");
     }
 
     void logs_in_as_the_server_wants_it() {
@@ -671,6 +676,11 @@ class Pop3Test : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(!found);
         failed(rig.find("x\r\nDELE 1", found), VM_CAUSE_CONFIG, "no message id");
         CPPUNIT_ASSERT(rig.commands("DELE").empty());
+        // It needs no unique-id.
+        script_.answers = {{"UIDL", "+OK\r\n1 with blanks\r\n2 \r\n.\r\n"}};
+        Rig nameless(script_);
+        ok(nameless.find(kId, found));
+        CPPUNIT_ASSERT(found);
     }
 
     Pop3Script script_;
