@@ -98,11 +98,16 @@ void Redactor::add(std::string_view secret) {
 
 std::string Redactor::hide(std::string_view text) const {
     std::string out(text);
-    for (const std::string& secret : secrets_)
-        for (std::size_t at = 0; (at = out.find(secret, at)) != std::string::npos;) {
-            out.replace(at, secret.size(), kHidden);
-            at += std::strlen(kHidden);
+    for (const std::string& secret : secrets_) {
+        // Of a line that is megabytes of it the rest is not moved each time.
+        std::string hidden;
+        std::size_t from = 0;
+        for (std::size_t at; (at = out.find(secret, from)) != std::string::npos;) {
+            hidden.append(out, from, at - from).append(kHidden);
+            from = at + secret.size();
         }
+        if (from != 0) out = hidden.append(out, from);
+    }
     return out;
 }
 
