@@ -62,6 +62,7 @@ class Master {
     void tell_untold();
     bool once_goes_on();
     void once_ended(int status);
+    void once_not_started(const Error& error);
 
     const MasterOptions& options_;
     const Clock& clock_ = system_clock();

@@ -63,6 +63,9 @@ void Master::start_shares() {
         if (started) continue;
         trace(TraceLevel::kError, "{}", started.error().text());
         share.start_at = clock_.steady_ms() + 1000;
+        if (!options_.once) continue;
+        once_share_done_ = true;
+        once_not_started(started.error());
     }
 }
 
@@ -81,6 +84,7 @@ void Master::start_alone(const std::string& mailbox, bool note_only) {
     if (auto started = start(alone.process, options, mailbox + ": worker of its own"); !started) {
         trace(TraceLevel::kError, "{}", started.error().text());
         alone_.erase(mailbox);
+        if (options_.once && !note_only) once_not_started(started.error());
         return;
     }
     if (note_only) return;
@@ -161,7 +165,11 @@ void Master::alone_ended(const std::string& mailbox, bool note_only,
                          const WorkerProcess::End& end) {
     const bool died = end.killed || !end.in_hand.empty() || (!options_.once && end.status != 0);
     note_end(mailbox + ": worker of its own", end, !died);
-    if (note_only || stopping_) return;
+    if (note_only) return;
+    if (stopping_) {
+        if (options_.once) once_ended(end.killed ? exit_status(ErrorKind::kUncertain) : end.status);
+        return;
+    }
     if (!died) {
         take_back(mailbox);
         if (options_.once) once_ended(end.status);
@@ -220,18 +228,27 @@ void Master::once_ended(int status) {
     if (rank(status) > rank(once_status_)) once_status_ = status;
 }
 
+// It would be so the next time, too: nobody waits for that with --once.
+void Master::once_not_started(const Error& error) {
+    std::fprintf(stderr, "vmemaild: %s\n", error.text().c_str());
+    once_ended(exit_status(ErrorKind::kUnavailable));
+}
+
 // Starts what is to be done next, when nothing runs: the share without what a worker died of, then
 // each of these alone. False when everything was done.
 bool Master::once_goes_on() {
-    if (stopping_) return false;
-    if (!once_share_done_) {
+    if (!stopping_ && !once_share_done_) {
         start_shares();
-        return true;
+        if (!once_share_done_) return true;
     }
     for (const std::string& mailbox : quarantine_.mailboxes()) {
         if (!once_tried_.insert(mailbox).second) continue;
+        if (stopping_) {
+            once_ended(exit_status(ErrorKind::kRetryLater));
+            continue;
+        }
         start_alone(mailbox, false);
-        return true;
+        if (alone_.contains(mailbox)) return true;
     }
     return false;
 }

@@ -4,6 +4,7 @@ person can have it tried now, later or not at all."""
 
 import datetime
 import json
+import subprocess
 
 import media
 import vmunit
@@ -33,6 +34,21 @@ class TroubleTest(vmunit.TestCase):
     def status(self, unit, number="101"):
         mailboxes = json.loads(unit.ctl("status", "--json").stdout)["mailboxes"]
         return next(mailbox for mailbox in mailboxes if mailbox["mailbox"] == number)
+
+    def test_too_few_descriptors_end_a_single_run(self):
+        """Whatever it is that cannot be opened: the run ends, and says so."""
+        with ScriptedSmtp() as server:
+            unit = self.unit_with(Smtp_Port=server.port)
+            waiting = self.add(unit)
+            for limit in range(3, 60):
+                done = subprocess.run(
+                    ["prlimit", f"--nofile={limit}", *unit.command("vmemaild", "--once")],
+                    capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=vmunit.COMMAND_SECONDS,
+                )  # fmt: skip
+                if done.returncode == 0:
+                    break
+                self.assertNotEqual("", done.stderr, limit)
+            self.assertEqual("sent", unit.state(waiting))
 
     # ---- later, or not at all -------------------------------------------------------------------------
     def test_what_is_postponed_waits_until_a_person_says_otherwise(self):
