@@ -106,6 +106,7 @@ class Decider {
         bool lost_place;  // its folder is gone, or is another one by the same name
     };
 
+    bool is_lost(const Link& place) const;
     void classify(const SyncMessage& message);
     void judge_missing();
     void settle_missing(const Missing& missing);
@@ -151,6 +152,12 @@ void Decider::delete_local(const SyncMessage& message, const std::string& reason
     act(Kind::kAgreeGone, message, reason);
 }
 
+// Whether a mail that lies there cannot be seen there: not looked at any more, or renumbered.
+bool Decider::is_lost(const Link& place) const {
+    const auto folder = scope_.folders.find(place.folder);
+    return scope_.replaced || folder == scope_.folders.end() || folder->second != place.uidvalidity;
+}
+
 // Sorts a message by what became of its mail.
 void Decider::classify(const SyncMessage& message) {
     if (message.agreed && message.agreed->gone) {
@@ -158,7 +165,9 @@ void Decider::classify(const SyncMessage& message) {
         return;
     }
     const bool live = its_mail(message, scope_.complete) != nullptr;
-    if (!live && message.agreed && message.agreed->doubt.removed && !is_deleted(message)) {
+    const bool lost = message.agreed && is_lost(message.agreed->link);
+    if (!live && message.agreed && message.agreed->doubt.removed && !is_deleted(message) && !lost &&
+        !policy_.keep_missing) {
         // Removed for the phone, which has restored it before that was known.
         gone_.push_back(&message);
         return;
@@ -167,11 +176,7 @@ void Decider::classify(const SyncMessage& message) {
         present_.push_back(&message);
         return;
     }
-    if (!message.agreed) return;
-    const auto folder = scope_.folders.find(message.agreed->link.folder);
-    const bool lost = scope_.replaced || folder == scope_.folders.end() ||
-                      folder->second != message.agreed->link.uidvalidity;
-    missing_.push_back({&message, lost});
+    if (message.agreed) missing_.push_back({&message, lost});
 }
 
 // Whether the guards count it. (E-mails come and go by the dozen, and the account has them.)

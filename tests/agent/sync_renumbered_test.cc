@@ -19,6 +19,7 @@ class SyncRenumberedTest : public testing::SyncFixture {
     CPPUNIT_TEST(released_while_a_pass_runs);
     CPPUNIT_TEST(another_scope_unlinks);
     CPPUNIT_TEST(another_scope_does_not_hide_what_came_since);
+    CPPUNIT_TEST(another_scope_makes_no_removal_of_what_was_only_begun);
     CPPUNIT_TEST_SUITE_END();
 
     void another_uidvalidity_is_linked_anew() {
@@ -166,6 +167,26 @@ class SyncRenumberedTest : public testing::SyncFixture {
         rig_->settle();
         expect_state("deleted", {id});
         CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{id});
+    }
+
+    void another_scope_makes_no_removal_of_what_was_only_begun() {
+        const auto id = rig_->add_linked("Work");
+        rig_->add_linked();
+        remove(id);
+        rig_->at("apply Work begin", [&] { rig_->account.fail_at = rig_->account.points - 1; });
+        rig_->pass();
+        rig_->account.fail_at = -1;
+        CPPUNIT_ASSERT(rig_->account.destroyed.empty());
+        restore(id);
+        rig_->mailbox.sync_mode = config::SyncMode::kInboxOnly;
+        rig_->settle();
+        CPPUNIT_ASSERT_EQUAL(Text(), rig_->link(id));
+        expect_state("new", {id});
+        CPPUNIT_ASSERT(rig_->get(id).delivery.state == DeliveryState::kSent);
+        rig_->mailbox.sync_mode = config::SyncMode::kAllFolders;
+        rig_->settle();
+        expect_linked({id});
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig_->account.places(id).size());
     }
 };
 
