@@ -8,6 +8,7 @@
 #include <string>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -65,6 +66,11 @@ void poke(const Paths& paths, const std::string& mailbox, Request request) {
     std::string text = mailbox;
     if (request == Request::kRetry) text += kRetry;
     if (request == Request::kSync) text += kSyncRequest;
+    // A socket takes ten at a time, and this one is not asked for again: of hundreds of mailboxes
+    // none is to be left out.
+    const timeval patience{1, 0};
+    if (request == Request::kRetry && ::fcntl(fd.get(), F_SETFL, 0) == 0)
+        ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     ::sendto(fd.get(), text.data(), text.size(), MSG_NOSIGNAL, address.get(), Address::size());
 }
 

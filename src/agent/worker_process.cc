@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
+#include <limits>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -74,14 +75,17 @@ bool WorkerProcess::tell(std::string_view line) const {
            static_cast<ssize_t>(line.size());
 }
 
-void WorkerProcess::forward_trace() {
+void WorkerProcess::forward_trace(int most) {
     if (!trace_) return;
     char buffer[16384];
-    for (;;) {
+    for (int reads = 0; reads < most; ++reads) {
         const ssize_t n = ::read(trace_.get(), buffer, sizeof buffer);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return;
-        if (n == 0) break;
+        if (n == 0) {
+            trace_.reset();
+            return;
+        }
         partial_.append(buffer, static_cast<std::size_t>(n));
         std::size_t from = 0;
         for (std::size_t end; (end = partial_.find('\n', from)) != std::string::npos;
@@ -89,13 +93,12 @@ void WorkerProcess::forward_trace() {
             trace_copy(std::string_view(partial_).substr(from, end - from));
         partial_.erase(0, from);
     }
-    trace_.reset();
 }
 
 std::optional<WorkerProcess::End> WorkerProcess::reap() {
     int status = 0;
     if (!running() || ::waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
-    forward_trace();
+    forward_trace(std::numeric_limits<int>::max());
     End end{pid_, how_it_ended(status), WIFSIGNALED(status),
             WIFSIGNALED(status) ? 0 : WEXITSTATUS(status), table_.read()};
     forget();

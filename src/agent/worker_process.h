@@ -35,8 +35,10 @@ class WorkerProcess {
 
     // Readable when there are trace lines.
     int trace_fd() const { return trace_.get(); }
-    // Copies whole lines into the trace; the rest waits for its end.
-    void forward_trace();
+    // Copies whole lines into the trace; the rest waits for its end. A worker that writes without
+    // end does not keep the master from all else: after `most` reads the rest waits for the next
+    // call.
+    void forward_trace(int most = 16);
 
     struct End {
         pid_t pid = -1;

@@ -4,8 +4,10 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <poll.h>
 #include <string>
 #include <sys/stat.h>
+#include <thread>
 
 namespace vm::testing {
 
@@ -14,6 +16,7 @@ namespace {
 class ControlTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ControlTest);
     CPPUNIT_TEST(a_poke_arrives);
+    CPPUNIT_TEST(no_retry_is_lost_of_many);
     CPPUNIT_TEST(a_dead_agents_socket_is_replaced);
     CPPUNIT_TEST_SUITE_END();
 
@@ -43,6 +46,24 @@ class ControlTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL(0, ::stat(paths.socket().c_str(), &file));
             CPPUNIT_ASSERT(S_ISSOCK(file.st_mode) && (file.st_mode & 0777) == 0660);
         }
+    }
+
+    // More than a socket takes at a time.
+    void no_retry_is_lost_of_many() {
+        const TemporaryDirectory directory;
+        const Paths paths = root_in(directory, 1);
+        const auto socket = agent::open_control_socket(paths);
+        CPPUNIT_ASSERT(socket.has_value());
+        constexpr std::size_t kMany = 2000;
+        std::jthread person([&] {
+            for (std::size_t i = 0; i < kMany; ++i)
+                agent::poke(paths, std::to_string(i), agent::Request::kRetry);
+        });
+        std::size_t arrived = 0;
+        pollfd ready{socket->get(), POLLIN, 0};
+        while (arrived<kMany&& ::poll(&ready, 1, 10'000)> 0)
+            arrived += agent::read_pokes(socket->get()).size();
+        CPPUNIT_ASSERT_EQUAL(kMany, arrived);
     }
 
     void a_dead_agents_socket_is_replaced() {
