@@ -51,7 +51,7 @@ class Master {
     void share_ended(int index, const WorkerProcess::End& end);
     void alone_ended(const std::string& mailbox, bool note_only, const WorkerProcess::End& end);
     void note_end(const std::string& who, const WorkerProcess::End& end, bool good);
-    void put_aside(const WorkerProcess::End& end);
+    void put_aside(int index, const WorkerProcess::End& end);
     void take_back(const std::string& mailbox);
     WorkerOptions options_of(int index) const;
     Result<> start(WorkerProcess& process, const WorkerOptions& options, const std::string& who);

@@ -11,8 +11,9 @@ namespace vm::agent {
 
 namespace {
 
-// So many mailboxes in quarantine have workers of their own at a time.
-constexpr std::ptrdiff_t kAlone = 8;
+// So many mailboxes in quarantine have workers of their own at a time: as many as a share's worker
+// may have in hand.
+constexpr std::ptrdiff_t kAlone = 24;
 
 // What tells an edit that may have mended what a mailbox's worker died of: of its options, of Misc
 // Setup, or of the plugin.
@@ -77,8 +78,8 @@ void Master::start_alone(const std::string& mailbox, bool note_only) {
     options.recovery_reason = quarantine_.what_happened(mailbox);
     if (note_only || !options_.once)
         options.alone = WorkerOptions::Alone{
-            quarantine_.words(mailbox, clock_.steady_ms(), clock_.now(), !options_.once),
-            note_only};
+            quarantine_.words(mailbox, clock_.steady_ms(), clock_.now(), !options_.once), note_only,
+            quarantine_.stay_ms(mailbox)};
     Alone& alone = alone_[mailbox];
     alone.note_only = note_only;
     if (auto started = start(alone.process, options, mailbox + ": worker of its own"); !started) {
@@ -88,6 +89,8 @@ void Master::start_alone(const std::string& mailbox, bool note_only) {
         return;
     }
     if (note_only) return;
+    // Of now: an edit that it comes too late for may mend what it is about to die of.
+    marks_[mailbox] = mark_of(options_.paths, *settings_.current()->misc, mailbox);
     if (const auto asked = asked_.extract(mailbox)) alone.process.tell(asked.mapped());
 }
 
@@ -125,8 +128,10 @@ void Master::note_end(const std::string& who, const WorkerProcess::End& end, boo
 }
 
 // Whose work a share's worker may have died of goes into quarantine.
-void Master::put_aside(const WorkerProcess::End& end) {
+void Master::put_aside(int index, const WorkerProcess::End& end) {
     for (const auto& [mailbox, works] : end.in_hand) {
+        // (What a process wrote that died of overwritten memory may be anything.)
+        if (!in_share(mailbox, index, static_cast<int>(shares_.size()))) continue;
         quarantine_.died(mailbox, {end.how, works, clock_.now(), false}, clock_.steady_ms());
         marks_[mailbox] = mark_of(options_.paths, *settings_.current()->misc, mailbox);
         trace(TraceLevel::kWarning, "{}: {}", mailbox,
@@ -140,7 +145,7 @@ void Master::share_ended(int index, const WorkerProcess::End& end) {
     note_end(fmt::format("worker {}", index), end, !died);
     const std::int64_t now = clock_.steady_ms();
     if (!options_.once) share.start_at = now + share.pause.died(now - share.process.started());
-    if (!stopping_ && died) put_aside(end);
+    if (!stopping_ && died) put_aside(index, end);
     if (!options_.once) return;
     if (!died) {
         once_share_done_ = true;
@@ -163,13 +168,18 @@ void Master::share_ended(int index, const WorkerProcess::End& end) {
 
 void Master::alone_ended(const std::string& mailbox, bool note_only,
                          const WorkerProcess::End& end) {
-    const bool died = end.killed || !end.in_hand.empty() || (!options_.once && end.status != 0);
+    // It was stopped before it had done everything, by a person: it is tried again.
+    const bool unfinished =
+        !options_.once && !end.killed && end.in_hand.empty() && end.status == kStoppedAlone;
+    const bool died =
+        !unfinished && (end.killed || !end.in_hand.empty() || (!options_.once && end.status != 0));
     note_end(mailbox + ": worker of its own", end, !died);
     if (note_only) return;
     if (stopping_) {
         if (options_.once) once_ended(end.killed ? exit_status(ErrorKind::kUncertain) : end.status);
         return;
     }
+    if (unfinished) return;
     if (!died) {
         take_back(mailbox);
         if (options_.once) once_ended(end.status);
@@ -181,7 +191,6 @@ void Master::alone_ended(const std::string& mailbox, bool note_only,
                      {end.how, works == end.in_hand.end() ? std::vector<Work>() : works->second,
                       clock_.now(), true},
                      clock_.steady_ms());
-    marks_[mailbox] = mark_of(options_.paths, *settings_.current()->misc, mailbox);
     const std::string words =
         quarantine_.words(mailbox, clock_.steady_ms(), clock_.now(), !options_.once);
     trace(TraceLevel::kWarning, "{}: {}", mailbox, words);

@@ -4,12 +4,15 @@
 #include "core/delivery.h"
 
 #include <algorithm>
+#include <array>
 
 namespace vm::agent {
 
 namespace {
 
 constexpr std::int64_t kRememberedMs = 3'600'000;
+// By how often the mailbox returned to its share in vain.
+constexpr std::array<std::int64_t, 4> kStaysMs{0, 60'000, 300'000, 1'800'000};
 // A worker that lived this long did not die of its start: it is started again at once.
 constexpr std::int64_t kHealthyMs = 10'000;
 constexpr std::int64_t kLongestRestartMs = 60'000;
@@ -36,6 +39,7 @@ void Quarantine::released(const std::string& mailbox, std::int64_t steady) {
     const auto entry = entries_.find(mailbox);
     if (entry == entries_.end()) return;
     entry->second.held = false;
+    ++entry->second.returns;
     entry->second.forget_at = steady + kRememberedMs;
 }
 
@@ -43,6 +47,13 @@ bool Quarantine::end_pause(const std::string& mailbox) {
     if (!holds(mailbox)) return false;
     entries_.at(mailbox).try_at = 0;
     return true;
+}
+
+std::int64_t Quarantine::stay_ms(const std::string& mailbox) const {
+    const auto entry = entries_.find(mailbox);
+    if (entry == entries_.end()) return 0;
+    const auto returns = static_cast<std::size_t>(entry->second.returns);
+    return kStaysMs.at(std::min(returns, kStaysMs.size() - 1));
 }
 
 bool Quarantine::holds(const std::string& mailbox) const {

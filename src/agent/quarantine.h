@@ -3,8 +3,9 @@
 // Such a mailbox leaves its share and is run in a worker of its own: at once the first time, as it
 // may be innocent of the death, and after a growing pause when that worker died, too. A change of
 // its options or a person's request ends the pause. When the worker of its own has done everything
-// that was to be done, the mailbox returns to its share. How often it killed a worker of its own is
-// remembered for an hour longer, so that one that does it again and again does not begin anew.
+// that was to be done, the mailbox returns to its share. How often it killed a worker of its own,
+// and how often it returned, is remembered for an hour longer, so that one that does it again and
+// again does not begin anew.
 //
 // Pure bookkeeping in the master's memory: `steady` is Clock::steady_ms(), `now` the time of day.
 #ifndef VM_AGENT_QUARANTINE_H
@@ -38,6 +39,10 @@ class Quarantine {
 
     bool holds(const std::string& mailbox) const;
     std::set<std::string> mailboxes() const;
+    // How long a worker of its own has to live before the mailbox may return, in milliseconds: what
+    // returned before, and was in the hands of a worker that died again, has perhaps not met there
+    // what it dies of.
+    std::int64_t stay_ms(const std::string& mailbox) const;
     // Those whose pause is over, the one that has waited longest first.
     std::vector<std::string> due(std::int64_t steady) const;
 
@@ -55,6 +60,7 @@ class Quarantine {
         Death last;
         int deaths = 0;        // since it came in
         int deaths_alone = 0;  // since long
+        int returns = 0;       // likewise
         std::int64_t try_at = 0, forget_at = 0;
     };
     std::map<std::string, Entry> entries_;

@@ -176,24 +176,26 @@ void Worker::purge_deleted() {
     const std::int64_t steady = clock_.steady_ms();
     if (steady < next_purge_ || !trusts_clock(kPurgeMs)) return;
     next_purge_ = steady + kPurgeMs;
-    threads_.submit([this, settings = settings_.current()](Result<store::Store*> store) {
-        sweep_speech(options_.paths);
-        for (const auto& [number, mailbox] : settings->mailboxes) {
-            if (!store || (stopping() && !options_.once)) return;
-            if (!mailbox.options) continue;
-            const InHand note(options_.in_hand, number, Work::kPurge);
-            const std::int64_t days = mailbox.options->deleted_retention_days;
-            const bool drop =
-                config::transport_kind(*settings->misc) == config::TransportKind::kPop3 &&
-                has_account(*mailbox.options, *settings->misc);
-            const auto purged = (*store)->purge(number, clock_.now() - days * kDayMs, drop);
-            if (!purged)
-                trace(TraceLevel::kError, "{}: {}", number, purged.error().text());
-            else if (*purged > 0)
-                trace(TraceLevel::kInfo, "{}: {} deleted messages removed for good", number,
-                      *purged);
-        }
-    });
+    // (The time of now, which is trusted.)
+    threads_.submit(
+        [this, settings = settings_.current(), now = clock_.now()](Result<store::Store*> store) {
+            sweep_speech(options_.paths);
+            for (const auto& [number, mailbox] : settings->mailboxes) {
+                if (!store || (stopping() && !options_.once)) return;
+                if (!mailbox.options) continue;
+                const InHand note(options_.in_hand, number, Work::kPurge);
+                const std::int64_t days = mailbox.options->deleted_retention_days;
+                const bool drop =
+                    config::transport_kind(*settings->misc) == config::TransportKind::kPop3 &&
+                    has_account(*mailbox.options, *settings->misc);
+                const auto purged = (*store)->purge(number, now - days * kDayMs, drop);
+                if (!purged)
+                    trace(TraceLevel::kError, "{}: {}", number, purged.error().text());
+                else if (*purged > 0)
+                    trace(TraceLevel::kInfo, "{}: {} deleted messages removed for good", number,
+                          *purged);
+            }
+        });
 }
 
 // A mailbox whose integration is off is not looked at; when it is on again, what happened meanwhile
@@ -293,15 +295,21 @@ bool Worker::wait() {
 }
 
 // Of a worker of one mailbox's own, with nothing left that may be done now: whether it has done
-// what another may have died of. What that one was sending waits for its time first.
+// what another may have died of. What that one was sending waits for its time first, and who could
+// not reach a server has not done what it was to do there.
 bool Worker::has_done_everything() {
     const std::string& number = *options_.only_mailbox;
     const auto counts = store_->counts(number);
-    const bool settled = recovered_ && mark_ >= 0 && actors_[number].unrecorded.empty() && counts &&
-                         (counts->uncertain == 0 || clock_.steady_ms() - started_ > kProvedMs);
+    const Actor& actor = actors_[number];
+    const std::int64_t lived = clock_.steady_ms() - started_;
+    const bool well = counts && counts->uncertain == 0 && actor.problem.empty() &&
+                      sync_.view(number).problem.empty();
+    const bool settled = recovered_ && mark_ >= 0 && actor.unrecorded.empty() &&
+                         off_unnoted_.empty() && counts && (well || lived > kProvedMs);
     if (settled) alone_words_.clear();
     write_status(number);
-    return settled;
+    done_alone_ = settled && lived >= options_.alone->stay_ms;
+    return done_alone_;
 }
 
 // Says in the store how a mailbox in quarantine stands whose worker died again.
@@ -367,6 +375,7 @@ int Worker::run() {
         take_passes();
     }
     record_unrecorded(true);
+    if (options_.alone && !done_alone_) return kStoppedAlone;
     if (!options_.once) return 0;
     read_queue();
     waiting_.finish(settings_.current()->misc->message_waiting_command, clock_.steady_ms());

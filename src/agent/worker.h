@@ -18,6 +18,9 @@
 
 namespace vm::agent {
 
+// Exit status of a worker of one mailbox's own that was stopped before it had done everything.
+constexpr int kStoppedAlone = 4;
+
 struct WorkerOptions {
     explicit WorkerOptions(Paths root) : paths(std::move(root)) {}
 
@@ -30,8 +33,9 @@ struct WorkerOptions {
     std::set<std::string> excluded;  // of its share: in quarantine until the master says otherwise
     // The worker of one mailbox in quarantine: it ends with status 0 when everything was done.
     struct Alone {
-        std::string words;       // why, for the mailbox's status until then
-        bool note_only = false;  // its pause is not over: only recover, say so, and end
+        std::string words;         // why, for the mailbox's status until then
+        bool note_only = false;    // its pause is not over: only recover, say so, and end
+        std::int64_t stay_ms = 0;  // it lives so long at least
     };
     std::optional<Alone> alone;
     std::string recovery_reason;  // what became of the worker before, "" when it is not known

@@ -101,6 +101,7 @@ class Worker {
     const WorkerOptions& options_;
     const Clock& clock_ = system_clock();
     std::set<std::string> excluded_ = options_.excluded;
+    bool done_alone_ = false;  // options_.alone: the mailbox may return to its share
     std::string alone_words_ = options_.alone ? options_.alone->words : std::string();
     SettingsReader settings_;
     ServerGate gate_;

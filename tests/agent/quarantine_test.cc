@@ -17,7 +17,7 @@ class QuarantineTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(pauses_grow_with_deaths_alone);
     CPPUNIT_TEST(a_pause_can_be_ended);
     CPPUNIT_TEST(what_it_did_alone_is_remembered_for_an_hour);
-    CPPUNIT_TEST(an_innocent_one_has_no_past);
+    CPPUNIT_TEST(an_innocent_one_is_tried_at_once);
     CPPUNIT_TEST(the_longest_waiting_first);
     CPPUNIT_TEST(words_say_what_comes_next);
     CPPUNIT_TEST(restarts_are_damped);
@@ -84,13 +84,18 @@ class QuarantineTest : public CppUnit::TestFixture {
         }
     }
 
-    void an_innocent_one_has_no_past() {
+    // But each time it returned, and a worker died that had it in hand, it stays apart longer.
+    void an_innocent_one_is_tried_at_once() {
         Quarantine quarantine;
-        for (int i = 0; i < 5; ++i) {
-            quarantine.died("101", death(false), i);
-            CPPUNIT_ASSERT(quarantine.due(i) == Numbers{"101"});
-            quarantine.released("101", i);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, quarantine.stay_ms("101"));
+        for (const std::int64_t stay : {0, 60'000, 300'000, 1'800'000, 1'800'000}) {
+            quarantine.died("101", death(false), 1);
+            CPPUNIT_ASSERT(quarantine.due(1) == Numbers{"101"});
+            CPPUNIT_ASSERT_EQUAL(stay, quarantine.stay_ms("101"));
+            quarantine.released("101", 1);
         }
+        quarantine.died("101", death(false), 3'600'001);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, quarantine.stay_ms("101"));
     }
 
     void the_longest_waiting_first() {
