@@ -45,6 +45,14 @@ UniqueFd datagram_socket() {
     return UniqueFd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
+bool send_poke(int fd, const Address& address, const std::string& mailbox, Request request) {
+    std::string text = mailbox;
+    if (request == Request::kRetry) text += kRetry;
+    if (request == Request::kSync) text += kSyncRequest;
+    return ::sendto(fd, text.data(), text.size(), MSG_NOSIGNAL, address.get(), Address::size()) >=
+           0;
+}
+
 }  // namespace
 
 std::string worker_line(const Poke& poke) {
@@ -62,16 +70,19 @@ std::string worker_line(const Poke& poke) {
 void poke(const Paths& paths, const std::string& mailbox, Request request) {
     const Address address(paths);
     const UniqueFd fd = datagram_socket();
+    if (fd) send_poke(fd.get(), address, mailbox, request);
+}
+
+void poke(const Paths& paths, const std::set<std::string>& mailboxes, Request request) {
+    const Address address(paths);
+    const UniqueFd fd = datagram_socket();
     if (!fd) return;
-    std::string text = mailbox;
-    if (request == Request::kRetry) text += kRetry;
-    if (request == Request::kSync) text += kSyncRequest;
-    // A socket takes ten at a time, and this one is not asked for again: of hundreds of mailboxes
-    // none is to be left out.
+    // A socket takes ten at a time, by the kernel's default.
     const timeval patience{1, 0};
-    if (request == Request::kRetry && ::fcntl(fd.get(), F_SETFL, 0) == 0)
-        ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    ::sendto(fd.get(), text.data(), text.size(), MSG_NOSIGNAL, address.get(), Address::size());
+    ::fcntl(fd.get(), F_SETFL, 0);
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    for (const std::string& mailbox : mailboxes)
+        if (!send_poke(fd.get(), address, mailbox, request)) return;
 }
 
 bool agent_running(const Paths& paths) {

@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/paths.h"
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,9 @@ struct Poke {
 
 // Tells a running agent, if there is one; never blocks, never fails.
 void poke(const Paths& paths, const std::string& mailbox, Request request = Request::kNothing);
+// The same of many, of which none is left out as long as the agent reads; waits for it a second at
+// most.
+void poke(const Paths& paths, const std::set<std::string>& mailboxes, Request request);
 
 // A request as the master passes it on to a worker, a line.
 inline constexpr std::string_view kSyncRequest = " sync";

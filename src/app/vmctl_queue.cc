@@ -70,7 +70,7 @@ Result<> act_on(const Paths& paths, Store& store, const std::vector<std::string>
         else
             first_error = done.error();
     }
-    for (const std::string& mailbox : mailboxes) agent::poke(paths, mailbox, request);
+    agent::poke(paths, mailboxes, request);
     const std::size_t count = done_ids.size();
     if (!json.is_null()) {
         json[name] = std::move(done_ids);
@@ -98,8 +98,7 @@ Result<> retry(const Paths& paths, std::vector<std::string> ids, bool json) {
             if (record.delivery.state == DeliveryState::kQueued)
                 paused.insert(record.message.mailbox);
         }
-        for (const std::string& mailbox : paused)
-            agent::poke(paths, mailbox, agent::Request::kRetry);
+        agent::poke(paths, paused, agent::Request::kRetry);
     }
     return act_on(
         paths, *store, ids, named, [](Store& in, const std::string& id) { return in.retry(id); },

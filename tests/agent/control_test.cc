@@ -5,6 +5,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <poll.h>
+#include <set>
 #include <string>
 #include <sys/stat.h>
 #include <thread>
@@ -56,8 +57,9 @@ class ControlTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(socket.has_value());
         constexpr std::size_t kMany = 2000;
         std::jthread person([&] {
-            for (std::size_t i = 0; i < kMany; ++i)
-                agent::poke(paths, std::to_string(i), agent::Request::kRetry);
+            std::set<std::string> mailboxes;
+            for (std::size_t i = 0; i < kMany; ++i) mailboxes.insert(std::to_string(i));
+            agent::poke(paths, mailboxes, agent::Request::kRetry);
         });
         std::size_t arrived = 0;
         pollfd ready{socket->get(), POLLIN, 0};
