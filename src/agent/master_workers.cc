@@ -82,6 +82,8 @@ void Master::start_alone(const std::string& mailbox, bool note_only) {
             quarantine_.stay_ms(mailbox)};
     Alone& alone = alone_[mailbox];
     alone.note_only = note_only;
+    // From before it reads its options: a later edit may mend what it is about to die of.
+    if (!note_only) marks_[mailbox] = mark_of(options_.paths, *settings_.current()->misc, mailbox);
     if (auto started = start(alone.process, options, mailbox + ": worker of its own"); !started) {
         trace(TraceLevel::kError, "{}", started.error().text());
         alone_.erase(mailbox);
@@ -89,8 +91,6 @@ void Master::start_alone(const std::string& mailbox, bool note_only) {
         return;
     }
     if (note_only) return;
-    // Of now: an edit that it comes too late for may mend what it is about to die of.
-    marks_[mailbox] = mark_of(options_.paths, *settings_.current()->misc, mailbox);
     if (const auto asked = asked_.extract(mailbox)) alone.process.tell(asked.mapped());
 }
 
@@ -176,7 +176,7 @@ void Master::alone_ended(const std::string& mailbox, bool note_only,
     note_end(mailbox + ": worker of its own", end, !died);
     if (note_only) return;
     if (stopping_) {
-        if (options_.once) once_ended(end.killed ? exit_status(ErrorKind::kUncertain) : end.status);
+        if (options_.once) once_ended(died ? exit_status(ErrorKind::kUncertain) : end.status);
         return;
     }
     if (unfinished) return;
