@@ -10,6 +10,8 @@ namespace {
 // Of many mails that nobody has read, the newest are taken: at the first look, and later.
 constexpr std::ptrdiff_t kMostAtFirst = 100;
 constexpr std::ptrdiff_t kMostNewMails = 1000;
+// How often a mail that is moved on while it is looked for is followed in one pass.
+constexpr int kMostMoves = 4;
 
 bool is_email(const SyncMessage& message) {
     return message.record.message.kind == MessageKind::kEmail;
@@ -164,27 +166,39 @@ bool Pass::look_at_all() {
 }
 
 // A mail that was moved from a folder that was looked at into one that was not yet is seen in both.
-// So where a message's mail lies and a copy was found elsewhere, it is looked at once more: a mail
-// that is there still was copied.
+// So of a message that is seen in several folders, and was not before, all of them are looked at
+// once more: a mail that is there still was copied.
 bool Pass::look_for_moved() {
-    std::set<std::string> from;
-    for (const SyncMessage& one : messages_) {
-        if (!one.agreed || one.agreed->gone) continue;
-        const Link& link = one.agreed->link;
-        bool is_there = false, is_elsewhere = false;
-        for (const MailCopy& copy : one.copies) {
-            is_there |= copy.place == link;
-            is_elsewhere |= copy.fresh && copy.place.folder != link.folder;
+    const auto found_places = [this] {
+        std::set<Link> out;
+        for (const auto& [found, place] : found_) out.insert(place);
+        return out;
+    };
+    for (int i = 0; i < kMostMoves; ++i) {
+        const std::set<std::string> again = folders_to_look_at_again();
+        const std::set<Link> before = found_places();
+        for (const FolderState& folder : listed_) {
+            if (!again.contains(folder.name)) continue;
+            set_modseq(folder.name, 0);
+            if (!look_at(folder, false)) return false;
         }
-        if (is_there && is_elsewhere && !refused_looks_.contains(link.folder))
-            from.insert(link.folder);
+        if (found_places() == before) return true;
+        if (!take_found()) return false;
     }
-    for (const FolderState& folder : listed_) {
-        if (!from.contains(folder.name)) continue;
-        set_modseq(folder.name, 0);
-        if (!look_at(folder, false)) return false;
+    return true;
+}
+
+std::set<std::string> Pass::folders_to_look_at_again() const {
+    std::set<std::string> out;
+    for (const SyncMessage& one : messages_) {
+        std::set<std::string> seen_in;
+        for (const MailCopy& copy : one.copies)
+            if ((copy.fresh || (one.agreed && copy.place == one.agreed->link)) &&
+                !refused_looks_.contains(copy.place.folder))
+                seen_in.insert(copy.place.folder);
+        if (seen_in.size() > 1) out.merge(seen_in);
     }
-    return from.empty() || take_found();
+    return out;
 }
 
 // Mails that say to be of a message the unit has. One that was not there when the messages were
@@ -353,6 +367,9 @@ void Pass::take_news(const FolderState& listed, const FolderNews& news) {
             }) > 0)
             touched_.insert(id);
     }
+    std::erase_if(found_, [&](const auto& found) {
+        return found.second.folder == listed.name && (anew || gone.contains(found.second.uid));
+    });
     for (const FoundMail& found : news.found)
         found_.emplace_back(found, Link{listed.name, news.state.uidvalidity, found.uid});
     if (before != nullptr) {

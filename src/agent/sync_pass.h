@@ -40,6 +40,7 @@ class Pass {
     std::vector<MailCopy> copies_of(const SyncMessage& one) const;
     bool look_at_all();
     bool look_for_moved();
+    std::set<std::string> folders_to_look_at_again() const;
     bool take_found();
     void set_modseq(const std::string& folder, std::uint64_t modseq);
     bool look_at(const FolderState& listed, bool last);

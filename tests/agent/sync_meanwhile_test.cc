@@ -13,6 +13,7 @@ class SyncMeanwhileTest : public testing::SyncFixture {
     CPPUNIT_TEST(moved_between_two_looks_is_not_deleted);
     CPPUNIT_TEST(moved_between_two_looks_and_deleted_on_the_phone_goes);
     CPPUNIT_TEST(moved_after_its_look_and_deleted_on_the_phone_goes);
+    CPPUNIT_TEST(moved_before_it_was_linked_and_deleted_on_the_phone_goes);
     CPPUNIT_TEST(copied_and_deleted_on_the_phone_leaves_the_copy);
     CPPUNIT_TEST(moved_into_a_folder_that_is_not_named_is_not_deleted);
     CPPUNIT_TEST(moved_into_a_folder_made_meanwhile_is_not_deleted);
@@ -83,6 +84,26 @@ class SyncMeanwhileTest : public testing::SyncFixture {
         expect_state("deleted", {id});
         CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{id});
         CPPUNIT_ASSERT(rig_->account.places(id).empty());
+    }
+    // Then it is new in both, once in each folder that it went through.
+    void moved_before_it_was_linked_and_deleted_on_the_phone_goes() {
+        for (const bool twice : {false, true}) {
+            const auto id = rig_->add_sent();
+            rig_->deliver(id);
+            remove(id);
+            for (const auto* folder : {kVmFolder, "Work"}) rig_->foreign(folder);
+            rig_->at("look INBOX end", [&] {
+                move_mail(id, twice ? kVmFolder : "Work");
+                if (!twice) return;
+                rig_->at(Text("look ") + kVmFolder + " end", [&] { move_mail(id, "Work"); });
+            });
+            rig_->account.destroyed.clear();
+            rig_->settle();
+            CPPUNIT_ASSERT(rig_->account.hook == nullptr);
+            expect_state("deleted", {id});
+            CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{id});
+            CPPUNIT_ASSERT(rig_->account.places(id).empty());
+        }
     }
     void copied_and_deleted_on_the_phone_leaves_the_copy() {
         const auto id = rig_->add_linked();
