@@ -46,8 +46,10 @@ class Turn {
 
     bool look();
     void push_all(const std::vector<const MessageRecord*>& due);
+    void push_one_by_one(std::vector<const MessageRecord*> due);
     Result<UniqueFd> take_file();
-    std::optional<Mail> compose(const MessageRecord& due);
+    std::optional<Mail> compose(const MessageRecord& due, const MessageRecord* begun = nullptr);
+    std::string message_id_of(const MessageRecord& due) const;
     std::optional<MessageRecord> begin(const MessageRecord& due, const std::string& message_id);
     std::optional<MessageRecord> push(const Mail& mail, const MessageRecord& begun,
                                       const Mail* following);
@@ -60,6 +62,8 @@ class Turn {
                                         const Mail* following = nullptr);
     void record_untried(const UnrecordedOutcome& outcome);
     bool is_failure(const Error& error);
+    bool is_over(const Delivery& delivery) const;
+    bool was_last(const Delivery& delivery) const;
     std::string gave_up(const std::string& why) const;
     void note(const UnrecordedOutcome& outcome);
     void pause(PushScope scope, const std::string& reason);
@@ -150,6 +154,20 @@ void Turn::record_untried(const UnrecordedOutcome& outcome) {
     note(outcome);
 }
 
+// Whether its time is over, by a clock that nobody has set meanwhile.
+bool Turn::is_over(const Delivery& delivery) const {
+    return context_.clock_offset &&
+           vm::is_over(delivery, context_.misc.retry_timeout_min * 60'000,
+                       context_.clock.steady_ms() + *context_.clock_offset);
+}
+
+// Whether an uncertain delivery is not sent again. (The end of an attempt may be one that nobody
+// lives to see.)
+bool Turn::was_last(const Delivery& delivery) const {
+    return delivery.state == DeliveryState::kUncertain && delivery.attempts > 1 &&
+           is_over(delivery);
+}
+
 std::string Turn::gave_up(const std::string& why) const {
     return "gave up, g_nRetryDeliveryTimeoutMin (" +
            std::to_string(context_.misc.retry_timeout_min) + ") is over; " + why;
@@ -183,8 +201,8 @@ UnrecordedOutcome Turn::settle(DeliveryState before, const MessageRecord& begun,
         // after the pause another one goes first.
         if (result_.pause) out.next_attempt += result_.pause->ms;
     }
-    if (may_be_last(before, out.event, is_searchable()) && !end.cancelled && context_.may_give_up &&
-        is_over(begun.delivery, context_.misc.retry_timeout_min * 60'000, now)) {
+    if (may_be_last(before, end.outcome.event, is_searchable()) && !end.cancelled &&
+        is_over(begun.delivery)) {
         gave_up_for_all_ = result_.pause && end.step < PushStep::kMail;
         out.event = DeliveryEvent::kGiveUp;
         out.reply = gave_up("last: " + out.reply);
@@ -227,33 +245,42 @@ Result<UniqueFd> Turn::take_file() {
     return file;
 }
 
-// Writes the mail into a file without a name. When that fails, says so where it belongs: what would
-// fail for any message pauses the mailbox, the rest ends this one's attempt.
-std::optional<Turn::Mail> Turn::compose(const MessageRecord& due) {
-    auto file = take_file();
-    if (!file) {
-        pause(PushScope::kMailbox, file.error().text());
+std::string Turn::message_id_of(const MessageRecord& due) const {
+    const std::string& fixed = due.delivery.message_id;
+    return fixed.empty() ? message_id_for(due.message, mailbox_) : fixed;
+}
+
+// Writes the mail into a file without a name; `begun`: when its intent is committed already. When
+// that fails, says so where it belongs: what would fail for any message pauses the mailbox, the
+// rest ends this one's attempt.
+std::optional<Turn::Mail> Turn::compose(const MessageRecord& due, const MessageRecord* begun) {
+    const std::string message_id = message_id_of(due);
+    const auto fail_with = [&](DeliveryEvent event, ErrorKind kind, PushScope scope,
+                               const std::string& text) -> std::optional<Mail> {
+        std::optional<MessageRecord> attempt;
+        if (begun)
+            attempt = *begun;
+        else if (scope == PushScope::kMessage)
+            attempt = begin(due, message_id);
+        if (scope == PushScope::kMailbox) pause(scope, text);
+        if (attempt)
+            record(settle(due.delivery.state, *attempt, {{event, kind, scope}, text}));
         return std::nullopt;
-    }
-    std::string message_id = due.delivery.message_id;
-    if (message_id.empty()) message_id = message_id_for(due.message, mailbox_);
+    };
+    auto file = take_file();
+    if (!file)
+        return fail_with(DeliveryEvent::kDeferral, file.error().kind, PushScope::kMailbox,
+                         file.error().text());
     MessageRecord named = due;
     named.delivery.message_id = message_id;
     const auto size = write_mail(named, context_.store.media_path(due.message), mailbox_,
                                  context_.misc, context_.paths, file->get());
-    if (size) return Mail{due, std::move(message_id), std::move(*file), *size};
+    if (size) return Mail{due, message_id, std::move(*file), *size};
     const Error& error = size.error();
-    if (error.kind == ErrorKind::kConfig) {
-        pause(PushScope::kMailbox, error.text());
-        return std::nullopt;
-    }
-    if (const auto begun = begin(due, message_id)) {
-        const auto event =
-            error.kind == ErrorKind::kMessage ? DeliveryEvent::kFailure : DeliveryEvent::kDeferral;
-        record(settle(due.delivery.state, *begun,
-                      {{event, error.kind, PushScope::kMessage}, error.text()}));
-    }
-    return std::nullopt;
+    return fail_with(
+        error.kind == ErrorKind::kMessage ? DeliveryEvent::kFailure : DeliveryEvent::kDeferral,
+        error.kind,
+        error.kind == ErrorKind::kConfig ? PushScope::kMailbox : PushScope::kMessage, error.text());
 }
 
 // The dialogue about `mail`, whose intent is committed, and the commit of its outcome with the
@@ -302,6 +329,24 @@ void Turn::push_all(const std::vector<const MessageRecord*>& due) {
     }
 }
 
+// RunContext::alone: nothing is composed ahead, and what was tried most goes last: the one that
+// kills the worker keeps no other from being sent.
+void Turn::push_one_by_one(std::vector<const MessageRecord*> due) {
+    std::stable_sort(due.begin(), due.end(), [](const MessageRecord* a, const MessageRecord* b) {
+        return a->delivery.attempts < b->delivery.attempts;
+    });
+    for (const MessageRecord* one : due) {
+        if (ended()) return;
+        if (context_.should_yield(result_.recorded)) {
+            result_.more = true;
+            return;
+        }
+        const auto begun = begin(*one, message_id_of(*one));
+        if (!begun) continue;
+        if (const auto mail = compose(*one, &*begun)) push(*mail, *begun, nullptr);
+    }
+}
+
 // Looks for an uncertain message in the account; false when it is to be sent (again).
 bool Turn::search(const MessageRecord& due) {
     const auto answer = session_->find(due.message.id);
@@ -324,11 +369,9 @@ void Turn::give_up_the_untried() {
         result_.store_error = pending.error();
         return;
     }
-    const std::int64_t timeout_ms = context_.misc.retry_timeout_min * 60'000;
     for (const MessageRecord& record_of : *pending) {
         if (result_.store_error || context_.cancelled()) return;
-        if (record_of.delivery.state == DeliveryState::kUncertain ||
-            !is_over(record_of.delivery, timeout_ms, context_.clock.now()))
+        if (record_of.delivery.state == DeliveryState::kUncertain || !is_over(record_of.delivery))
             continue;
         record_untried({record_of.message.id, DeliveryEvent::kGiveUp,
                         gave_up("not tried again: " + result_.pause->reason), 0});
@@ -355,10 +398,18 @@ bool Turn::look() {
             record_untried({due->message.id, DeliveryEvent::kSwitchOff, action.reason, 0});
         else if (!open_session())
             return false;
-        else if (action.kind == ActionKind::kSend || !search(*due))
+        else if (action.kind == ActionKind::kSearch && search(*due))
+            continue;
+        else if (was_last(due->delivery))
+            record_untried({due->message.id, DeliveryEvent::kGiveUp,
+                            gave_up("not sent again: " + due->delivery.last_reply), 0});
+        else
             sends.push_back(&*due);
     }
-    push_all(sends);
+    if (context_.alone)
+        push_one_by_one(std::move(sends));
+    else
+        push_all(sends);
     return result_.recorded != before;
 }
 

@@ -56,9 +56,13 @@ struct RunContext {
     std::function<double()> jitter;  // uniform in [0, 1)
     // Pauses in a row that ended in another one.
     int server_failures = 0, mailbox_failures = 0;
-    // Whether a delivery may be given up. Not soon after the start: a unit that was off for a week
-    // has no network yet when it boots, and its clock may be wrong.
-    bool may_give_up = true;
+    // Wall time minus steady time, of a clock that is trusted: by it deliveries are given up.
+    // nullopt: none is. So soon after the start: a unit that was off for a week has no network yet
+    // when it boots, and its clock may be wrong. A clock that is set during the turn gives none up.
+    std::optional<std::int64_t> clock_offset;
+    // The mailbox is apart because its worker died: each intent is committed before anything is
+    // done about its message, so that of what kills the worker again it is known which one it was.
+    bool alone = false;
 };
 
 // Why a turn ended early and how long nothing more should be tried.

@@ -11,7 +11,7 @@ namespace {
 
 // After so many messages a mailbox lets others have the thread, if any wait.
 constexpr int kBatch = 50;
-// So long after the start nothing is given up (RunContext::may_give_up).
+// So long after the start nothing is given up (RunContext::clock_offset).
 constexpr std::int64_t kGraceMs = 3'600'000;
 
 }  // namespace
@@ -130,14 +130,15 @@ void Worker::start_turn(const std::string& number, Actor& actor, const std::stri
     const auto settings = settings_.current();
     const std::int64_t grace =
         std::min(kGraceMs, settings->misc->retry_timeout_min * std::int64_t{60'000});
-    const bool may_give_up = trusts_clock(grace);
+    const auto clock_offset =
+        trusts_clock(grace) ? std::optional(clock_difference_) : std::nullopt;
     const int server_failures = gate_.failures(server);
     if (!server.empty()) gate_.started(server);
     actor.running = true;
     actor.done_once = true;
     actor.last_start = ++starts_;
     auto* unrecorded = &actor.unrecorded;  // std::map nodes stay; erased only when not running
-    threads_.submit([this, number, server, server_failures, may_give_up, unrecorded,
+    threads_.submit([this, number, server, server_failures, clock_offset, unrecorded,
                      reads = queue_reads_, mailbox_failures = actor.failures, misc = settings->misc,
                      mailbox = settings->mailboxes.at(number).options, plugin = plugin_.plugin(),
                      plugin_problem = plugin_.problem(),
@@ -163,7 +164,8 @@ void Worker::start_turn(const std::string& number, Actor& actor, const std::stri
                                      random_jitter,
                                      server_failures,
                                      mailbox_failures,
-                                     may_give_up};
+                                     clock_offset,
+                                     options_.alone.has_value()};
             result = run_mailbox(context);
         }
         {

@@ -91,8 +91,12 @@ Result<> retry(const Paths& paths, std::vector<std::string> ids, bool json) {
     const bool named = !ids.empty();
     if (!named) {
         VM_ASSIGN(const std::vector<MessageRecord> queue, store->queue());
-        // What is queued is due already, but its server or its mailbox may have a pause.
+        VM_ASSIGN(const std::vector<store::MailboxStatus> statuses, store->statuses());
+        // What is queued is due already, but its server or its mailbox may have a pause; one with
+        // nothing to send, too.
         std::set<std::string> paused;
+        for (const store::MailboxStatus& status : statuses)
+            if (status.state == "error") paused.insert(status.mailbox);
         for (const MessageRecord& record : queue) {
             if (waits_for_a_server(record.delivery)) ids.push_back(record.message.id);
             if (record.delivery.state == DeliveryState::kQueued)

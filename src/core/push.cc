@@ -66,9 +66,9 @@ PushOutcome classify(const PushReport& report) {
 }
 
 bool may_be_last(DeliveryState before, DeliveryEvent event, bool searchable) {
-    if (event == DeliveryEvent::kDeferral) return true;
-    return event == DeliveryEvent::kReplyLost &&
-           (before == DeliveryState::kUncertain || !searchable);
+    return event == DeliveryEvent::kDeferral ||
+           (event == DeliveryEvent::kFailure && before == DeliveryState::kUncertain) ||
+           (event == DeliveryEvent::kReplyLost && !searchable);
 }
 
 bool proves_server(const PushReport& report) {

@@ -82,8 +82,8 @@ struct PushOutcome {
 PushOutcome classify(const PushReport& report);
 
 // Whether an attempt that ended with `event` may be the last one, once the delivery timeout is
-// over; `before`: the delivery's state at its beginning. What may have arrived is looked for first,
-// where that can be done.
+// over; `before`: the delivery's state at its beginning. What may have arrived by it is looked for
+// first, where that can be done. (What may have arrived before was looked for before it.)
 bool may_be_last(DeliveryState before, DeliveryEvent event, bool searchable);
 
 // Whether the server answered as one that works does: it got as far as an account or a message.

@@ -31,6 +31,9 @@ class MailboxRunTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(outage_past_the_timeout_gives_up_those_that_waited_as_long);
     CPPUNIT_TEST(one_message_that_breaks_the_dialogue_takes_no_other_along);
     CPPUNIT_TEST(nothing_is_given_up_soon_after_the_start);
+    CPPUNIT_TEST(clock_set_during_a_turn_gives_nothing_up);
+    CPPUNIT_TEST(lost_reply_is_looked_for_before_it_is_given_up);
+    CPPUNIT_TEST(uncertain_by_crashes_alone_is_given_up);
     CPPUNIT_TEST(uncertain_stays_so_whatever_the_next_attempt_meets);
     CPPUNIT_TEST(edit_ends_the_turn_between_two_messages);
     CPPUNIT_TEST(damaged_media_fails_without_a_dialogue);
@@ -40,6 +43,7 @@ class MailboxRunTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(missing_plugin_leaves_the_queue_alone_and_says_why);
     CPPUNIT_TEST(trouble_in_composing_counts_as_an_attempt);
     CPPUNIT_TEST(spool_that_cannot_be_written_pauses_the_mailbox);
+    CPPUNIT_TEST(alone_every_intent_comes_first);
     CPPUNIT_TEST(unrecorded_outcome_is_recorded_later);
     CPPUNIT_TEST(spool_is_empty_afterwards);
     CPPUNIT_TEST_SUITE_END();
@@ -81,7 +85,7 @@ class MailboxRunTest : public CppUnit::TestFixture {
                           [] { return 0.5; },
                           0,
                           0,
-                          true};
+                          0};
     }
 
     std::string add() {
@@ -266,12 +270,52 @@ class MailboxRunTest : public CppUnit::TestFixture {
         clock_.advance(9000LL * 60'000);
         for (const auto* script : {"refused-connect-0", "reply-rcpt-451"}) {
             auto early = context(script);
-            early.may_give_up = false;
+            early.clock_offset.reset();
             CPPUNIT_ASSERT_EQUAL(0, run_mailbox(early).failed);
             clock_.advance(30'000);
         }
         expect(DeliveryState::kDeferred, first);
         expect(DeliveryState::kDeferred, second);
+    }
+
+    // The manual clock's two times are one; what a turn knows of the wall is what it began with.
+    void clock_set_during_a_turn_gives_nothing_up() {
+        const auto first = add(), second = add();
+        auto jumped = context("refused-connect-0");
+        jumped.clock_offset = -9000LL * 60'000;
+        clock_.advance(9000LL * 60'000);
+        CPPUNIT_ASSERT_EQUAL(0, run_mailbox(jumped).failed);
+        expect(DeliveryState::kDeferred, first);
+        expect(DeliveryState::kQueued, second);
+    }
+
+    void lost_reply_is_looked_for_before_it_is_given_up() {
+        const auto id = add();
+        const auto* account = "Imap4 Server = imap.example.net\n";
+        run_mailbox(context("lost-dot-0", account));
+        clock_.advance(7200LL * 60'000);
+        CPPUNIT_ASSERT_EQUAL(0, run_mailbox(context("lost-dot-0", account)).failed);
+        expect(DeliveryState::kUncertain, id);
+        CPPUNIT_ASSERT_EQUAL(2, delivery(id).attempts);
+        clock_.advance(delivery(id).next_attempt - clock_.now());
+        CPPUNIT_ASSERT_EQUAL(1, run_mailbox(context("reply-dot-250", account)).failed);
+        expect(DeliveryState::kFailed, id);
+        CPPUNIT_ASSERT(delivery(id).last_reply.find("gave up") == 0);
+        CPPUNIT_ASSERT(delivery(id).last_reply.find("not sent again") != std::string::npos);
+    }
+
+    // No attempt's end was lived to see: each took the worker along.
+    void uncertain_by_crashes_alone_is_given_up() {
+        const auto id = add();
+        for (int attempts = 1; attempts <= 3; ++attempts) {
+            CPPUNIT_ASSERT(store_->record_intent(id, id + "@example.com").has_value());
+            const auto all = [](const std::string&) { return true; };
+            CPPUNIT_ASSERT(store_->recover(all, clock_.now(), "died").has_value());
+        }
+        CPPUNIT_ASSERT_EQUAL(3, delivery(id).attempts);
+        clock_.advance(7200LL * 60'000);
+        CPPUNIT_ASSERT_EQUAL(1, run_mailbox(context("reply-dot-250")).failed);
+        expect(DeliveryState::kFailed, id);
     }
 
     // The first attempt may have arrived: what the second met says nothing about it.
@@ -335,6 +379,33 @@ class MailboxRunTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(result.pause && result.pause->scope == PushScope::kMailbox);
         CPPUNIT_ASSERT(result.pause->reason.find("spool") != std::string::npos);
         expect(DeliveryState::kQueued, id);
+    }
+
+    // What kills the worker in composing is the one that is under way, and no other is.
+    void alone_every_intent_comes_first() {
+        const auto first = add(), second = add();
+        auto alone = context("reply-dot-250");
+        alone.alone = true;
+        std::vector<std::string> under_way;
+        alone.should_yield = [&](int done) {
+            under_way.push_back(std::to_string(done) + " " + to_string(delivery(first).state) +
+                                " " + to_string(delivery(second).state));
+            return false;
+        };
+        CPPUNIT_ASSERT_EQUAL(2, run_mailbox(alone).sent);
+        CPPUNIT_ASSERT_EQUAL(std::string("0 queued queued"), under_way.at(0));
+        CPPUNIT_ASSERT_EQUAL(std::string("1 sent queued"), under_way.at(1));
+
+        const auto third = add();
+        std::filesystem::remove_all(root_.paths.spool());
+        CPPUNIT_ASSERT(run_mailbox(alone).pause.has_value());
+        expect(DeliveryState::kDeferred, third);
+        CPPUNIT_ASSERT_EQUAL(1, delivery(third).attempts);
+        CPPUNIT_ASSERT(delivery(third).last_reply.find("spool") != std::string::npos);
+        std::filesystem::create_directory(root_.paths.spool());
+        add();
+        alone.should_yield = [](int) { return true; };
+        CPPUNIT_ASSERT(run_mailbox(alone).more);
     }
 
     void switched_off_leaves_the_queue() {

@@ -128,7 +128,7 @@ agent::RunResult Unit::turn(Box& box) {
                                     [this] { return jitter_.real(); },
                                     0,
                                     0,
-                                    true};
+                                    0};
     return agent::run_mailbox(context);
 }
 

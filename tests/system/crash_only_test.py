@@ -166,6 +166,35 @@ class CrashOnlyTest(vmunit.TestCase):
         unit.wait_for_state(waiting, "sent")
         self.assertEqual(0, unit.ctl("sync", "101").returncode)
 
+    def test_a_recording_that_kills_the_worker_holds_up_no_other(self):
+        unit = self.crashing_unit(("101", "good"))
+        unit.set("101", Voice_Format="mp3")
+        recordings = [media.recording(f"digits/{digit}") for digit in (1, 2, 3, 4)]
+        (self.files / "poison").write_text(str(recordings[1].stat().st_size))
+        before, poison, after = [unit.add("101", recording) for recording in recordings[:3]]
+        unit.environment = vmunit.preloaded(unit.build, "poison_media", VM_POISON=self.files / "poison")
+        self.agent_of(unit)
+        # It dies with the first in its hands, too, which it had nearly begun to push.
+        unit.wait_for_state(before, "uncertain")
+        unit.wait_for_state(poison, "uncertain")
+        unit.wait_for_state(after, "sent")
+        unit.ctl("queue", "retry", before)
+        unit.wait_for_state(before, "sent")
+        replies = [line["reply"] for line in unit.history(poison)]
+        self.assertTrue(any("signal 11" in reply for reply in replies), replies)
+        # Whatever becomes due with it goes first.
+        unit.ctl("queue", "retry", poison)
+        self.wait_for_reason(unit, "101", "in quarantine")
+        last = unit.add("101", recordings[3])
+        unit.ctl("queue", "retry", poison, last)
+        unit.wait_for_state(last, "sent")
+        unit.wait_for_state(poison, "uncertain")
+        # It is known which one it is, and what to do about it.
+        unit.ctl("queue", "give-up", poison)
+        unit.ctl("queue", "retry")
+        self.wait_for_ok(unit, "101")
+        self.assertEqual(3 * ["good@example.com"], self.lines("pushed"))
+
     def test_a_plugin_that_exits_is_no_better(self):
         self.put("armed")
         unit = self.crashing_unit(("101", "exit-push"), ("103", "good"))
