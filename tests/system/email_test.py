@@ -290,6 +290,7 @@ class Pop3Test(Shared, vmunit.TestCase):
         wait_until(
             lambda: f"the mail; {self.emails(box)}; {unit.trace()[-2000:]}",
             lambda: box.sync(status=None) and "important" in {m["subject"] for m in self.emails(box).values()},
+            240,
         )
         count = len(box.mail.mails())
         # Voice messages are deleted as ever.
