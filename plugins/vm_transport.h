@@ -321,7 +321,9 @@ enum vm_change_kind {
 };
 struct vm_change {
     uint32_t struct_size;
-    uint8_t kind; /* enum vm_change_kind */
+    uint8_t kind;  /* enum vm_change_kind */
+    uint8_t again; /* moves and removals: begun before, and nobody knows how far that came; where it
+                    * takes several commands, what is done already is not done twice */
     uint32_t uid;
     uint32_t add, remove;   /* VM_FLAG_... */
     const char* id;         /* the message's; checked before anything but flags is changed */
@@ -334,8 +336,10 @@ enum vm_change_outcome {
                             * such message, the next look tells */
     VM_CHANGE_OTHER = 2,   /* the UID is another message's: nothing was done */
     VM_CHANGE_REFUSED = 3, /* the server said no; text has its words */
-    VM_CHANGE_CANNOT = 4   /* moves: `to` cannot be, or is outside of every scope (trash, junk,
+    VM_CHANGE_CANNOT = 4,  /* moves: `to` cannot be, or is outside of every scope (trash, junk,
                             * drafts, sent mail); it makes no sense to try again */
+    VM_CHANGE_MARKED = 5 /* removals: it is still there, marked \Deleted: the server has no command
+                          * to expunge it alone, or refused that; text has its words */
 };
 struct vm_change_result {
     uint32_t struct_size;

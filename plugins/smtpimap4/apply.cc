@@ -1,5 +1,6 @@
 #include "smtpimap4/apply.h"
 
+#include "smtpimap4/finder.h"
 #include "smtpimap4/identity.h"
 #include "smtpimap4/mover.h"
 #include "smtpimap4/uid_check.h"
@@ -35,6 +36,14 @@ std::string words_of(const Condition& answer) {
 
 std::string text_of(const char* text) {
     return text == nullptr ? "" : text;
+}
+
+void require_uidvalidity(const Selection& selection, std::uint32_t uidvalidity,
+                         const std::string& folder) {
+    if (const std::uint32_t now = selection.state.uidvalidity; now != uidvalidity)
+        give_up(VM_CAUSE_REPLY, "SELECT " + folder + ": UIDVALIDITY is " + std::to_string(now) +
+                                    ", not " + std::to_string(uidvalidity) +
+                                    "; the messages are not those that were meant");
 }
 
 // At most kChangesAtOnce changes, of the selected folder.
@@ -195,35 +204,82 @@ class Batch {
     }
 
     void move(const std::string& target, const std::vector<std::size_t>& indices) {
-        const std::string shown = link_.to_host(target);
-        const bool stays = same_mailbox(target, name_);
-        Moved moved;
-        moved.answer.status = Status::kOk;
-        if (!stays) moved = Mover(link_).move(uids_of(indices), target);
-        for (const std::size_t index : indices) {
+        if (same_mailbox(target, name_)) {
+            for (const std::size_t index : indices)
+                tell_moved(index, target, uidvalidity_, changes_[index].uid);
+            return;
+        }
+        const std::vector<std::size_t> rest = end_begun(target, indices);
+        if (rest.empty()) return;
+        const Moved moved = Mover(link_).move(uids_of(rest), target);
+        for (const std::size_t index : rest) {
             const std::uint32_t uid = changes_[index].uid;
-            if (moved.answer.status != Status::kOk) {
+            if (moved.answer.status != Status::kOk)
                 tell(index, moved.no_target ? VM_CHANGE_CANNOT : VM_CHANGE_REFUSED,
                      words_of(moved.answer));
-            } else if (moved.left_out(uid)) {
+            else if (moved.left_out(uid))
                 tell(index, VM_CHANGE_MISSING);
-            } else {
-                vm_change_result result{};
-                result.uidvalidity = stays ? uidvalidity_ : moved.uidvalidity;
-                result.uid = stays ? uid : moved.uid_of(uid);
-                copy_text(result.folder, sizeof result.folder, shown);
-                tell(index, result);
-            }
+            else if (moved.removed.marked && changes_[index].kind != VM_CHANGE_MOVE)
+                tell_marked(index, moved.removed);
+            else
+                tell_moved(index, target, moved.uidvalidity, moved.uid_of(uid));
         }
     }
 
-    void remove(const std::vector<std::size_t>& indices) {
-        const Condition answer = Mover(link_).expunge(uids_of(indices));
-        for (const std::size_t index : indices) {
-            if (answer.status == Status::kOk)
-                tell(index, VM_CHANGE_DONE);
+    void tell_moved(std::size_t index, const std::string& target, std::uint32_t uidvalidity,
+                    std::uint32_t uid) {
+        vm_change_result result{};
+        result.uidvalidity = uidvalidity;
+        result.uid = uid;
+        copy_text(result.folder, sizeof result.folder, link_.to_host(target));
+        tell(index, result);
+    }
+
+    void tell_marked(std::size_t index, const Removed& removed) {
+        const bool refused = removed.expunge.status != Status::kOk;
+        tell(index, VM_CHANGE_MARKED, refused ? words_of(removed.expunge) : "");
+    }
+
+    // Without MOVE, those of `indices` that were begun before and are in the target by now only
+    // have to leave this folder. The others are left.
+    std::vector<std::size_t> end_begun(const std::string& target,
+                                       const std::vector<std::size_t>& indices) {
+        std::vector<std::size_t> begun, rest, there;
+        std::vector<std::uint32_t> copies;  // those of `there`
+        for (const std::size_t index : indices)
+            (changes_[index].again != 0 && !link_.can("MOVE") ? begun : rest).push_back(index);
+        if (begun.empty() || !link_.exists(target)) return indices;
+        const std::uint32_t uidvalidity = link_.select(target).state.uidvalidity;
+        for (const std::size_t index : begun) {
+            const auto found =
+                find_in_selected(link_, text_of(changes_[index].id),
+                                 text_of(changes_[index].message_id), by_text_, target);
+            (found.empty() ? rest : there).push_back(index);
+            if (!found.empty()) copies.push_back(found.back());
+        }
+        require_uidvalidity(link_.select(name_), uidvalidity_, folder_);
+        if (there.empty()) return rest;
+        const Removed removed = Mover(link_).remove(uids_of(there));
+        for (std::size_t i = 0; i < there.size(); ++i) {
+            if (removed.answer.status != Status::kOk)
+                tell(there[i], VM_CHANGE_REFUSED, words_of(removed.answer));
+            else if (removed.marked && changes_[there[i]].kind != VM_CHANGE_MOVE)
+                tell_marked(there[i], removed);
             else
-                tell(index, VM_CHANGE_REFUSED, words_of(answer));
+                tell_moved(there[i], target, uidvalidity, copies[i]);
+        }
+        return rest;
+    }
+
+    void remove(const std::vector<std::size_t>& indices) {
+        const Removed removed = Mover(link_).remove(uids_of(indices));
+        for (const std::size_t index : indices) {
+            if (removed.answer.status != Status::kOk)
+                tell(index, VM_CHANGE_REFUSED, words_of(removed.answer));
+            else if (removed.marked)
+                tell_marked(index, removed);
+            else
+                tell(index, VM_CHANGE_DONE);
         }
     }
 
@@ -249,10 +305,7 @@ void apply_changes(Link& link, const std::string& folder, std::uint32_t uidvalid
                    const ChangeSink& sink) {
     const std::string name = link.to_server(folder);
     if (!link.selected(name)) link.select(name);
-    if (const std::uint32_t now = link.selection()->state.uidvalidity; now != uidvalidity)
-        give_up(VM_CAUSE_REPLY, "SELECT " + folder + ": UIDVALIDITY is " + std::to_string(now) +
-                                    ", not " + std::to_string(uidvalidity) +
-                                    "; the messages are not those that were meant");
+    require_uidvalidity(*link.selection(), uidvalidity, folder);
     for (std::size_t from = 0; from < count; from += kChangesAtOnce)
         Batch(link, name, uidvalidity, changes, from, std::min(count, from + kChangesAtOnce),
               by_text, sink)

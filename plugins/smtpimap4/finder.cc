@@ -172,6 +172,24 @@ FoundMessage find_everywhere(Link& link, const std::string& id, bool by_text) {
     return Everywhere(link, id, by_text).run();
 }
 
+std::vector<std::uint32_t> find_in_selected(Link& link, const std::string& id,
+                                            const std::string& message_id, bool by_text,
+                                            const std::string& folder) {
+    const auto commands = searches(id, message_id, by_text);
+    std::vector<Hits> some(commands.size());
+    std::vector<Step> steps;
+    for (std::size_t i = 0; i < commands.size(); ++i)
+        steps.push_back(search_step(commands[i], some[i]));
+    for (const Condition& done : link.dialogue().run(steps))
+        require(done, "UID SEARCH in " + folder);
+    Hits hits;
+    for (const Hits& one : some) {
+        require_hits(one, folder);
+        hits.uids.insert(one.uids.begin(), one.uids.end());
+    }
+    return verified(link, hits, id, message_id, by_text, folder);
+}
+
 vm_change_result recover_from_trash(Link& link, const std::string& id,
                                     const std::string& message_id, const std::string& to,
                                     bool by_text) {
@@ -186,21 +204,8 @@ vm_change_result recover_from_trash(Link& link, const std::string& id,
     }
     const auto trash = link.trash();
     if (!trash) return out;
-    const std::string shown = link.to_host(*trash);
     link.select(*trash);
-    const auto commands = searches(id, message_id, by_text);
-    std::vector<Hits> some(commands.size());
-    std::vector<Step> steps;
-    for (std::size_t i = 0; i < commands.size(); ++i)
-        steps.push_back(search_step(commands[i], some[i]));
-    for (const Condition& done : link.dialogue().run(steps))
-        require(done, "UID SEARCH in " + shown);
-    Hits hits;
-    for (const Hits& one : some) {
-        require_hits(one, shown);
-        hits.uids.insert(one.uids.begin(), one.uids.end());
-    }
-    auto found = verified(link, hits, id, message_id, by_text, shown);
+    auto found = find_in_selected(link, id, message_id, by_text, link.to_host(*trash));
     if (found.empty()) return out;
     found.resize(1);  // of copies one will do
     const Moved moved = Mover(link).move(found, target, true);

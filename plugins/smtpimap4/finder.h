@@ -4,13 +4,21 @@
 
 #include "smtpimap4/link.h"
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace vm::plug::imap {
 
 // In every folder of the account that can be selected. Throws Ended unless all could be searched,
 // or the message was found.
 FoundMessage find_everywhere(Link& link, const std::string& id, bool by_text);
+
+// In the selected folder, `folder` for error texts; every copy's UID, ascending. `message_id`: ""
+// when it is not known. Throws Ended unless it could be searched.
+std::vector<std::uint32_t> find_in_selected(Link& link, const std::string& id,
+                                            const std::string& message_id, bool by_text,
+                                            const std::string& folder);
 
 // In the trash folder; from there to folder `to`, the host's name of it. Throws Ended.
 vm_change_result recover_from_trash(Link& link, const std::string& id,

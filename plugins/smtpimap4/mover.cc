@@ -85,11 +85,9 @@ Moved Mover::attempt(const std::vector<std::uint32_t>& uids, const std::string& 
     moved.answer = link_.dialogue().run(steps).back();
     read_arguments(moved.answer, moved);
     if (moved.answer.status != Status::kOk || move) return moved;
-    // The copy is there. What follows can only leave one message too many, marked as deleted.
-    if (link_.can("UIDPLUS"))
-        expunge(uids);
-    else
-        link_.dialogue().run("UID STORE " + set + " +FLAGS.SILENT (\\Deleted)", echo(uids));
+    // The copy is there: what follows can only leave one message too many.
+    moved.removed = remove(uids);
+    if (moved.removed.answer.status != Status::kOk) moved.answer = moved.removed.answer;
     return moved;
 }
 
@@ -111,13 +109,19 @@ Moved Mover::move(const std::vector<std::uint32_t>& uids, const std::string& tar
     return attempt(uids, target, false);
 }
 
-Condition Mover::expunge(const std::vector<std::uint32_t>& uids) {
+Removed Mover::remove(const std::vector<std::uint32_t>& uids) {
     const std::string set = uid_set(uids);
+    const bool expunges = link_.can("UIDPLUS");
+    std::vector<Step> steps{{"UID STORE " + set + " +FLAGS.SILENT (\\Deleted)", echo(uids)}};
+    if (expunges) steps.push_back({"UID EXPUNGE " + set, about(uids)});
     link_.forget_count();
-    const auto done =
-        link_.dialogue().run({{"UID STORE " + set + " +FLAGS.SILENT (\\Deleted)", echo(uids)},
-                              {"UID EXPUNGE " + set, about(uids)}});
-    return done.front().status == Status::kOk ? done.back() : done.front();
+    const auto done = link_.dialogue().run(steps);
+    Removed out;
+    out.answer = done.front();
+    out.expunge = done.back();
+    out.marked =
+        done.front().status == Status::kOk && (!expunges || done.back().status != Status::kOk);
+    return out;
 }
 
 }  // namespace vm::plug::imap

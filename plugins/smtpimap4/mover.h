@@ -10,9 +10,17 @@
 
 namespace vm::plug::imap {
 
+// How messages left the selected folder.
+struct Removed {
+    Condition answer;     // not OK: they stay as they are
+    bool marked = false;  // they stay, marked \Deleted; because of `expunge`
+    Condition expunge;    // not OK: the server has said this; OK: it has no command for it
+};
+
 struct Moved {
-    Condition answer;        // not OK: nothing was moved
+    Condition answer;  // not OK: nothing was moved, or they are in the target and here as well
     bool no_target = false;  // because the target cannot be created
+    Removed removed;         // without MOVE: from here
     // With UIDPLUS: the target's UIDVALIDITY, and where each message went.
     std::uint32_t uidvalidity = 0;
     UidRanges from, to;
@@ -34,8 +42,8 @@ class Mover {
     // Ended when the dialogue ends.
     Moved move(const std::vector<std::uint32_t>& uids, const std::string& target,
                bool clear = false);
-    // Removes them for good; needs UIDPLUS. The server's answer.
-    Condition expunge(const std::vector<std::uint32_t>& uids);
+    // Removes them for good where the server has UIDPLUS, else marks them.
+    Removed remove(const std::vector<std::uint32_t>& uids);
 
     // For commands about `uids`: takes what the server says of them, and no more.
     static Dialogue::Answer about(const std::vector<std::uint32_t>& uids);

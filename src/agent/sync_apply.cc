@@ -65,6 +65,7 @@ bool Pass::execute_in(const Link& folder, const std::vector<SyncAction>& actions
         change.uid = action.copy.place.uid;
         change.id = action.id;
         change.message_id = message(action.id)->record.delivery.message_id;
+        change.again = action.again;
         change.add = action.add;
         change.remove = action.remove;
         switch (action.kind) {
@@ -145,6 +146,16 @@ void Pass::settle(const SyncAction& action, const MailChangeResult& result,
             }
             add(Kind::kUnlink, "its UID is another message's");
             note(action.id + ": " + describe(action) + ": the UID is another message's");
+            return;
+        case MailChangeOutcome::kMarked:
+            // That is deleted, too; and it is back when somebody clears \Deleted.
+            ++result_.changed_there;
+            for (MailCopy& copy : one.copies)
+                if (copy.place == action.copy.place) copy.flags.deleted = true;
+            if (!result.text.empty())
+                note(action.id + ": " + describe(action) +
+                     ": it stays, marked \\Deleted: " + result.text);
+            add(Kind::kAgreeGone, "deleted on the phone; marked as deleted in the account");
             return;
         case MailChangeOutcome::kDone:
             break;

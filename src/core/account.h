@@ -68,6 +68,7 @@ struct FolderNews {
 enum class MailChangeKind { kFlags, kMove, kTrash, kExpunge };
 struct MailChange {
     MailChangeKind kind = MailChangeKind::kFlags;
+    bool again = false;  // kMove and removals: begun before, and nobody knows how far that came
     std::uint32_t uid = 0;
     MailFlags add, remove;
     std::string id, message_id;
@@ -79,11 +80,12 @@ enum class MailChangeOutcome {
     kOther,    // the UID is another message's
     kRefused,
     kCannot,  // kMove: the folder cannot be in the account
+    kMarked,  // kTrash, kExpunge: it stays where it is, marked \Deleted
 };
 struct MailChangeResult {
     MailChangeOutcome outcome = MailChangeOutcome::kRefused;
     Link place;        // moves: where it is now; uid 0: not known
-    std::string text;  // kRefused: the server's words
+    std::string text;  // kRefused, kMarked: the server's words
 };
 
 }  // namespace vm

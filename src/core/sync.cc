@@ -117,6 +117,7 @@ class Decider {
     SyncAction& act(Kind kind, const SyncMessage& message, std::string reason = {});
     void link(const SyncMessage& message, const Agreed& to, std::string reason);
     void delete_local(const SyncMessage& message, const std::string& reason);
+    void remove_mail(const SyncMessage& message, const MailCopy& copy, bool again);
 
     const std::vector<SyncMessage>& messages_;
     const SyncScope& scope_;
@@ -150,6 +151,12 @@ void Decider::link(const SyncMessage& message, const Agreed& to, std::string rea
 void Decider::delete_local(const SyncMessage& message, const std::string& reason) {
     if (!is_deleted(message)) act(Kind::kDeleteLocal, message, reason);
     act(Kind::kAgreeGone, message, reason);
+}
+
+void Decider::remove_mail(const SyncMessage& message, const MailCopy& copy, bool again) {
+    SyncAction& action = act(Kind::kRemoveMail, message);
+    action.copy = copy;
+    action.again = again;
 }
 
 // Whether a mail that lies there cannot be seen there: not looked at any more, or renumbered.
@@ -253,7 +260,7 @@ void Decider::present(const SyncMessage& message) {
             // Also one that is linked only now: the phone was faster than the mail.
             base.link = copy->place;
             link(message, base, "");
-            if (!hold_) act(Kind::kRemoveMail, message).copy = *copy;
+            if (!hold_) remove_mail(message, *copy, base.doubt.removed);
             return;
         }
         merge_live(message, base, *copy);
@@ -270,7 +277,7 @@ void Decider::present(const SyncMessage& message) {
     // Marked for the phone, and the connection was cut before it was expunged. (In the trash folder
     // there is a copy by then.)
     if (is_deleted(message) && base.doubt.removed && !policy_.remove_to_trash)
-        act(Kind::kRemoveMail, message).copy = *marked_mail(message);
+        remove_mail(message, *marked_mail(message), true);
     else if (!keep)
         delete_local(message, "its mail is marked as deleted in the account");
     else if (message.agreed)
@@ -337,6 +344,7 @@ void Decider::merge_live(const SyncMessage& message, const Agreed& base, const M
         SyncAction& action = act(Kind::kMoveMail, message);
         action.copy = copy;
         action.folder = unit.folder;
+        action.again = base.doubt.folder;
     }
 }
 
@@ -361,7 +369,7 @@ void Decider::after_deletion(const SyncMessage& message) {
         if (!after.doubt.removed) {
             if (deleted) act(Kind::kRestoreLocal, message, "its mail is back");
         } else if (!hold_) {
-            act(Kind::kRemoveMail, message).copy = *back;
+            remove_mail(message, *back, true);
         }
         return;
     }

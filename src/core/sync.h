@@ -124,7 +124,8 @@ struct SyncAction {
     bool urgent = false;
     std::string folder;  // kLink, kAgree: the unit's folder that is agreed on
     MailFlags add, remove;
-    Doubt doubt;  // kLink, kAgree: what stays so
+    Doubt doubt;         // kLink, kAgree: what stays so
+    bool again = false;  // kMoveMail, kRemoveMail: begun before, and never confirmed
     std::string reason;
 };
 

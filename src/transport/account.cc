@@ -139,14 +139,14 @@ struct NewsSink {
 std::optional<MailChangeResult> result_of(const vm_change_result& from) {
     const auto folder = field_text(from.folder, sizeof from.folder);
     const auto text = field_text(from.text, sizeof from.text);
-    if (!folder || !text || from.outcome > VM_CHANGE_CANNOT) return std::nullopt;
+    if (!folder || !text || from.outcome > VM_CHANGE_MARKED) return std::nullopt;
     MailChangeResult out;
     out.outcome = static_cast<MailChangeOutcome>(from.outcome);
     out.place = {*folder, from.uidvalidity, from.uid};
     out.text = *text;
     return out;
 }
-static_assert(static_cast<int>(MailChangeOutcome::kCannot) == VM_CHANGE_CANNOT &&
+static_assert(static_cast<int>(MailChangeOutcome::kMarked) == VM_CHANGE_MARKED &&
               static_cast<int>(MailChangeKind::kExpunge) == VM_CHANGE_EXPUNGE &&
               static_cast<int>(ScopeMode::kFolder) == VM_SCOPE_FOLDER);
 
@@ -373,6 +373,7 @@ std::optional<AccountFailure> AccountSession::apply(
         one.id = change.id.c_str();
         one.message_id = change.message_id.c_str();
         one.to = change.to.c_str();
+        one.again = change.again ? 1 : 0;
         out.push_back(one);
     }
     results.assign(changes.size(), std::nullopt);

@@ -18,6 +18,8 @@ class SyncGuardsTest : public testing::SyncFixture {
     CPPUNIT_TEST(mail_that_only_seems_missing_is_not);
     CPPUNIT_TEST(impossible_folders_are_taken_back);
     CPPUNIT_TEST(restored_to_an_impossible_folder);
+    CPPUNIT_TEST(marked_and_not_expunged_is_deleted);
+    CPPUNIT_TEST(what_was_begun_before_is_told_so);
     CPPUNIT_TEST(a_copy_where_nobody_could_look_restores_nothing);
     CPPUNIT_TEST(what_was_begun_stays_in_doubt_where_nobody_could_look);
     CPPUNIT_TEST(mass_deletion_holds);
@@ -133,6 +135,60 @@ class SyncGuardsTest : public testing::SyncFixture {
             CPPUNIT_ASSERT(mentions(result.notes, "no such place") && !result.complete);
         }
         CPPUNIT_ASSERT_EQUAL(Text("Work"), rig_->folder_of(id));
+    }
+
+    // The account says NO to the EXPUNGE: that is said, once, and the subscriber may take it back.
+    void marked_and_not_expunged_is_deleted() {
+        rig_->account.expunge_refused = true;
+        const auto id = rig_->add_linked(), other = rig_->add_linked();
+        remove(id);
+        remove(other);
+        const auto result = rig_->pass();
+        CPPUNIT_ASSERT(mentions(result.notes, "NO [NOPERM] not yours"));
+        CPPUNIT_ASSERT(result.complete);
+        rig_->settle();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig_->called("apply"));
+        CPPUNIT_ASSERT(has(id, VM_FLAG_DELETED) && has(other, VM_FLAG_DELETED));
+        expect_state("deleted", {id, other});
+        flag(id, 0, VM_FLAG_DELETED);
+        expunge(other);
+        rig_->settle();
+        expect_state("new", {id});
+        expect_linked({id});
+        expect_state("deleted", {other});
+        // Restored on the phone, it is brought back where it is.
+        remove(id);
+        rig_->settle();
+        restore(id);
+        rig_->settle();
+        expect_state("new", {id});
+        expect_linked({id});
+        CPPUNIT_ASSERT(!has(id, VM_FLAG_DELETED));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, rig_->called("recover"));
+    }
+
+    void what_was_begun_before_is_told_so() {
+        for (const bool removal : {false, true}) {
+            const auto id = rig_->add_linked();
+            if (removal)
+                remove(id);
+            else
+                CPPUNIT_ASSERT(rig_->store().move(id, "Work").has_value());
+            for (const bool again : {false, true, true}) {
+                rig_->at("apply INBOX begin",
+                         [&] { rig_->account.fail_at = rig_->account.points - 1; });
+                CPPUNIT_ASSERT(rig_->pass().failure.has_value());
+                rig_->account.fail_at = -1;
+                CPPUNIT_ASSERT_EQUAL(again, rig_->account.again.at(id));
+            }
+            rig_->settle();
+            CPPUNIT_ASSERT(rig_->account.again.at(id));
+            if (removal) continue;
+            // What is begun for another reason later is new.
+            CPPUNIT_ASSERT(rig_->store().move(id, "INBOX").has_value());
+            rig_->settle();
+            CPPUNIT_ASSERT(!rig_->account.again.at(id));
+        }
     }
 
     void restored_to_an_impossible_folder() {

@@ -47,7 +47,7 @@ bool is_known(std::uint32_t uid) {
 }
 
 void check_change(const vm_change_result& result) {
-    FUZZ_REQUIRE(result.outcome <= VM_CHANGE_CANNOT);
+    FUZZ_REQUIRE(result.outcome <= VM_CHANGE_MARKED);
     FUZZ_REQUIRE(vm::is_utf8(checked_text(result.folder)));
     checked_text(result.text);
 }
@@ -125,9 +125,11 @@ void look(vm_session* session, bool others) {
 }
 
 void apply(vm_session* session) {
-    const auto change = [](vm_change_kind kind, std::uint32_t uid, const char* to = "") {
+    const auto change = [](vm_change_kind kind, std::uint32_t uid, const char* to = "",
+                           std::uint8_t again = 0) {
         return vm_change{sizeof(vm_change),
                          static_cast<std::uint8_t>(kind),
+                         again,
                          uid,
                          VM_FLAG_SEEN,
                          VM_FLAG_DELETED,
@@ -135,9 +137,10 @@ void apply(vm_session* session) {
                          kMessageId,
                          to};
     };
-    const std::array changes{change(VM_CHANGE_FLAGS, 1), change(VM_CHANGE_MOVE, 2, "Old/Voice"),
-                             change(VM_CHANGE_MOVE, 3, "Trash"), change(VM_CHANGE_TRASH, 4),
-                             change(VM_CHANGE_EXPUNGE, 5)};
+    const std::array changes{
+        change(VM_CHANGE_FLAGS, 1),         change(VM_CHANGE_MOVE, 2, "Old/Voice"),
+        change(VM_CHANGE_MOVE, 3, "Trash"), change(VM_CHANGE_TRASH, 4),
+        change(VM_CHANGE_EXPUNGE, 5),       change(VM_CHANGE_TRASH, 6, "", 1)};
     std::set<std::size_t> told;
     const vm_change_sink sink{
         &told, [](void* context, std::size_t index, const vm_change_result* result) {

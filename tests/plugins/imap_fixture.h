@@ -128,14 +128,16 @@ class ImapRig {
         std::string to = "";
         std::string id = kId;
         std::string message_id = "";
+        bool again = false;
     };
     plug::AccountEnding apply(const std::vector<Change>& changes,
                               std::map<std::size_t, vm_change_result>& results,
                               std::uint32_t uidvalidity = 7) {
         std::vector<vm_change> abi;
         for (const Change& change : changes)
-            abi.push_back({sizeof(vm_change), static_cast<std::uint8_t>(change.kind), change.uid,
-                           change.add, change.remove, change.id.c_str(), change.message_id.c_str(),
+            abi.push_back({sizeof(vm_change), static_cast<std::uint8_t>(change.kind),
+                           static_cast<std::uint8_t>(change.again), change.uid, change.add,
+                           change.remove, change.id.c_str(), change.message_id.c_str(),
                            change.to.c_str()});
         return session_->apply(
             "INBOX", uidvalidity, abi.data(), abi.size(),

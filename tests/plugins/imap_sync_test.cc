@@ -44,6 +44,8 @@ class ImapSyncTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(nothing_is_filed_out_of_scope);
     CPPUNIT_TEST(a_missing_target_is_created);
     CPPUNIT_TEST(moves_without_move);
+    CPPUNIT_TEST(what_was_copied_is_not_copied_again);
+    CPPUNIT_TEST(what_cannot_leave_its_folder_is_told);
     CPPUNIT_TEST(expunges_by_uid_alone);
     CPPUNIT_TEST(other_uidvalidity_fails);
     CPPUNIT_TEST(recovers_from_the_trash);
@@ -670,6 +672,80 @@ class ImapSyncTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL(std::ptrdiff_t{uidplus ? 1 : 0}, has("UID EXPUNGE 1"));
             CPPUNIT_ASSERT_EQUAL(std::ptrdiff_t{0}, has("EXPUNGE") + has("CLOSE"));
         }
+    }
+
+    // The connection was lost behind the COPY: of what is in the target by now only the rest is
+    // done.
+    void what_was_copied_is_not_copied_again() {
+        for (const bool arrived : {true, false}) {
+            for (const vm_change_kind kind : {VM_CHANGE_MOVE, VM_CHANGE_TRASH}) {
+                ImapScript first = ImapScript().without("MOVE");
+                first.answer("UID FETCH 9", fetched(9, header_of(kId)));
+                ImapScript script = with_mails(first);
+                script.answer("LIST \"\" \"*\"",
+                              "* LIST () \"/\" INBOX\r\n* LIST (\\Trash) "
+                              "\"/\" Trash\r\n* LIST () \"/\" a\r\n");
+                script.answer("LIST \"\" \"a\"", "* LIST () \"/\" a\r\n");
+                script.answer("LIST \"\" \"Trash\"", "* LIST () \"/\" Trash\r\n");
+                script.answer("UID SEARCH HEADER", arrived ? "* SEARCH 9\r\n" : "* SEARCH\r\n");
+                script.answer("UID COPY", "@ OK [COPYUID 77 1 11] done\r\n");
+                ImapRig rig(script);
+                Results results;
+                assert_ok(rig.apply({{kind, 1, 0, 0, "a", kId, "", true}}, results));
+                CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_DONE}, outcome(results, 0));
+                CPPUNIT_ASSERT_EQUAL(arrived ? 9u : 11u, results[0].uid);
+                CPPUNIT_ASSERT_EQUAL(std::size_t{arrived ? 0u : 1u},
+                                     rig.commands("UID COPY").size());
+                CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig.commands("UID EXPUNGE 1").size());
+                const auto all = rig.commands();
+                const auto at = [&](const std::string& command) {
+                    return std::find(all.rbegin(), all.rend(), command);
+                };
+                CPPUNIT_ASSERT(at("SELECT \"INBOX\"") <
+                               at(kind == VM_CHANGE_MOVE ? "SELECT \"a\"" : "SELECT \"Trash\""));
+            }
+        }
+        // With MOVE there is no such moment.
+        ImapRig rig(with_mails(ImapScript()));
+        Results results;
+        assert_ok(rig.apply({{VM_CHANGE_MOVE, 1, 0, 0, "a", kId, "", true}}, results));
+        CPPUNIT_ASSERT(rig.commands("UID SEARCH HEADER").empty());
+    }
+
+    void what_cannot_leave_its_folder_is_told() {
+        struct Case {
+            vm_change_kind kind;
+            const char* refused;
+            vm_change_outcome expected;
+        };
+        for (const auto& [kind, refused, expected] :
+             {Case{VM_CHANGE_MOVE, "UID STORE", VM_CHANGE_REFUSED},
+              Case{VM_CHANGE_TRASH, "UID STORE", VM_CHANGE_REFUSED},
+              Case{VM_CHANGE_EXPUNGE, "UID STORE", VM_CHANGE_REFUSED},
+              Case{VM_CHANGE_MOVE, "UID EXPUNGE", VM_CHANGE_DONE},
+              Case{VM_CHANGE_TRASH, "UID EXPUNGE", VM_CHANGE_MARKED},
+              Case{VM_CHANGE_EXPUNGE, "UID EXPUNGE", VM_CHANGE_MARKED}}) {
+            ImapScript script = with_mails(ImapScript().without("MOVE"));
+            script.answer("UID COPY", "@ OK [COPYUID 77 1 11] done\r\n");
+            script.answer("LIST \"\" \"a\"", "* LIST () \"/\" a\r\n");
+            script.answer("LIST \"\" \"Trash\"", "* LIST () \"/\" Trash\r\n");
+            script.answer(refused, "@ NO [NOPERM] not yours\r\n");
+            ImapRig rig(script);
+            Results results;
+            assert_ok(rig.apply({{kind, 1, 0, 0, "a"}}, results));
+            const std::string which = std::to_string(kind) + " " + refused;
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(which, int{expected}, outcome(results, 0));
+            if (expected != VM_CHANGE_DONE)
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(which, std::string("NO [NOPERM] not yours"),
+                                             std::string(results[0].text));
+        }
+        // Into the trash, and no command to take it away here.
+        ImapScript script = with_mails(ImapScript().without("MOVE").without("UIDPLUS"));
+        ImapRig rig(script);
+        Results results;
+        assert_ok(rig.apply({{VM_CHANGE_EXPUNGE, 1}}, results));
+        CPPUNIT_ASSERT_EQUAL(int{VM_CHANGE_MARKED}, outcome(results, 0));
+        CPPUNIT_ASSERT_EQUAL(std::string(), std::string(results[0].text));
     }
 
     void expunges_by_uid_alone() {

@@ -83,6 +83,25 @@ class CutAfter(Fault):
         return False
 
 
+class CutBehind(Fault):
+    """Ends the connection when the server has done what a command with these words told it to, which
+    nobody hears of; once."""
+
+    def __init__(self, words):
+        super().__init__()
+        self.words = words
+        self.armed = self.happened = False
+
+    def piece(self, link, by_client, data):
+        with self.lock:
+            if by_client:
+                self.armed |= not self.happened and self.words in data
+            elif self.armed:
+                self.armed, self.happened = False, True
+                return False
+        return super().piece(link, by_client, data)
+
+
 class StallAfterLines(Fault):
     """Passes on so many of the server's lines and then nothing more of either side, until released."""
 

@@ -19,7 +19,7 @@ import media
 import vmunit
 from dovecot import PLAIN_HOST
 from faultoptions import option
-from faultproxy import CutAfter, Fault, FaultProxy, SingleBytes
+from faultproxy import CutAfter, CutBehind, Fault, FaultProxy, SingleBytes
 from mailrig import MailRig
 from passwords import PASSWORD
 
@@ -155,10 +155,12 @@ class CutTest(vmunit.TestCase):
         self.assertEqual({"sent": 4}, self.pushed([SingleBytes() for _ in range(4)]))
 
     # ---- passes -------------------------------------------------------------------------------------------
-    def synced(self, faults):
+    def synced(self, faults, **options):
         """In each mailbox two messages changed on the phone and two in the mail; a pass through the fault
         and one without."""
         unit, boxes = self.prepared(len(faults), sync=True)
+        for number in boxes if options else ():
+            unit.set(number, **options)
         rounds = [n for n in boxes for _ in range(4)]
         added = self.in_parallel(lambda n: unit.add(n, media.recording("digits/1")), rounds)
         unit.once()
@@ -189,6 +191,8 @@ class CutTest(vmunit.TestCase):
         for number, (user, _, _) in boxes.items():
             a, b, c, d = ids[number]
             expected = {a: ["Work"], c: [r"INBOX \Seen"], **foreign[number]}
+            if options.get("Imap4_Delete_Mode") == "Trash":
+                expected[b] = ["Trash"]
             self.assertEqual(expected, self.account(user), f"{number}; seed {SEED}; {unit.trace()[-3000:]}")
             self.assertEqual(
                 [("new", "Work", 1), ("deleted", "INBOX", 1), ("read", "INBOX", 1), ("deleted", "INBOX", 1)],
@@ -211,6 +215,16 @@ class CutTest(vmunit.TestCase):
     def test_pass_cut_in_what_the_server_says(self):
         total = self.cut_anywhere(self.synced, by_client=False)
         self.assertGreater(total["error"], 0)
+
+    def test_pass_cut_without_move(self):
+        """What a COPY has brought to its folder is not copied again, and leaves where it was."""
+        self.addCleanup(self.rig.vary)
+        self.rig.vary(without=("MOVE",))
+        for words in (b"UID COPY", b"UID STORE", b"UID EXPUNGE"):
+            for mode in ("Expunge", "Trash"):
+                faults = [CutBehind(words), CutBehind(words)]
+                self.synced(faults, Imap4_Delete_Mode=mode)
+                self.assertEqual([True, True], [fault.happened for fault in faults], words)
 
     def test_pass_byte_by_byte(self):
         self.assertEqual({"ok": 4}, self.synced([SingleBytes() for _ in range(4)]))
