@@ -73,7 +73,7 @@ std::optional<bool> Pass::something_came() {
     const auto is_as_it_was = [&](const FolderState& now) {
         const auto same = [&](const FolderState& then) {
             return then.name == now.name && then.uidvalidity == now.uidvalidity &&
-                   then.uid_next == now.uid_next;
+                   then.uid_next == now.uid_next && now.uid_next != 0;
         };
         const FolderState* looked = known(now.name);
         return (looked != nullptr && same(*looked)) ||

@@ -11,6 +11,7 @@ class SyncMeanwhileTest : public testing::SyncFixture {
     CPPUNIT_TEST_SUITE(SyncMeanwhileTest);
     CPPUNIT_TEST(added_and_delivered_meanwhile_is_linked);
     CPPUNIT_TEST(moved_between_two_looks_is_not_deleted);
+    CPPUNIT_TEST(moved_into_a_folder_of_which_little_is_known_is_not_deleted);
     CPPUNIT_TEST(moved_between_two_looks_and_deleted_on_the_phone_goes);
     CPPUNIT_TEST(moved_after_its_look_and_deleted_on_the_phone_goes);
     CPPUNIT_TEST(moved_before_it_was_linked_and_deleted_on_the_phone_goes);
@@ -57,6 +58,23 @@ class SyncMeanwhileTest : public testing::SyncFixture {
         rig_->foreign("INBOX");
         rig_->foreign("Work");
         rig_->at("look INBOX end", [&] { move_mail(id, "INBOX"); });
+        rig_->settle();
+        expect_state("new", {id});
+        expect_linked({id});
+        const auto changes = rig_->changes(id);
+        CPPUNIT_ASSERT(std::count(changes.begin(), changes.end(), "state new>deleted") == 0);
+    }
+    // Two listings that say the same of it, namely that something is new, do not say that nothing
+    // is.
+    void moved_into_a_folder_of_which_little_is_known_is_not_deleted() {
+        const auto id = rig_->add_linked("Work");
+        rig_->foreign("INBOX");
+        rig_->foreign("Work");
+        rig_->account.changed_folders = {"INBOX"};
+        rig_->at("look INBOX end", [&] {
+            move_mail(id, "INBOX");
+            rig_->at("folders end", [&] { rig_->account.changed_folders.clear(); });
+        });
         rig_->settle();
         expect_state("new", {id});
         expect_linked({id});
