@@ -201,7 +201,7 @@ TEST_PROGRAMS := $(foreach t,$(TESTS),$(if $(wildcard tests/$(t)/*.cc),$(B)/test
 tests: all $(TEST_PROGRAMS) $(TEST_PLUGINS) $(CRASH_PROGRAMS) $(CRASH_LIBRARIES) $(PRELOADS) $(B)/test/sim $(SIM_PLUGINS) $(FUZZ_PROGRAMS)
 
 check: tests
-	$(Q)tests/run --build $(B) $(ONLY)
+	$(Q)tests/run --build $(B) $(if $(SANITIZE),--longest 3600) $(ONLY)
 
 asan:
 	$(Q)ASAN_OPTIONS=detect_leaks=1 $(MAKE) check B=$(B)-asan SANITIZE=address,undefined CXXFLAGS='-O0 -g1'
