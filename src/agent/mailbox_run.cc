@@ -263,8 +263,7 @@ std::optional<Turn::Mail> Turn::compose(const MessageRecord& due, const MessageR
         else if (scope == PushScope::kMessage)
             attempt = begin(due, message_id);
         if (scope == PushScope::kMailbox) pause(scope, text);
-        if (attempt)
-            record(settle(due.delivery.state, *attempt, {{event, kind, scope}, text}));
+        if (attempt) record(settle(due.delivery.state, *attempt, {{event, kind, scope}, text}));
         return std::nullopt;
     };
     auto file = take_file();
@@ -279,8 +278,8 @@ std::optional<Turn::Mail> Turn::compose(const MessageRecord& due, const MessageR
     const Error& error = size.error();
     return fail_with(
         error.kind == ErrorKind::kMessage ? DeliveryEvent::kFailure : DeliveryEvent::kDeferral,
-        error.kind,
-        error.kind == ErrorKind::kConfig ? PushScope::kMailbox : PushScope::kMessage, error.text());
+        error.kind, error.kind == ErrorKind::kConfig ? PushScope::kMailbox : PushScope::kMessage,
+        error.text());
 }
 
 // The dialogue about `mail`, whose intent is committed, and the commit of its outcome with the

@@ -130,8 +130,7 @@ void Worker::start_turn(const std::string& number, Actor& actor, const std::stri
     const auto settings = settings_.current();
     const std::int64_t grace =
         std::min(kGraceMs, settings->misc->retry_timeout_min * std::int64_t{60'000});
-    const auto clock_offset =
-        trusts_clock(grace) ? std::optional(clock_difference_) : std::nullopt;
+    const auto clock_offset = trusts_clock(grace) ? std::optional(clock_difference_) : std::nullopt;
     const int server_failures = gate_.failures(server);
     if (!server.empty()) gate_.started(server);
     actor.running = true;

@@ -2,10 +2,11 @@
 // that decodes it, as a bug of the library would.
 #include "real.h"
 
+#include <sndfile.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <sndfile.h>
 #include <sys/stat.h>
 
 VM_SHIM SNDFILE* sf_open_fd(int fd, int mode, SF_INFO* info, int close_desc) {
