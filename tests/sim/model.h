@@ -42,6 +42,7 @@ struct Truth {
 
     bool phone_deleted = false;  // by the phone, and so it is still
     Moment phone_deleted_at = 0;
+    Moment removed_since = 0;  // when the pass began that removed a mail of it last
     TimeMs deleted_time = 0;
     // When the subscriber last deleted a mail of it that the agent knew of; 0: that is settled.
     Moment mail_deleted_at = 0;
@@ -141,6 +142,7 @@ class Model {
     };
     std::map<std::string, Foreign> foreign_;  // by serial
     std::size_t deleted_in_run_ = 0;
+    Moment running_since_ = 0;
 };
 
 }  // namespace vm::sim

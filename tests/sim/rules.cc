@@ -1,6 +1,7 @@
 // What may never happen, whatever else does.
 #include "model.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace vm::sim {
@@ -64,7 +65,7 @@ bool Model::left_behind(const Truth& one) const {
 
 Began Model::begin(unsigned number) {
     Began out;
-    out.when = now;
+    out.when = running_since_ = now;
     out.box = number;
     const Box& box = unit_.boxes().at(number);
     out.options = box.options;
@@ -139,8 +140,11 @@ void Model::restored_by_agent(Truth& one, const Began& began) {
     if (!by_phone || boxes[one.box].rescoped || !began.alone) return;
     const auto live = mails(one, true);
     if (live.empty()) return wrong(one.name + " was restored, and there is no mail of it");
+    // What comes while a mail is removed may be taken for one that comes after it.
+    Moment since = one.phone_deleted_at;
+    if (one.removed_since > 0) since = std::min(since, one.removed_since);
     for (const Place& place : live)
-        if (outside_.truth(*place.mail).since >= one.phone_deleted_at) return;
+        if (outside_.truth(*place.mail).since >= since) return;
     wrong(one.name + " was deleted on the phone, and restored for a mail that was there before");
 }
 
@@ -184,6 +188,7 @@ void Model::asked(unsigned, const vm_change& change, const FakeMail* mail) {
                      " was to be removed, which the phone did not "
                      "delete");
     if ((change.add & VM_FLAG_DELETED) != 0) wrong("\\Deleted was to be stored");
+    if (removes) one->removed_since = running_since_;
 }
 
 void Model::asked_to_drop(unsigned, const FakeMail& mail, const std::string& id) {

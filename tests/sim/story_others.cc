@@ -111,6 +111,7 @@ void Story::do_on_phone(const Event& event, Truth& one) {
             if (!done || was_deleted) break;
             one.phone_deleted = one.phone_touched_deletion = true;
             one.phone_deleted_at = model_.now;
+            one.removed_since = 0;
             one.deleted_time = unit_.clock().now();
             break;
         case Doing::kRestore:
