@@ -251,11 +251,10 @@ class Batch {
         if (begun.empty() || !link_.exists(target)) return indices;
         const std::uint32_t uidvalidity = link_.select(target).state.uidvalidity;
         for (const std::size_t index : begun) {
-            const auto found =
-                find_in_selected(link_, text_of(changes_[index].id),
-                                 text_of(changes_[index].message_id), by_text_, target);
-            (found.empty() ? rest : there).push_back(index);
-            if (!found.empty()) copies.push_back(found.back());
+            const std::uint32_t copy = find_live(link_, target, text_of(changes_[index].id),
+                                                 text_of(changes_[index].message_id), by_text_);
+            (copy == 0 ? rest : there).push_back(index);
+            if (copy != 0) copies.push_back(copy);
         }
         require_uidvalidity(link_.select(name_), uidvalidity_, folder_);
         if (there.empty()) return rest;

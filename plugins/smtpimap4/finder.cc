@@ -22,14 +22,15 @@ struct Hits {
     bool answered = false;
 };
 
-// One search for the id of each kind it may be found by.
+// One search for the id of each kind it may be found by; `key`: what else must hold.
 std::vector<std::string> searches(const std::string& id, const std::string& message_id,
-                                  bool by_text) {
-    std::vector<std::string> out{"UID SEARCH HEADER X-VM-Message-Id " + quoted(id)};
-    if (by_text) out.push_back("UID SEARCH TEXT " + quoted("[VM:" + id + "]"));
+                                  bool by_text, const std::string& key = {}) {
+    const std::string search = "UID SEARCH " + key;
+    std::vector<std::string> out{search + "HEADER X-VM-Message-Id " + quoted(id)};
+    if (by_text) out.push_back(search + "TEXT " + quoted("[VM:" + id + "]"));
     // Our Message-IDs begin with the id. (Servers that do not search for any header search for
     // this.)
-    out.push_back("UID SEARCH HEADER Message-ID " + quoted(message_id.empty() ? id : message_id));
+    out.push_back(search + "HEADER Message-ID " + quoted(message_id.empty() ? id : message_id));
     return out;
 }
 
@@ -172,10 +173,14 @@ FoundMessage find_everywhere(Link& link, const std::string& id, bool by_text) {
     return Everywhere(link, id, by_text).run();
 }
 
+namespace {
+
+// In the selected folder, `folder` for error texts; every copy's UID, ascending.
 std::vector<std::uint32_t> find_in_selected(Link& link, const std::string& id,
                                             const std::string& message_id, bool by_text,
-                                            const std::string& folder) {
-    const auto commands = searches(id, message_id, by_text);
+                                            const std::string& folder,
+                                            const std::string& key = {}) {
+    const auto commands = searches(id, message_id, by_text, key);
     std::vector<Hits> some(commands.size());
     std::vector<Step> steps;
     for (std::size_t i = 0; i < commands.size(); ++i)
@@ -188,6 +193,15 @@ std::vector<std::uint32_t> find_in_selected(Link& link, const std::string& id,
         hits.uids.insert(one.uids.begin(), one.uids.end());
     }
     return verified(link, hits, id, message_id, by_text, folder);
+}
+
+}  // namespace
+
+std::uint32_t find_live(Link& link, const std::string& folder, const std::string& id,
+                        const std::string& message_id, bool by_text) {
+    const auto found =
+        find_in_selected(link, id, message_id, by_text, link.to_host(folder), "UNDELETED ");
+    return found.empty() ? 0 : found.back();
 }
 
 vm_change_result recover_from_trash(Link& link, const std::string& id,

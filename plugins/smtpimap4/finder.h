@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 namespace vm::plug::imap {
 
@@ -14,11 +13,10 @@ namespace vm::plug::imap {
 // or the message was found.
 FoundMessage find_everywhere(Link& link, const std::string& id, bool by_text);
 
-// In the selected folder, `folder` for error texts; every copy's UID, ascending. `message_id`: ""
-// when it is not known. Throws Ended unless it could be searched.
-std::vector<std::uint32_t> find_in_selected(Link& link, const std::string& id,
-                                            const std::string& message_id, bool by_text,
-                                            const std::string& folder);
+// In `folder`, which is selected: the newest copy's UID that is not marked as deleted; 0: there is
+// none. `message_id`: "" when it is not known. Throws Ended unless it could be searched.
+std::uint32_t find_live(Link& link, const std::string& folder, const std::string& id,
+                        const std::string& message_id, bool by_text);
 
 // In the trash folder; from there to folder `to`, the host's name of it. Throws Ended.
 vm_change_result recover_from_trash(Link& link, const std::string& id,
