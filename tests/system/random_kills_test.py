@@ -138,7 +138,9 @@ class Caller(threading.Thread):
                 ("unflag" if wanted.urgent else "flag", FLAGGED),
             ]
             if not self.line.pop3:
-                choices += [("move", self.chance.choice(FOLDERS)), ("expunge",), ("trash",)]
+                choices += [("move", self.chance.choice(FOLDERS)), ("trash",)]
+                # (What was done to a mail that is gone by now the unit may never have seen.)
+                choices += [("expunge",)] if identity not in self.by_subscriber else []
             what, *arguments = self.chance.choice(choices)
         self.by_subscriber.add(identity)
         self.line.subscriber(what, identity, *arguments)
