@@ -164,6 +164,7 @@ bool Pass::commit_decided() {
         !out.state)
         return true;
     if (!commit(out)) return false;
+    if (out.state) state_.was_on = state_.on;
     state_changed_ = false;
     touched_.clear();
     return true;

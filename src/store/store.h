@@ -48,7 +48,10 @@ struct SyncState {
     // Whose account it is, and which folders of it are synchronised, as the agent words it: another
     // text means that places and folder states below speak of something else.
     std::string account, scope;
-    bool on = true;    // false: Email Integration was off since the last pass
+    bool on = true;  // false: Email Integration was off since the last pass
+    // What it was when this was read; commit_sync() compares it, nobody sets it: a pass that does
+    // not know of it leaves it off.
+    bool was_on = true;
     std::string hold;  // why the mailbox is on hold, "" when it is not
     // What a person released the mailbox to, until a pass has done so; at most one of them.
     bool released = false;       // held deletions go

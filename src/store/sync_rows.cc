@@ -141,6 +141,7 @@ std::optional<SyncState> read_sync_state(soci::session& sql, const std::string& 
     state.released = released != 0;
     state.released_keep = keep != 0;
     state.releases = releases;
+    state.was_on = state.on;
     state.last_pass = last_pass;
     state.last_every = last_every;
     return state;

@@ -24,6 +24,7 @@ class SyncGuardsTest : public testing::SyncFixture {
     CPPUNIT_TEST(what_was_begun_stays_in_doubt_where_nobody_could_look);
     CPPUNIT_TEST(mass_deletion_holds);
     CPPUNIT_TEST(switched_off_and_on_deletes_nothing);
+    CPPUNIT_TEST(switched_off_and_on_within_a_pass_deletes_nothing);
     CPPUNIT_TEST(failure_says_whose_it_is);
     CPPUNIT_TEST_SUITE_END();
 
@@ -266,15 +267,19 @@ class SyncGuardsTest : public testing::SyncFixture {
         expect_state("deleted", {ids[0], ids[1]});
     }
 
+    void switch_off() {
+        store::SyncCommit off;
+        off.state = rig_->sync_state();
+        off.state->on = false;
+        CPPUNIT_ASSERT(rig_->store().commit_sync(SyncRig::kNumber, off).has_value());
+    }
+
     void switched_off_and_on_deletes_nothing() {
         const auto seen = rig_->add_linked(), gone = rig_->add_linked(), back = rig_->add_linked(),
                    deleted = rig_->add_linked();
         remove(back);
         rig_->settle();
-        store::SyncCommit off;
-        off.state = rig_->sync_state();
-        off.state->on = false;
-        CPPUNIT_ASSERT(rig_->store().commit_sync(SyncRig::kNumber, off).has_value());
+        switch_off();
         rig_->account.set_flags("INBOX", rig_->account.places(seen).at(0).second, VM_FLAG_SEEN, 0);
         expunge(gone);
         restore(back);
@@ -289,6 +294,20 @@ class SyncGuardsTest : public testing::SyncFixture {
         CPPUNIT_ASSERT_EQUAL(Text(), rig_->link(gone) + rig_->link(back));
         CPPUNIT_ASSERT(rig_->get(back).delivery.state == DeliveryState::kSent);
         CPPUNIT_ASSERT(rig_->account.destroyed == std::vector{deleted});
+    }
+
+    // The pass knows nothing of it, and ends as if it had been on all the time.
+    void switched_off_and_on_within_a_pass_deletes_nothing() {
+        const auto id = rig_->add_linked();
+        rig_->foreign("INBOX");
+        rig_->at("look INBOX end", [&] { switch_off(); });
+        CPPUNIT_ASSERT(rig_->pass().complete);
+        CPPUNIT_ASSERT(!rig_->sync_state().on);
+        expunge(id);
+        rig_->settle();
+        expect_state("new", {id});
+        CPPUNIT_ASSERT_EQUAL(Text(), rig_->link(id));
+        CPPUNIT_ASSERT(rig_->sync_state().on);
     }
 
     void failure_says_whose_it_is() {

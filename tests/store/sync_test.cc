@@ -559,7 +559,11 @@ class SyncTest : public CppUnit::TestFixture {
             good(other->commit_sync("101", {}));  // without a state it stays
         }
         CPPUNIT_ASSERT(good(other->sync_state("102")).folders.empty());
-        rig.commit(SyncState{});
+        SyncState next;
+        rig.commit(next);
+        CPPUNIT_ASSERT(!rig.state().on);  // by who does not know that it was off
+        next.was_on = false;
+        rig.commit(next);
         CPPUNIT_ASSERT(rig.state().on && rig.state().hold.empty() && rig.state().folders.empty());
     }
 
