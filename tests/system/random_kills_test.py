@@ -49,6 +49,7 @@ class Caller(threading.Thread):
         # What is in step with the account, so that the subscriber sees it; who has changed what since.
         self.known = {identity for identity in line.wanted}
         self.by_phone, self.by_subscriber = set(), set()
+        self.moved = set()  # by the subscriber
         self.restored = set()  # whether there is a mail of theirs again is not known yet
 
     def run(self):
@@ -138,11 +139,14 @@ class Caller(threading.Thread):
                 ("unflag" if wanted.urgent else "flag", FLAGGED),
             ]
             if not self.line.pop3:
-                choices += [("move", self.chance.choice(FOLDERS)), ("trash",)]
-                # (What was done to a mail that is gone by now the unit may never have seen.)
+                choices += [("move", self.chance.choice(FOLDERS))]
+                # (What was done to a mail that is gone by now the unit may never have seen. From Trash it
+                # comes back with its flags, and to the folder that the unit knew.)
+                choices += [("trash",)] if identity not in self.moved else []
                 choices += [("expunge",)] if identity not in self.by_subscriber else []
             what, *arguments = self.chance.choice(choices)
         self.by_subscriber.add(identity)
+        self.moved.update({identity} if what == "move" else ())
         self.line.subscriber(what, identity, *arguments)
         self.done["subscriber actions"] += 1
 
