@@ -192,7 +192,8 @@ void set_options(CURL* easy, const Target& target, std::chrono::milliseconds lim
     if (!target.user.empty()) {
         set(CURLOPT_USERNAME, target.user.c_str());
         set(CURLOPT_LOGIN_OPTIONS, target.mechanisms.c_str());
-        set(CURLOPT_SASL_IR, 1L);
+        // IMAP has an initial response with SASL-IR only (RFC 4959), which libcurl looks for.
+        set(CURLOPT_SASL_IR, target.scheme.starts_with("imap") ? 0L : 1L);
         if (target.bearer != nullptr)
             set(CURLOPT_XOAUTH2_BEARER, target.bearer);
         else

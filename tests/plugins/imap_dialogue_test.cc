@@ -22,6 +22,7 @@ class ImapDialogueTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(refused_login_keeps_the_words);
     CPPUNIT_TEST(no_way_to_log_in);
     CPPUNIT_TEST(refused_token);
+    CPPUNIT_TEST(no_initial_response_where_none_is_known);
     CPPUNIT_TEST(no_password_over_an_open_connection);
     CPPUNIT_TEST(starttls_or_nothing);
     CPPUNIT_TEST(opportunistic_tls);
@@ -143,6 +144,32 @@ class ImapDialogueTest : public CppUnit::TestFixture {
                        std::string::npos);
     }
 
+    // RFC 4959: where the server does not say SASL-IR, it asks first.
+    void no_initial_response_where_none_is_known() {
+        for (const bool known : {false, true}) {
+            ImapScript script;
+            if (!known) script.capability = "IMAP4rev1 AUTH=PLAIN";
+            std::string said, last_tag;
+            script.instead = [&](Peer& peer, const std::string& tag, const std::string& command) {
+                if (command.starts_with("AUTHENTICATE")) {
+                    said = command;
+                    peer.say(known ? tag + " OK in\r\n" : "+ \r\n");
+                } else if (command.empty() && !known) {  // what was asked for
+                    peer.say("* CAPABILITY IMAP4rev1\r\n" + last_tag + " OK in\r\n");
+                } else {
+                    return false;
+                }
+                last_tag = tag;
+                return true;
+            };
+            ScriptedServer server(script);
+            FakeHost host;
+            const auto end = with_options(server, host, [](plug::AccountOptions&) {});
+            assert_ok(end);
+            CPPUNIT_ASSERT_EQUAL(known, said.size() > std::string("AUTHENTICATE PLAIN").size());
+        }
+    }
+
     void no_password_over_an_open_connection() {
         ScriptedServer server((ImapScript()));
         FakeHost host;
@@ -166,7 +193,7 @@ class ImapDialogueTest : public CppUnit::TestFixture {
             ScriptedServer server(script);
             assert_failed(with_options(server, host, with_tls), VM_CAUSE_TLS, "does not offer it");
         }
-        script.capability = "IMAP4rev1 STARTTLS AUTH=PLAIN";
+        script.capability = "IMAP4rev1 STARTTLS SASL-IR AUTH=PLAIN";
         script.tls = ca.server("IP:127.0.0.1");
         ScriptedServer server(script);
         assert_ok(with_options(server, host, with_tls));
