@@ -49,6 +49,12 @@ Result<UniqueFd> take_lock(const Paths& paths) {
         ::poll(nullptr, 0, kLockPauseMs);
     }
     const std::string pid(trim(read_file(paths.lock_file()).value_or("?")));
+    const auto number = parse_int(pid);
+    if (number && *number > 1 && ::kill(static_cast<pid_t>(*number), 0) != 0 && errno == ESRCH)
+        return fail(ErrorKind::kUnavailable, "start", paths.root.string(),
+                    "the agent before (process " + pid +
+                        ") was killed, and a worker of it is ending a dialogue",
+                    "it is gone in less than a minute; start again then");
     return fail(ErrorKind::kUnavailable, "start", paths.root.string(),
                 "an agent already runs on this root (process " + pid + ")",
                 "it sends by itself; `vmctl queue retry` hurries it");

@@ -23,6 +23,8 @@ namespace {
 
 // How often the store and the files are looked at when nobody pokes.
 constexpr std::int64_t kLookMs = 1000;
+// What became of it, when nobody knows better.
+constexpr const char* kCutOff = "the agent ended while it was being sent";
 // A delivery found in `sending` at the start was cut off by a crash; it may well have arrived.
 constexpr std::int64_t kRecoveryPauseMs = 60'000;
 // A mailbox in quarantine whose worker lived so long is not what others died of.
@@ -33,11 +35,15 @@ constexpr std::int64_t kPurgeMs = 3'600'000;
 // slewing.
 constexpr std::int64_t kClockJumpMs = 60'000;
 
+// So long may a stop take. The master ends what takes longer, a little sooner; when it is not there
+// any more to do so, nobody else would, and no new agent could start meanwhile.
+constexpr unsigned kStopSeconds = 35;
+
 std::atomic<bool> g_stop{false};
 std::atomic<int> g_wake_fd{-1};
 
 void on_stop_signal(int) {
-    g_stop = true;
+    if (!g_stop.exchange(true)) ::alarm(kStopSeconds);  // SIGALRM: the end
     const std::uint64_t one = 1;
     if (const int fd = g_wake_fd; fd >= 0)
         if (::write(fd, &one, sizeof one) < 0) return;
@@ -52,6 +58,8 @@ void install_signals() {
     action.sa_handler = SIG_IGN;
     ::sigaction(SIGPIPE, &action, nullptr);
     ::sigaction(SIGHUP, &action, nullptr);
+    action.sa_handler = SIG_DFL;
+    ::sigaction(SIGALRM, &action, nullptr);
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -94,7 +102,8 @@ void Worker::recover() {
     if (recovered_) return;
     const auto recovered =
         store_->recover([this](const std::string& number) { return is_mine(number); },
-                        clock_.now() + kRecoveryPauseMs, options_.recovery_reason);
+                        clock_.now() + kRecoveryPauseMs,
+                        options_.recovery_reason.empty() ? kCutOff : options_.recovery_reason);
     recovered_ = recovered.has_value();
     if (!recovered) {
         trace(TraceLevel::kError, "recovery: {}", recovered.error().text());

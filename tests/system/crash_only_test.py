@@ -4,6 +4,7 @@
 import datetime
 import json
 import os
+import pathlib
 import re
 import signal
 
@@ -264,6 +265,33 @@ class CrashOnlyTest(vmunit.TestCase):
             unit.wait_for_state(first, "sent")
             self.wait_for_ok(unit, "101")
             self.assertEqual(3, len(server.messages))
+
+    def test_a_worker_outlives_its_master_for_half_a_minute_at_most(self):
+        with ScriptedSmtp() as server:
+            unit = self.unit()
+            unit.config("mailbox", "create", "101")
+            options = {"Email_Name": "ann@example.com", "Smtp_Server": "127.0.0.1", "Smtp_Port": server.port}
+            unit.set("101", Email_Integration="Yes", **options)
+            agent = self.agent_of(unit)
+            hold = server.hold("dot")
+            self.addCleanup(hold.set)
+            message = self.add(unit, "101")
+            self.assertTrue(server.reached("dot").wait(60))
+            worker = int(re.findall(r"worker 1 started, process (\d+)", unit.trace())[-1])
+            agent.process.kill()
+            agent.process.wait()
+            early = unit.run("vmemaild", "--once", status=69)
+            self.assertIn("was killed, and a worker of it is ending a dialogue", early.stderr)
+            self.assertIn("start again", early.stderr)
+            wait_until("end of the worker", lambda: not pathlib.Path(f"/proc/{worker}/exe").exists(), 60)
+            hold.set()
+            self.agent_of(unit)
+            unit.wait_for_state(message, "uncertain")
+            # Nobody knows more; what is known is said.
+            [cut_off] = [line for line in unit.history(message) if line["to"] == "uncertain"]
+            self.assertEqual("the agent ended while it was being sent", cut_off["reply"])
+            self.assertIn("the agent ended while it was being sent", unit.ctl("queue", "list").stdout)
+            self.assertIn("1 delivery is deferred or uncertain: `vmctl queue list` says why", unit.ctl("status").stdout)
 
     def test_workers_that_are_killed_over_and_over(self):
         mailboxes = [str(number) for number in range(101, 109)]
