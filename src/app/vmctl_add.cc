@@ -10,6 +10,7 @@
 #include "media/fax.h"
 #include "store/store.h"
 
+#include <csignal>
 #include <iostream>
 #include <memory>
 
@@ -101,6 +102,8 @@ Result<> add(const Paths& paths, const AddOptions& options, VmctlContext& contex
     VM_ASSIGN(const std::unique_ptr<store::Store> store, store::Store::open(paths));
     VM_TRY(decide_delivery(paths, incoming));
     VM_ASSIGN(const std::string id, store->add(incoming));
+    // Who does not listen any more must not be told by a signal, which says nothing of the message.
+    ::signal(SIGPIPE, SIG_IGN);
     context.done = "the message is stored as " + id + " and must not be added again";
     if (context.json)
         print_json(std::cout, {{"id", id}});

@@ -53,9 +53,10 @@ Result<> act_on(const Paths& paths, Store& store, const std::vector<std::string>
                 const Act& act, agent::Request request, Json json, const std::string& name,
                 const std::string& words) {
     Json done_ids = Json::array();
-    std::set<std::string> mailboxes;
+    std::set<std::string> mailboxes, seen;
     std::optional<Error> first_error;
     for (const std::string& id : ids) {
+        if (!seen.insert(id).second) continue;
         const auto done = act(store, id);
         if (done) {
             done_ids.push_back(id);

@@ -126,7 +126,7 @@ Result<> status(const Paths& paths, bool json) {
         if (std::find(mailboxes.begin(), mailboxes.end(), mailbox) == mailboxes.end())
             mailboxes.push_back(mailbox);
     Json all = Json::array();
-    std::int64_t failed = 0;
+    std::int64_t failed = 0, waiting = 0;
     Table table({"MAILBOX", "STATE", "NEW", "OLD", "QUEUED", "SENDING", "SENT", "DEFERRED",
                  "FAILED", "UNCERTAIN", "LINKED", "IDLE", "LAST SYNC", "REASON"});
     for (const std::string& mailbox : mailboxes) {
@@ -134,6 +134,7 @@ Result<> status(const Paths& paths, bool json) {
         const State state = state_of(paths, unit, mailbox);
         all.push_back(mailbox_json(mailbox, state, c));
         failed += c.failed;
+        waiting += c.deferred + c.uncertain;
         std::vector<std::string> row{mailbox, state.state};
         for (const std::int64_t n : {c.new_messages, c.old_messages, c.queued, c.sending, c.sent,
                                      c.deferred, c.failed, c.uncertain, c.linked})
@@ -160,9 +161,13 @@ Result<> status(const Paths& paths, bool json) {
         std::cout << "No mailboxes; vmconfig mailbox create NNN makes one.\n";
     else
         table.print(std::cout);
+    if (waiting > 0 || failed > 0) std::cout << '\n';
+    if (waiting > 0)
+        std::cout << waiting << (waiting == 1 ? " delivery is" : " deliveries are")
+                  << " deferred or uncertain: `vmctl queue list` says why, and when each is tried "
+                     "again\n";
     if (failed > 0)
-        std::cout << '\n'
-                  << failed << (failed == 1 ? " delivery has" : " deliveries have")
+        std::cout << failed << (failed == 1 ? " delivery has" : " deliveries have")
                   << " failed: `vmctl queue list` says why, `vmctl queue retry ID` sends again\n";
     return {};
 }

@@ -284,6 +284,20 @@ class CommandsTest(vmunit.TestCase):
         [message] = json.loads(unit.ctl("message", "list", "--json").stdout)["messages"]
         self.refused(done, 69, f"the message is stored as {message['id']}")
 
+    def test_an_added_message_is_told_though_nobody_listens(self):
+        unit = self.unit()
+        self.mailbox(unit)
+        add = ("message", "add", "--mailbox", "101", "--kind", "voice", "--file", media.recording("vm-intro"))
+        reader, writer = os.pipe()
+        os.close(reader)
+        # (Python has the signal ignored, and gives that to nobody who does not ask for it.)
+        done = subprocess.run(
+            unit.command("vmctl", *add), stdout=writer, stderr=subprocess.PIPE, text=True, restore_signals=True
+        )
+        os.close(writer)
+        [message] = json.loads(unit.ctl("message", "list", "--json").stdout)["messages"]
+        self.refused(done, 69, f"the message is stored as {message['id']}")
+
     def at_the_password_prompt(self, unit, command):
         """Starts a program on a terminal of its own; returns the process and the terminal when it asks."""
         try:
