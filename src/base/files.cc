@@ -28,8 +28,13 @@ void UniqueFd::reset(int fd) {
 }
 
 Result<std::string> read_file(const fs::path& path, std::size_t limit) {
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd) return system_error("read", path, errno);
+    // O_NONBLOCK: opening a FIFO must not wait for its writer. It means nothing to regular files.
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    struct stat status {};
+    if (!fd || ::fstat(fd.get(), &status) != 0) return system_error("read", path, errno);
+    if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
+        return fail(ErrorKind::kUnavailable, "read", path.string(), "it is no regular file",
+                    "put the file back that was there");
     std::string content;
     std::vector<char> buffer(64U << 10);
     for (;;) {

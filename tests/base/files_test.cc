@@ -19,6 +19,7 @@ class FilesTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(reads_back_what_was_written);
     CPPUNIT_TEST(refuses_a_file_over_the_limit);
     CPPUNIT_TEST(names_what_is_missing);
+    CPPUNIT_TEST(waits_for_no_writer);
     CPPUNIT_TEST(replaces_with_the_mode_asked_for);
     CPPUNIT_TEST(a_failed_replacement_leaves_the_old_file_and_nothing_else);
     CPPUNIT_TEST(copies_into_a_new_file_only);
@@ -56,6 +57,13 @@ class FilesTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(missing.error().kind == ErrorKind::kNoInput);
         CPPUNIT_ASSERT_EQUAL("read: " + file("none").string() + ": No such file or directory",
                              missing.error().text());
+    }
+
+    void waits_for_no_writer() {
+        CPPUNIT_ASSERT_EQUAL(0, ::mkfifo(file("fifo").c_str(), 0600));
+        CPPUNIT_ASSERT_EQUAL(std::string("it is no regular file"),
+                             read_file(file("fifo")).error().reason);
+        CPPUNIT_ASSERT(!read_file(directory_.path()).has_value());
     }
 
     void replaces_with_the_mode_asked_for() {
