@@ -43,7 +43,7 @@ std::atomic<bool> g_stop{false};
 std::atomic<int> g_wake_fd{-1};
 
 void on_stop_signal(int) {
-    if (!g_stop.exchange(true)) ::alarm(kStopSeconds);  // SIGALRM: the end
+    g_stop = true;
     const std::uint64_t one = 1;
     if (const int fd = g_wake_fd; fd >= 0)
         if (::write(fd, &one, sizeof one) < 0) return;
@@ -375,6 +375,7 @@ int Worker::run() {
     }
     interrupted_ = stopping();
     g_stop = true;  // cancels what the threads are doing, within their dialogue
+    ::alarm(kStopSeconds);
     while (running() + sync_.running() > 0) {
         pollfd wake{wake_.get(), POLLIN, 0};
         ::poll(&wake, 1, static_cast<int>(kLookMs));
@@ -383,6 +384,7 @@ int Worker::run() {
         take_finished();
         take_passes();
     }
+    ::alarm(0);
     record_unrecorded(true);
     if (options_.alone && !done_alone_) return kStoppedAlone;
     if (!options_.once) return 0;
