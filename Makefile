@@ -206,7 +206,7 @@ check: tests
 asan:
 	$(Q)ASAN_OPTIONS=detect_leaks=1 $(MAKE) check B=$(B)-asan SANITIZE=address,undefined CXXFLAGS='-O0 -g1'
 tsan:
-	$(Q)$(MAKE) check B=$(B)-tsan SANITIZE=thread CXXFLAGS='-O0 -g1'
+	$(Q)TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp $(MAKE) check B=$(B)-tsan SANITIZE=thread CXXFLAGS='-O0 -g1'
 
 FUZZ ?= $(FUZZ_TARGETS)
 FUZZ_SECONDS ?= 60
