@@ -266,7 +266,7 @@ class ImapDialogueTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_MESSAGE(all, all.find("chari") == std::string::npos);
             CPPUNIT_ASSERT_MESSAGE(all, all.find("xxx") != std::string::npos);
         };
-        for (const std::size_t cut : {80, 1000})
+        for (const std::size_t cut : {std::size_t{80}, std::size_t{1000}})
             for (std::size_t before = cut - 40; before < cut; before += 3) {
                 const std::string line = std::string(before, 'x') + "chariots of fire and more\r\n";
                 ImapScript script;
