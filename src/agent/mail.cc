@@ -13,8 +13,12 @@ Result<std::int64_t> write_mail(const MessageRecord& record,
                                 const config::MailboxOptions& mailbox,
                                 const config::MiscSetup& misc, const Paths& paths, int out_fd) {
     // What was measured at `add` is what is sent, or nothing is.
-    std::error_code problem;
+    std::error_code problem, ignored;
     const auto size = std::filesystem::file_size(media_file, problem);
+    if (problem && std::filesystem::exists(media_file, ignored))
+        return fail(ErrorKind::kMessage, "compose", media_file.string(),
+                    "the stored file is no file any more",
+                    "restore it from a backup, then `vmctl queue retry " + record.message.id + "`");
     if (!problem && static_cast<std::int64_t>(size) != record.message.size)
         return fail(ErrorKind::kMessage, "compose", media_file.string(),
                     "the stored file is damaged: it has " + std::to_string(size) + " bytes, " +

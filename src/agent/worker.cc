@@ -384,10 +384,10 @@ int Worker::run() {
         take_finished();
         take_passes();
     }
-    ::alarm(0);
     record_unrecorded(true);
     if (options_.alone && !done_alone_) return kStoppedAlone;
     if (!options_.once) return 0;
+    ::alarm(0);  // all is done but the lamps
     read_queue();
     waiting_.finish(settings_.current()->misc->message_waiting_command, clock_.steady_ms());
     return once_status();

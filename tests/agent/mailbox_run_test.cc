@@ -8,6 +8,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <filesystem>
+#include <sys/stat.h>
 
 namespace vm::agent {
 
@@ -37,6 +38,7 @@ class MailboxRunTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(uncertain_stays_so_whatever_the_next_attempt_meets);
     CPPUNIT_TEST(edit_ends_the_turn_between_two_messages);
     CPPUNIT_TEST(damaged_media_fails_without_a_dialogue);
+    CPPUNIT_TEST(media_that_is_no_file_is_not_waited_for);
     CPPUNIT_TEST(switched_off_leaves_the_queue);
     CPPUNIT_TEST(deleted_is_not_sent);
     CPPUNIT_TEST(stop_leaves_the_queue_alone);
@@ -345,6 +347,15 @@ class MailboxRunTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(result.more);
         expect(DeliveryState::kSent, first);
         expect(DeliveryState::kQueued, second);
+    }
+
+    void media_that_is_no_file_is_not_waited_for() {
+        const auto id = add();
+        const auto media = store_->media_path(store_->get(id)->message);
+        std::filesystem::remove(media);
+        CPPUNIT_ASSERT_EQUAL(0, ::mkfifo(media.c_str(), 0600));
+        CPPUNIT_ASSERT_EQUAL(1, run_mailbox(context("reply-dot-250")).failed);
+        CPPUNIT_ASSERT(delivery(id).last_reply.find("no file any more") != std::string::npos);
     }
 
     void damaged_media_fails_without_a_dialogue() {
