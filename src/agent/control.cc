@@ -101,8 +101,7 @@ Result<UniqueFd> open_control_socket(const Paths& paths) {
     ::unlink(address.path());
     if (!fd || ::bind(fd.get(), address.get(), Address::size()) != 0 ||
         ::chmod(address.path(), 0660) != 0)
-        return fail(errno_kind(errno), "open control socket", paths.socket().string(),
-                    errno_text(errno));
+        return fail_errno(errno, "open control socket", paths.socket().string());
     return fd;
 }
 

@@ -41,9 +41,7 @@ Result<fs::path> speech_file(const MessageRecord& record, const fs::path& text_f
     std::error_code error;
     if (fs::exists(file, error)) return file;
     fs::create_directories(directory, error);
-    if (error)
-        return fail(errno_kind(error.value()), "make directory", directory.string(),
-                    error.message());
+    if (error) return fail_errno(error.value(), "make directory", directory.string());
     VM_TRY(media::synthesize({misc.speech_command, language}, text, file));
     return file;
 }

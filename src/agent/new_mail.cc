@@ -24,7 +24,7 @@ TimeMs received_at(const mime::MailText& mail, TimeMs now) {
 
 Result<> write_text(const std::filesystem::path& file, const std::string& text) {
     const UniqueFd fd(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
-    if (!fd) return fail(errno_kind(errno), "write", file.string(), errno_text(errno));
+    if (!fd) return fail_errno(errno, "write", file.string());
     return write_all(fd.get(), text, file.string());
 }
 

@@ -83,7 +83,7 @@ Result<Secret> read_password(const std::string& name) {
         char c = 0;
         const ssize_t n = ::read(STDIN_FILENO, &c, 1);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return fail(errno_kind(errno), "read", "standard input", errno_text(errno));
+        if (n < 0) return fail_errno(errno, "read", "standard input");
         any = any || n == 1;
         if (n == 0 || c == '\n') break;
         if (line.size() == kLimit)

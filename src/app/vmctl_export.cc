@@ -4,6 +4,7 @@
 #include "app/vmctl_commands.h"
 #include "app/vmctl_output.h"
 #include "base/files.h"
+#include "base/identity.h"
 #include "config/config.h"
 #include "mime/compose.h"
 #include "store/store.h"
@@ -31,11 +32,22 @@ Result<std::int64_t> copy_all(int in, int out, const std::string& name) {
     std::string buffer(128U << 10, '\0');
     for (;;) {
         const ssize_t n = ::pread(in, buffer.data(), buffer.size(), total);
-        if (n < 0) return fail(errno_kind(errno), "export to", name, errno_text(errno));
+        if (n < 0) return fail_errno(errno, "export to", name);
         if (n == 0) return total;
         VM_TRY(write_all(out, {buffer.data(), static_cast<std::size_t>(n)}, name));
         total += n;
     }
+}
+
+// The same of a file of the unit's.
+Result<std::int64_t> copy_file(const fs::path& file, int out, const std::string& name) {
+    // O_NONBLOCK: nobody may ever write to a FIFO in its place.
+    const UniqueFd in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    struct stat status {};
+    if (!in || ::fstat(in.get(), &status) != 0) return fail_errno(errno, "read", file.string());
+    if (!S_ISREG(status.st_mode))
+        return fail(ErrorKind::kNoInput, "read", file.string(), "it is not a regular file");
+    return copy_all(in.get(), out, name);
 }
 
 Result<std::int64_t> write_to(const Paths& paths, const MessageRecord& record,
@@ -48,19 +60,13 @@ Result<std::int64_t> write_to(const Paths& paths, const MessageRecord& record,
         VM_ASSIGN(
             const fs::path speech,
             agent::speech_file(record, media, mailbox ? mailbox->language : "en", misc, paths));
-        const UniqueFd in(::open(speech.c_str(), O_RDONLY | O_CLOEXEC));
-        if (!in) return fail(errno_kind(errno), "read", speech.string(), errno_text(errno));
-        return copy_all(in.get(), fd, name);
+        return copy_file(speech, fd, name);
     }
     if (record.message.kind == MessageKind::kEmail)
         return fail(ErrorKind::kMessage, "export", record.message.id,
                     "it is somebody's mail, which lies in the account",
                     "--as media is the recording of its text");
-    if (!mail) {
-        const UniqueFd in(::open(media.c_str(), O_RDONLY | O_CLOEXEC));
-        if (!in) return fail(errno_kind(errno), "read", media.string(), errno_text(errno));
-        return copy_all(in.get(), fd, name);
-    }
+    if (!mail) return copy_file(media, fd, name);
     VM_ASSIGN(const config::MailboxOptions mailbox,
               config::load_mailbox(paths, record.message.mailbox));
     if (mailbox.email_name.empty())
@@ -91,6 +97,7 @@ Result<std::int64_t> export_to_stdout(const Paths& paths, const MessageRecord& r
 // Into a new file that replaces an old one when it is complete.
 Result<std::int64_t> export_to_file(const Paths& paths, const MessageRecord& record,
                                     const fs::path& media, bool mail, const fs::path& output) {
+    const AsCaller caller;
     std::error_code ignored;
     const fs::file_status old = fs::status(output, ignored);
     if (fs::exists(old) && !fs::is_regular_file(old))
@@ -104,11 +111,14 @@ Result<std::int64_t> export_to_file(const Paths& paths, const MessageRecord& rec
     }
     const TemporaryFile temporary = std::move(*created);
     const UniqueFd fd(::open(temporary.path().c_str(), O_WRONLY | O_CLOEXEC));
-    if (!fd) return fail(errno_kind(errno), "export to", output.string(), errno_text(errno));
-    VM_ASSIGN(const std::int64_t size,
-              write_to(paths, record, media, mail, fd.get(), output.string()));
+    if (!fd) return fail_errno(errno, "export to", output.string());
+    const auto written = [&] {
+        const AsOwner owner;
+        return write_to(paths, record, media, mail, fd.get(), output.string());
+    }();
+    VM_ASSIGN(const std::int64_t size, written);
     if (::fsync(fd.get()) != 0 || ::rename(temporary.path().c_str(), output.c_str()) != 0)
-        return fail(errno_kind(errno), "export to", output.string(), errno_text(errno));
+        return fail_errno(errno, "export to", output.string());
     VM_TRY(fsync_directory(directory));
     return size;
 }

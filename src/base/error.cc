@@ -67,7 +67,7 @@ std::string Error::text() const {
         out += *part;
     }
     if (!hint.empty()) out += "; " + hint;
-    return sanitize_line(out);
+    return without_direction_controls(sanitize_line(out));
 }
 
 std::string errno_text(int code) {
@@ -86,6 +86,18 @@ ErrorKind errno_kind(int code) {
         default:
             return ErrorKind::kUnavailable;
     }
+}
+
+tl::unexpected<Error> fail_errno(int code, std::string operation, std::string object,
+                                 std::string hint) {
+    if (hint.empty() && (code == ENOSPC || code == EDQUOT)) hint = "free disk space and try again";
+    if (hint.empty() && code == EROFS)
+        hint =
+            "mount it read-write; the system may have made it read-only after an error, see its "
+            "log";
+    if (hint.empty() && code == EIO) hint = "look at the system's log for errors of the disk";
+    return fail(errno_kind(code), std::move(operation), std::move(object), errno_text(code),
+                std::move(hint));
 }
 
 }  // namespace vm

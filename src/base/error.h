@@ -64,6 +64,11 @@ std::string errno_text(int code);
 // kUnavailable.
 ErrorKind errno_kind(int code);
 
+// The error of a failed system call. Without a `hint` the one that belongs to `code`, if there is
+// one: what to do about a disk that is full or read-only.
+tl::unexpected<Error> fail_errno(int code, std::string operation, std::string object,
+                                 std::string hint = {});
+
 }  // namespace vm
 
 #define VM_CONCAT_(a, b) a##b

@@ -16,8 +16,11 @@ namespace fs = std::filesystem;
 namespace {
 
 tl::unexpected<Error> system_error(std::string operation, const fs::path& path, int code) {
-    return fail(errno_kind(code), std::move(operation), path.string(), errno_text(code),
-                code == ENOSPC ? "free disk space and try again" : "");
+    return fail_errno(code, std::move(operation), path.string());
+}
+
+std::int64_t nanoseconds(const timespec& t) {
+    return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
 }
 
 }  // namespace
@@ -25,6 +28,13 @@ tl::unexpected<Error> system_error(std::string operation, const fs::path& path, 
 void UniqueFd::reset(int fd) {
     if (fd_ >= 0) ::close(fd_);
     fd_ = fd;
+}
+
+FileStamp file_stamp(const fs::path& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) return {};
+    return {status.st_ino, status.st_size, nanoseconds(status.st_mtim),
+            nanoseconds(status.st_ctim)};
 }
 
 Result<std::string> read_file(const fs::path& path, std::size_t limit) {
@@ -65,15 +75,12 @@ Result<> fsync_directory(const fs::path& directory) {
     return {};
 }
 
-Result<> write_file_atomic(const fs::path& path, std::string_view content, mode_t mode,
-                           std::optional<FileOwner> owner) {
+Result<> write_file_atomic(const fs::path& path, std::string_view content, mode_t mode) {
     const fs::path temporary = path.string() + "." + new_id() + ".tmp";
     const auto attempt = [&]() -> Result<> {
         const UniqueFd fd(
             ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
         if (!fd) return system_error("create", temporary, errno);
-        if (owner && ::fchown(fd.get(), owner->user, owner->group) != 0)
-            return system_error("chown", temporary, errno);
         if (::fchmod(fd.get(), mode) != 0) return system_error("chmod", temporary, errno);
         VM_TRY(write_all(fd.get(), content, temporary.string()));
         if (::fsync(fd.get()) != 0) return system_error("fsync", temporary, errno);

@@ -37,19 +37,23 @@ class UniqueFd {
     int fd_ = -1;
 };
 
+// What tells a changed or replaced file from an unchanged one; all zero when there is none.
+struct FileStamp {
+    ino_t inode = 0;
+    off_t size = 0;
+    std::int64_t modified_ns = 0, changed_ns = 0;
+    bool operator==(const FileStamp&) const = default;
+};
+FileStamp file_stamp(const std::filesystem::path& path);
+
 // The whole file; kUnavailable when it is larger than `limit` bytes.
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit = 16U << 20);
 
-struct FileOwner {
-    uid_t user = 0;
-    gid_t group = 0;
-};
-
-// Replaces `path` by `content`, all or nothing: temporary file in the same directory with `mode`
-// (and `owner`, for root), write, fsync, rename, fsync of the directory. On error the old file is
+// Replaces `path` by `content`, all or nothing: temporary file in the same directory with `mode`,
+// write, fsync, rename, fsync of the directory. On error the old file is
 // untouched.
-Result<> write_file_atomic(const std::filesystem::path& path, std::string_view content, mode_t mode,
-                           std::optional<FileOwner> owner = std::nullopt);
+Result<> write_file_atomic(const std::filesystem::path& path, std::string_view content,
+                           mode_t mode);
 
 // Copies everything readable from `in` into a new file `path` with `mode`, then fsyncs it. The file
 // must not exist. Returns the bytes copied; on error no file is left.

@@ -18,7 +18,7 @@ tl::unexpected<Error> refuse(const std::filesystem::path& file, std::string reas
 
 }  // namespace
 
-Result<std::filesystem::path> check_plugin_file(const std::filesystem::path& file, uid_t user) {
+Result<std::filesystem::path> check_plugin_file(const std::filesystem::path& file) {
     const std::unique_ptr<char, decltype(&std::free)> real(::realpath(file.c_str(), nullptr),
                                                            std::free);
     if (!real) return refuse(file, errno_text(errno), "check g_szEmailDllPath (vmconfig misc set)");
@@ -28,7 +28,7 @@ Result<std::filesystem::path> check_plugin_file(const std::filesystem::path& fil
     if (::stat(path.c_str(), &info) != 0) return refuse(file, errno_text(errno), "");
     if (!S_ISREG(info.st_mode))
         return refuse(file, "not a regular file", "name the plugin itself in g_szEmailDllPath");
-    if (info.st_uid != 0 && info.st_uid != user)
+    if (info.st_uid != 0 && info.st_uid != ::geteuid())
         return refuse(file,
                       "owned by user " + std::to_string(info.st_uid) + ", who could change it",
                       "make it root's: chown root");

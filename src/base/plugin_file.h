@@ -6,16 +6,13 @@
 #include "base/error.h"
 
 #include <filesystem>
-#include <sys/types.h>
-#include <unistd.h>
 
 namespace vm {
 
 // The canonical path of `file`. kConfig, naming it, when it is missing, no regular file, not owned
-// by root or `user`, who runs the agent, writable by group or others, or below a directory in which
+// by root or the effective user, writable by group or others, or below a directory in which
 // others can replace it.
-Result<std::filesystem::path> check_plugin_file(const std::filesystem::path& file,
-                                                uid_t user = ::geteuid());
+Result<std::filesystem::path> check_plugin_file(const std::filesystem::path& file);
 
 }  // namespace vm
 

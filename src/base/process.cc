@@ -64,9 +64,15 @@ struct Failure {
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
 
+    // Root may be the real user yet (base/identity.h). (The library's functions are for all
+    // threads.)
+    const uid_t user = ::geteuid();
+    const gid_t group = ::getegid();
     Failure failure;
-    const bool prepared = ::setpgid(0, 0) == 0 && ::dup2(start.in, 0) == 0 &&
-                          ::dup2(start.out, 1) == 1 && ::dup2(start.diagnostics, 2) == 2 &&
+    const bool prepared = ::syscall(SYS_setresgid, group, group, group) == 0 &&
+                          ::syscall(SYS_setresuid, user, user, user) == 0 && ::setpgid(0, 0) == 0 &&
+                          ::dup2(start.in, 0) == 0 && ::dup2(start.out, 1) == 1 &&
+                          ::dup2(start.diagnostics, 2) == 2 &&
                           ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
     if (prepared && start.confinement != nullptr) {
         // The second test: the parent may have ended before the first line.

@@ -77,6 +77,12 @@ spdlog::level::level_enum level_of(TraceLevel level) {
 }  // namespace
 
 Result<> trace_open(const std::filesystem::path& file, std::int64_t max_bytes, bool echo) {
+    // (A FIFO would keep the open waiting for a reader.)
+    std::error_code ignored;
+    const auto found = std::filesystem::status(file, ignored);
+    if (std::filesystem::exists(found) && !std::filesystem::is_regular_file(found))
+        return fail(ErrorKind::kPermission, "open trace", file.string(), "it is not a regular file",
+                    "remove it");
     try {
         spdlog::file_event_handlers handlers;  // also for the files that rotation opens
         handlers.after_open = [](const spdlog::filename_t&, std::FILE* stream) {
@@ -95,7 +101,8 @@ Result<> trace_open(const std::filesystem::path& file, std::int64_t max_bytes, b
         state().open = true;
         return {};
     } catch (const std::exception& problem) {
-        return fail(ErrorKind::kPermission, "open trace", file.string(), problem.what());
+        return fail(ErrorKind::kPermission, "open trace", file.string(), problem.what(),
+                    "it must belong to the unit's user, on a disk that can be written to");
     }
 }
 
@@ -132,7 +139,7 @@ void trace_line(TraceLevel level, std::string_view line) {
         lines = state().lines;
         copies = state().copies;
     }
-    const std::string clean = sanitize_line(line, kTraceLineLimit);
+    const std::string clean = without_direction_controls(sanitize_line(line, kTraceLineLimit));
     if (lines) {
         lines->log(level_of(level), "{}", clean);
     } else if (copies) {

@@ -95,15 +95,13 @@ Result<Notes> judge_mailbox(const Paths& paths, const std::string& operation,
 Result<> store_misc(const Paths& paths, const IniDocument& document) {
     struct stat status {};
     const bool exists = ::stat(paths.misc_ini().c_str(), &status) == 0;
-    return store_file(paths, paths.misc_ini(), document.text(),
+    return store_file(paths.misc_ini(), document.text(),
                       exists ? status.st_mode & 0777 : kMiscMode);
 }
 
 // Why the agent would refuse the plugin that misc.ini now names.
-void note_plugin(const Paths& paths, const MiscSetup& misc, Notes& notes) {
-    struct stat etc {};
-    const uid_t agent = ::stat(paths.etc().c_str(), &etc) == 0 ? etc.st_uid : ::geteuid();
-    if (const auto allowed = check_plugin_file(misc.email_dll_path, agent); !allowed)
+void note_plugin(const MiscSetup& misc, Notes& notes) {
+    if (const auto allowed = check_plugin_file(misc.email_dll_path); !allowed)
         notes.push_back("the agent will refuse this plugin: " + misc.email_dll_path.string() +
                         ": " + allowed.error().reason +
                         (allowed.error().hint.empty() ? "" : "; " + allowed.error().hint));
@@ -121,7 +119,7 @@ void note_seats(const Paths& paths, const MiscSetup& misc, Notes& notes) {
 void note_consequences(const Paths& paths, const std::string& name, Notes& notes) {
     const auto misc = load_misc(paths);
     if (!misc) return;  // noted already
-    if (iequals(name, "g_szEmailDllPath")) note_plugin(paths, *misc, notes);
+    if (iequals(name, "g_szEmailDllPath")) note_plugin(*misc, notes);
     if (iequals(name, "g_nUnifiedMessagingSeats")) note_seats(paths, *misc, notes);
 }
 
@@ -234,7 +232,7 @@ Result<> create_mailbox(const Paths& paths, const std::string& number) {
     if (::access(file.c_str(), F_OK) == 0)
         return fail(ErrorKind::kUsage, "create mailbox", number, "it exists already",
                     "vmconfig mailbox show " + number);
-    return store_file(paths, file, mailbox_sample(), kMailboxMode);
+    return store_file(file, mailbox_sample(), kMailboxMode);
 }
 
 Result<> delete_mailbox(const Paths& paths, const std::string& number) {
@@ -285,7 +283,7 @@ Result<Notes> set_mailbox(const Paths& paths, const std::string& number,
     const IniEntry* entry = document.find(kEmailSection, integration.name);
     if (entry != nullptr && value_of(integration, entry->value) == "Yes")
         VM_TRY(check_seat(paths, number));
-    VM_TRY(store_file(paths, paths.mailbox_ini(number), document.text(), kMailboxMode));
+    VM_TRY(store_file(paths.mailbox_ini(number), document.text(), kMailboxMode));
     notes.insert(notes.end(), old_problems.begin(), old_problems.end());
     if (const auto mailbox = interpret_mailbox(document, number, paths))
         for (std::string& warning : mailbox_warnings(document, *mailbox))

@@ -2,7 +2,6 @@
 // all or nothing, validated as a whole before anything is written, and durable when they return. A
 // refused edit leaves the file byte for byte; a done one changes only the lines it is about. What
 // was wrong elsewhere in the file before is noted and no reason to refuse.
-// Run by root, what is written belongs to the owner of etc/, so that the agent can read it.
 //
 // Any process, any thread: the lock is per call.
 #ifndef VM_CONFIG_EDIT_H

@@ -19,15 +19,15 @@ namespace {
 Result<bool> make_directory(const fs::path& directory, mode_t mode) {
     if (::mkdir(directory.c_str(), 0700) == 0) {
         if (::chmod(directory.c_str(), mode) != 0)
-            return fail(errno_kind(errno), "chmod", directory.string(), errno_text(errno));
+            return fail_errno(errno, "chmod", directory.string());
         VM_TRY(fsync_directory(directory.parent_path()));
         return true;
     }
     const int problem = errno;
     std::error_code error;
     if (problem == EEXIST && fs::is_directory(directory, error)) return false;
-    return fail(errno_kind(problem), "create", directory.string(), errno_text(problem),
-                problem == EEXIST ? "remove what is in the way" : "");
+    return fail_errno(problem, "create", directory.string(),
+                      problem == EEXIST ? "remove what is in the way" : "");
 }
 
 }  // namespace
@@ -36,9 +36,7 @@ Result<std::vector<InitStep>> init_root(const Paths& paths) {
     std::vector<InitStep> steps;
     std::error_code error;
     fs::create_directories(paths.root.parent_path(), error);
-    if (error)
-        return fail(errno_kind(error.value()), "create", paths.root.parent_path().string(),
-                    error.message());
+    if (error) return fail_errno(error.value(), "create", paths.root.parent_path().string());
 
     // Passwords lie in etc/mailboxes, messages everywhere below var; run/ holds the agent's socket.
     struct Directory {
@@ -54,7 +52,6 @@ Result<std::vector<InitStep>> init_root(const Paths& paths) {
                                        {paths.trace(), 0700},
                                        {paths.run(), 0750}}) {
         VM_ASSIGN(const bool created, make_directory(directory.path, directory.mode));
-        if (created && directory.path != paths.root) VM_TRY(give_to_owner(paths, directory.path));
         steps.push_back({directory.path.string() + "/", created});
     }
 
@@ -65,9 +62,7 @@ Result<std::vector<InitStep>> init_root(const Paths& paths) {
         steps.push_back({file.string(), missing});
         return {};
     };
-    const auto make_misc = [&] {
-        return store_file(paths, paths.misc_ini(), misc_sample(paths), 0640);
-    };
+    const auto make_misc = [&] { return store_file(paths.misc_ini(), misc_sample(paths), 0640); };
     VM_TRY(make_file(paths.misc_ini(), make_misc));
     VM_ASSIGN(const bool made_key, make_missing_key(paths));
     steps.push_back({paths.key_file().string(), made_key});

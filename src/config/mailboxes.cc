@@ -20,7 +20,7 @@ Result<std::vector<std::string>> list_mailboxes(const Paths& paths) {
             numbers.push_back(file.stem().string());
     }
     if (error && error != std::errc::no_such_file_or_directory)
-        return fail(errno_kind(error.value()), "list", paths.mailboxes().string(), error.message());
+        return fail_errno(error.value(), "list", paths.mailboxes().string());
     std::sort(numbers.begin(), numbers.end(), [](const std::string& a, const std::string& b) {
         const auto x = *parse_int(a), y = *parse_int(b);
         return x != y ? x < y : a < b;  // "7" and "007" are two mailboxes

@@ -9,8 +9,7 @@ namespace vm::config {
 
 Result<> check_private(const std::filesystem::path& path, const std::string& what) {
     struct stat status {};
-    if (::stat(path.c_str(), &status) != 0)
-        return fail(errno_kind(errno), "read", path.string(), errno_text(errno));
+    if (::stat(path.c_str(), &status) != 0) return fail_errno(errno, "read", path.string());
     if ((status.st_mode & 077) == 0) return {};
     return fail(ErrorKind::kPermission, "read", path.string(),
                 fmt::format("it holds {} and its mode {:04o} gives group or others access", what,

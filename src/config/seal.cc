@@ -92,7 +92,7 @@ Result<> create_key(const Paths& paths) {
                     "no random bytes from OpenSSL");
     const Secret text(std::string(kKeyMark) + encode_base64(key) + "\n");
     OPENSSL_cleanse(key.data(), key.size());
-    return store_file(paths, paths.key_file(), text.reveal(), 0600);
+    return store_file(paths.key_file(), text.reveal(), 0600);
 }
 
 Result<std::string> seal(const Secret& secret, const Secret& key, const SealContext& context) {

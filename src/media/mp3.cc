@@ -49,7 +49,7 @@ Result<> write_mp3(const std::filesystem::path& wav, const std::filesystem::path
                     "not a readable WAV file: " + in.problem);
 
     const UniqueFd output(::open(mp3.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    if (!output) return fail(errno_kind(errno), kOperation, mp3.string(), errno_text(errno));
+    if (!output) return fail_errno(errno, kOperation, mp3.string());
     OpenedSound out = open_mp3(output.get());
     if (!out.sound)
         return fail(ErrorKind::kConfig, kOperation, mp3.string(),

@@ -12,7 +12,7 @@ Result<MediaFile> open_media(const std::filesystem::path& file, const char* oper
     opened.fd.reset(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat status {};
     if (!opened.fd || ::fstat(opened.fd.get(), &status) != 0)
-        return fail(errno_kind(errno), operation, file.string(), errno_text(errno));
+        return fail_errno(errno, operation, file.string());
     if (!S_ISREG(status.st_mode))
         return fail(ErrorKind::kMessage, operation, file.string(), "not a regular file");
     if (status.st_size == 0)

@@ -2,7 +2,6 @@
 
 #include "base/crash_point.h"
 #include "base/files.h"
-#include "store/owner.h"
 
 #include <soci/sqlite3/soci-sqlite3.h>
 
@@ -29,13 +28,11 @@ Result<> create_file(const fs::path& file) {
     if (::access(file.c_str(), F_OK) == 0) return {};
     std::string temporary = file.string() + ".XXXXXX";
     if (!UniqueFd(::mkostemp(temporary.data(), O_CLOEXEC)))
-        return fail(errno_kind(errno), kOpen, file.string(), errno_text(errno));
-    const auto owned = give_to_owner(temporary);
+        return fail_errno(errno, kOpen, file.string());
     const bool linked = ::link(temporary.c_str(), file.c_str()) == 0 || errno == EEXIST;
     const int code = errno;
     ::unlink(temporary.c_str());
-    if (!linked) return fail(errno_kind(code), kOpen, file.string(), errno_text(code));
-    VM_TRY(owned);
+    if (!linked) return fail_errno(code, kOpen, file.string());
     return fsync_directory(file.parent_path());
 }
 
@@ -74,16 +71,15 @@ Result<std::unique_ptr<soci::session>> open_database(const Paths& paths) {
     const fs::path file = paths.database();
     if (::access(paths.var().c_str(), F_OK) != 0) {
         const int code = errno;
-        return fail(errno_kind(code), kOpen, paths.var().string(), errno_text(code),
-                    code == ENOENT ? "create the root with vmconfig init" : "");
+        return fail_errno(code, kOpen, paths.var().string(),
+                          code == ENOENT ? "create the root with vmconfig init" : "");
     }
     // SOCI's connection string knows no escape for this one character.
     if (file.string().find('"') != std::string::npos)
         return fail(ErrorKind::kConfig, kOpen, file.string(), "the path contains a double quote",
                     "use a root without one");
     VM_TRY(create_file(file));
-    if (::access(file.c_str(), R_OK | W_OK) != 0)
-        return fail(errno_kind(errno), kOpen, file.string(), errno_text(errno));
+    if (::access(file.c_str(), R_OK | W_OK) != 0) return fail_errno(errno, kOpen, file.string());
     return guarded(kOpen, file.string(), [&]() -> Result<std::unique_ptr<soci::session>> {
         auto sql = std::make_unique<soci::session>(
             soci::sqlite3,
@@ -134,6 +130,14 @@ Error database_error(std::string operation, std::string object, const soci::soci
             case SQLITE_READONLY:
             case SQLITE_PERM:
                 kind = ErrorKind::kPermission;
+                hint =
+                    "it must belong to the unit's user, on a file system that is mounted "
+                    "read-write";
+                break;
+            case SQLITE_CANTOPEN:
+                hint =
+                    "its directory must belong to the unit's user, on a file system that is "
+                    "mounted read-write";
                 break;
             case SQLITE_CORRUPT:
             case SQLITE_NOTADB:

@@ -2,7 +2,7 @@
 
 #include "base/crash_point.h"
 #include "base/files.h"
-#include "store/owner.h"
+#include "base/identity.h"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -20,10 +20,8 @@ constexpr std::int64_t kDayMs = 24LL * 3600 * 1000;
 constexpr const char* kSuffix = ".tmp";
 
 Result<> make_directory(const fs::path& directory) {
-    if (::mkdir(directory.c_str(), 0700) == 0) return give_to_owner(directory);
-    if (errno == EEXIST) return {};
-    return fail(errno_kind(errno), "create", directory.string(), errno_text(errno),
-                errno == ENOSPC ? "free disk space and try again" : "");
+    if (::mkdir(directory.c_str(), 0700) == 0 || errno == EEXIST) return {};
+    return fail_errno(errno, "create", directory.string());
 }
 
 }  // namespace
@@ -31,10 +29,9 @@ Result<> make_directory(const fs::path& directory) {
 Result<IncomingMedia> IncomingMedia::copy(const fs::path& source, const fs::path& directory,
                                           const std::string& id, const std::string& extension) {
     // O_NONBLOCK: the open of a FIFO must not hang; it has no effect on a regular file.
-    const UniqueFd in(::open(source.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    const UniqueFd in = open_as_caller(source, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     struct stat status {};
-    if (!in || ::fstat(in.get(), &status) != 0)
-        return fail(errno_kind(errno), "read", source.string(), errno_text(errno));
+    if (!in || ::fstat(in.get(), &status) != 0) return fail_errno(errno, "read", source.string());
     if (!S_ISREG(status.st_mode))
         return fail(ErrorKind::kNoInput, "read", source.string(), "it is not a regular file");
 
@@ -47,7 +44,6 @@ Result<IncomingMedia> IncomingMedia::copy(const fs::path& source, const fs::path
     const fs::path temporary = directory / (file + kSuffix);
     VM_ASSIGN(media.size_, copy_to_new_file(in.get(), temporary, 0600));
     media.current_ = temporary;
-    VM_TRY(give_to_owner(temporary));
     return media;
 }
 
@@ -66,7 +62,7 @@ Result<> IncomingMedia::publish() {
     VM_TRY(make_directory(target.parent_path()));
     VM_CRASH_POINT("rename media");
     if (::rename(current_.c_str(), target.c_str()) != 0)
-        return fail(errno_kind(errno), "rename to", target.string(), errno_text(errno));
+        return fail_errno(errno, "rename to", target.string());
     current_ = target;
     VM_CRASH_POINT("renamed media");
     VM_TRY(fsync_directory(target.parent_path()));

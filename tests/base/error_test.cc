@@ -30,6 +30,7 @@ Result<> check_quarter(int n) {
 class ErrorTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ErrorTest);
     CPPUNIT_TEST(prints_as_one_line);
+    CPPUNIT_TEST(does_not_turn_the_direction_of_writing);
     CPPUNIT_TEST(leaves_out_what_is_empty);
     CPPUNIT_TEST(every_kind_has_a_status_and_a_name);
     CPPUNIT_TEST(macros_pass_errors_on);
@@ -43,6 +44,11 @@ class ErrorTest : public CppUnit::TestFixture {
             std::string("push 01J to smtp.example.net: RCPT: 550 5.1.1 no  such user; "
                         "correct Email Name"),
             error.text());
+    }
+
+    void does_not_turn_the_direction_of_writing() {
+        const Error error{ErrorKind::kUsage, "add", "\xE2\x80\xAEgpj.exe", "no", ""};
+        CPPUNIT_ASSERT_EQUAL(std::string("add: gpj.exe: no"), error.text());
     }
 
     void leaves_out_what_is_empty() {
@@ -78,6 +84,15 @@ class ErrorTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(errno_kind(EACCES) == ErrorKind::kPermission);
         CPPUNIT_ASSERT(errno_kind(ENOSPC) == ErrorKind::kUnavailable);
         CPPUNIT_ASSERT_EQUAL(std::string("Permission denied"), errno_text(EACCES));
+        const Error error = fail_errno(EROFS, "write", "etc/misc.ini").value();
+        CPPUNIT_ASSERT_EQUAL(std::string("write: etc/misc.ini: Read-only file system; mount it "
+                                         "read-write; the system may have made it read-only after "
+                                         "an error, see its log"),
+                             error.text());
+        CPPUNIT_ASSERT_EQUAL(std::string("do this"),
+                             fail_errno(ENOSPC, "write", "x", "do this").value().hint);
+        CPPUNIT_ASSERT_EQUAL(std::string("free disk space and try again"),
+                             fail_errno(ENOSPC, "write", "x").value().hint);
     }
 };
 

@@ -42,7 +42,6 @@ class EditTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_mailbox_is_repaired_one_by_one);
     CPPUNIT_TEST(a_lost_key_is_not_replaced);
     CPPUNIT_TEST(links_stay);
-    CPPUNIT_TEST(roots_files_are_the_owners_from_the_start);
     CPPUNIT_TEST(mailbox_create_and_delete);
     CPPUNIT_TEST(mailbox_set_is_all_or_nothing);
     CPPUNIT_TEST(mailbox_keeps_what_it_does_not_know);
@@ -267,40 +266,6 @@ class EditTest : public CppUnit::TestFixture {
         assert_error(set({{"Language", "fr"}}), ErrorKind::kPermission, "mode 0644");
         std::filesystem::create_symlink("nowhere", root->paths.mailbox_ini("102"));
         assert_error(create_mailbox(root->paths, "102"), ErrorKind::kNoInput, "symbolic link");
-        if (::geteuid() != 0) return;
-        // Root in a directory of somebody who could let the link lead anywhere.
-        CPPUNIT_ASSERT_EQUAL(0, ::chown(root->paths.etc().c_str(), 65534, 65534));
-        assert_error(set_misc(root->paths, "g_bUseTTS", "False"), ErrorKind::kPermission,
-                     "run vmconfig as user 65534");
-        CPPUNIT_ASSERT_EQUAL(std::string("[g_bUseTTS]\nValue = True\n"),
-                             root->read(real / "m.ini"));
-    }
-
-    // At no moment is there a file that the agent, who owns etc/, cannot read.
-    void roots_files_are_the_owners_from_the_start() {
-        if (::geteuid() != 0) return;
-        CPPUNIT_ASSERT_EQUAL(0, ::chown(root->paths.etc().c_str(), 65534, 65534));
-        std::atomic<bool> done = false;
-        std::atomic<int> foreign = 0, seen = 0;
-        std::thread watcher([&] {
-            struct stat status {};
-            while (!done)
-                for (const auto& file : {root->paths.misc_ini(), root->paths.key_file()})
-                    if (::stat(file.c_str(), &status) == 0) {
-                        ++seen;
-                        if (status.st_uid != 65534) ++foreign;
-                    }
-        });
-        CPPUNIT_ASSERT(create_mailbox(root->paths, "101"));
-        for (int i = 0; i < 50; ++i) {
-            std::filesystem::remove(root->paths.key_file());
-            CPPUNIT_ASSERT(set({{"Smtp Password", "p"}}));
-            CPPUNIT_ASSERT(set_misc(root->paths, "MaxTraceFileSize", std::to_string(1000 + i)));
-        }
-        done = true;
-        watcher.join();
-        CPPUNIT_ASSERT(seen > 0);
-        CPPUNIT_ASSERT_EQUAL(0, foreign.load());
     }
 
     void misc_unknown_options() {

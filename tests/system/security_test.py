@@ -7,7 +7,9 @@ import fnmatch
 import os
 import pathlib
 import pwd
+import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -105,6 +107,63 @@ class SecurityTest(synctest.TestCase):
         unit.ctl("status")
         others = [str(path) for path in self.everything(unit) if path.stat().st_uid != NOBODY]
         self.assertEqual([], others)
+
+    def test_root_acts_as_the_owner_of_the_root(self):
+        """Whom the unit belongs to leads root nowhere, and what root brings and takes is root's."""
+        box = self.box(unit=self.unit())
+        unit = box.unit
+        for path in self.everything(unit):
+            os.chown(path, NOBODY, NOBODY)
+        private = self.files / "private"
+        private.mkdir(mode=0o700)
+        shutil.copy(media.recording("vm-intro"), private / "in.wav")
+        identity = unit.add(box.number, private / "in.wav")
+        unit.ctl("message", "export", identity, "--as", "media", "--output", private / "out.wav")
+        self.assertEqual((private / "in.wav").read_bytes(), (private / "out.wav").read_bytes())
+        self.assertEqual(0, (private / "out.wav").stat().st_uid)
+        with unit.agent() as agent:
+            agent.wait_for_workers()
+            for pid in processes(agent.process.pid):
+                status = pathlib.Path(f"/proc/{pid}/status").read_text()
+                ids = re.search(r"^Uid:\s+(.*)\nGid:\s+(.*)\nFD.*\nGroups:\s*(.*)", status, re.MULTILINE)
+                self.assertEqual([4 * [str(NOBODY)], 4 * [str(NOBODY)]], [ids[1].split(), ids[2].split()])
+                self.assertNotIn("0", ids[3].split())
+            unit.wait_for_state(identity, "sent")
+        others = [str(path) for path in self.everything(unit) if path.stat().st_uid != NOBODY]
+        self.assertEqual([], others)
+
+        # Every name that our programs open, as a link to where only root can go.
+        before = {path.name: path.read_bytes() for path in private.iterdir()}
+        for name, target in (
+            ("run/vmemaild.lock", private / "in.wav"),
+            ("var/trace/vmemaild.trace", private / "in.wav"),
+            ("etc/misc.ini", private / "in.wav"),
+            ("etc/vmconfig.lock", private / "in.wav"),
+            ("etc/mailboxes", private),
+            ("var/media", private),
+            ("var/spool", private),
+            ("var/vm.db", private / "new.db"),
+        ):
+            with self.subTest(name):
+                path, aside = unit.root / name, self.files / "aside"
+                path.rename(aside)
+                path.symlink_to(target)
+                for command in (
+                    ["vmctl", "message", "add", "--mailbox", box.number, "--kind", "voice", "--file", private / "in.wav"],
+                    ["vmctl", "sync", box.number],
+                    ["vmctl", "queue", "retry"],
+                    ["vmconfig", "mailbox", "create", "199"],
+                    ["vmconfig", "misc", "set", "g_bUseTTS", "True"],
+                    ["vmconfig", "init"],
+                    ["vmemaild", "--check"],
+                    ["vmemaild", "--once"],
+                ):
+                    done = unit.run(*command, status=None)
+                    self.assertLess(done.returncode, 128, command)
+                path.unlink()
+                aside.rename(path)
+                self.assertEqual(before, {path.name: path.read_bytes() for path in private.iterdir()})
+                unit.run("vmconfig", "mailbox", "delete", "199", status=None)
 
     # ---- passwords ----------------------------------------------------------------------------------
     def test_no_password_in_ps_or_an_environment(self):

@@ -1,0 +1,47 @@
+// Root in a unit of another user acts as that user: whoever owns a directory could let its files
+// lead anywhere, and what root makes there its owner could not use.
+//
+// The programs call act_as_owner() first; files that the caller names are opened as the caller. The
+// ids are the process's: to be changed only while it has one thread.
+#ifndef VM_BASE_IDENTITY_H
+#define VM_BASE_IDENTITY_H
+
+#include "base/error.h"
+#include "base/files.h"
+
+#include <filesystem>
+
+namespace vm {
+
+// For root: takes the user id of the owner of `directory`, when it is there and that is another
+// one, and this user's groups, as effective ids. kPermission when that is not allowed.
+Result<> act_as_owner(const std::filesystem::path& directory);
+
+// Gives up what act_as_owner() has left, root as the real and saved ids: for what loads plugins and
+// talks to servers.
+Result<> stay_owner();
+
+// While it lives, the caller's own ids are in force again.
+class AsCaller {
+  public:
+    AsCaller();
+    ~AsCaller();
+    AsCaller(const AsCaller&) = delete;
+    AsCaller& operator=(const AsCaller&) = delete;
+};
+
+// While it lives within an AsCaller, the owner's are.
+class AsOwner {
+  public:
+    AsOwner();
+    ~AsOwner();
+    AsOwner(const AsOwner&) = delete;
+    AsOwner& operator=(const AsOwner&) = delete;
+};
+
+// open(2) as the caller, O_CLOEXEC; errno as that leaves it.
+UniqueFd open_as_caller(const std::filesystem::path& file, int flags);
+
+}  // namespace vm
+
+#endif
