@@ -2,8 +2,10 @@
 #include "agent/master_state.h"
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/identity.h"
 #include "base/text.h"
 #include "base/trace.h"
+#include "transport/loading_note.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -30,8 +32,8 @@ constexpr int kLockPauseMs = 100;
 Result<UniqueFd> take_lock(const Paths& paths) {
     UniqueFd fd(::open(paths.lock_file().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
     if (!fd)
-        return fail(errno_kind(errno), "lock", paths.lock_file().string(), errno_text(errno),
-                    errno == ENOENT ? "create the root with `vmconfig init`" : "");
+        return fail_errno(errno, "lock", paths.lock_file().string(),
+                          errno == ENOENT ? "create the root with `vmconfig init`" : "");
     for (int i = 0; i < kLockTries; ++i) {
         struct flock lock {};
         lock.l_type = F_WRLCK;
@@ -39,13 +41,12 @@ Result<UniqueFd> take_lock(const Paths& paths) {
         if (::fcntl(fd.get(), F_OFD_SETLK, &lock) == 0) {
             const std::string pid = std::to_string(::getpid()) + "\n";
             if (::ftruncate(fd.get(), 0) != 0)
-                return fail(errno_kind(errno), "lock", paths.lock_file().string(),
-                            errno_text(errno));
+                return fail_errno(errno, "lock", paths.lock_file().string());
             VM_TRY(write_all(fd.get(), pid, paths.lock_file().string()));
             return fd;
         }
         if (errno != EAGAIN && errno != EACCES)
-            return fail(errno_kind(errno), "lock", paths.lock_file().string(), errno_text(errno));
+            return fail_errno(errno, "lock", paths.lock_file().string());
         ::poll(nullptr, 0, kLockPauseMs);
     }
     const std::string pid(trim(read_file(paths.lock_file()).value_or("?")));
@@ -128,6 +129,7 @@ void Master::wait() {
 }
 
 Result<int> Master::run() {
+    VM_TRY(stay_owner());
     VM_ASSIGN(lock_, take_lock(options_.paths));
     VM_TRY(take_settings());
     if (!options_.once) {
@@ -173,16 +175,22 @@ Result<int> run_master(const MasterOptions& options) {
 
 Result<int> run_in_child(const std::function<int()>& work) {
     std::fflush(nullptr);
+    const transport::LoadingNote loading;
     const pid_t pid = ::fork();
     if (pid < 0) return fail(ErrorKind::kUnavailable, "start child", "fork", errno_text(errno));
     if (pid == 0) {
-        const int status = work();
+        loading.use();
+        const auto owner = stay_owner();
+        if (!owner) std::fprintf(stderr, "%s\n", owner.error().text().c_str());
+        const int status = owner ? work() : exit_status(owner.error().kind);
         std::fflush(nullptr);
         ::_exit(status);
     }
     int status = 0;
     while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
+    if (const auto plugin = loading.plugin(); !plugin.empty())
+        return fail(transport::crashed_while_loading(plugin, how_it_ended(status)));
     if (WIFSIGNALED(status))
         return fail(ErrorKind::kUnavailable, "run", "child process",
                     "died of " + how_it_ended(status));

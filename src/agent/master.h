@@ -30,7 +30,8 @@ struct MasterOptions {
 Result<int> run_master(const MasterOptions& options);
 
 // Runs `work` in a child process and returns its exit status: for what loads a plugin without being
-// an agent (--check, --dry-run). kUnavailable when the child crashed.
+// an agent (--check, --dry-run). kUnavailable when the child crashed; kConfig when it did so, or
+// ended, while it was loading a plugin.
 Result<int> run_in_child(const std::function<int()>& work);
 
 }  // namespace vm::agent

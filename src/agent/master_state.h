@@ -5,15 +5,18 @@
 
 #include "agent/control.h"
 #include "agent/master.h"
+#include "agent/plugin_slot.h"
 #include "agent/quarantine.h"
 #include "agent/settings.h"
 #include "agent/worker_process.h"
 #include "base/clock.h"
 #include "base/files.h"
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -32,6 +35,9 @@ class Master {
         std::int64_t start_at = 0;
         std::string untold;  // lines that the worker must get, as soon as it takes them
     };
+    // What tells an edit that may have mended what a mailbox's worker died of: of its options, of
+    // Misc Setup, or of the plugin.
+    using Mark = std::array<FileStamp, 3>;
     // The worker of a mailbox in quarantine; with `note_only` it only says so in the store.
     struct Alone {
         WorkerProcess process;
@@ -51,6 +57,8 @@ class Master {
     void share_ended(int index, const WorkerProcess::End& end);
     void alone_ended(const std::string& mailbox, bool note_only, const WorkerProcess::End& end);
     void note_end(const std::string& who, const WorkerProcess::End& end, bool good);
+    bool note_plugin(const WorkerProcess::End& end, std::int64_t lived_ms);
+    Mark mark_of(const std::string& mailbox) const;
     void put_aside(int index, const WorkerProcess::End& end);
     void take_back(const std::string& mailbox);
     WorkerOptions options_of(int index) const;
@@ -71,8 +79,9 @@ class Master {
     std::deque<Share> shares_;
     std::map<std::string, Alone> alone_;  // by mailbox, those whose process runs
     Quarantine quarantine_;
-    std::map<std::string, std::string> marks_;  // by mailbox: mark_of() at its worker's death
+    std::map<std::string, Mark> marks_;         // by mailbox: mark_of() at its worker's death
     std::map<std::string, std::string> asked_;  // by mailbox in quarantine: lines for its worker
+    std::optional<PluginCrash> plugin_crash_;
     std::int64_t trace_size_ = 0;
     bool stopping_ = false;
     bool crashed_ = false;  // a worker was killed by a signal

@@ -1,11 +1,11 @@
 #include "agent/deaths.h"
 #include "agent/master_state.h"
 #include "base/trace.h"
+#include "transport/loading_note.h"
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <sys/stat.h>
 
 namespace vm::agent {
 
@@ -15,20 +15,13 @@ namespace {
 // may have in hand.
 constexpr std::ptrdiff_t kAlone = 24;
 
-// What tells an edit that may have mended what a mailbox's worker died of: of its options, of Misc
-// Setup, or of the plugin.
-std::string mark_of(const Paths& paths, const config::MiscSetup& misc, const std::string& mailbox) {
-    std::string mark;
-    for (const auto& file : {paths.mailbox_ini(mailbox), paths.misc_ini(), misc.email_dll_path}) {
-        struct stat seen {};
-        if (::stat(file.c_str(), &seen) != 0) seen = {};
-        mark += fmt::format("{} {} {}.{};", seen.st_ino, seen.st_size, seen.st_mtim.tv_sec,
-                            seen.st_mtim.tv_nsec);
-    }
-    return mark;
-}
-
 }  // namespace
+
+Master::Mark Master::mark_of(const std::string& mailbox) const {
+    const auto& misc = *settings_.current()->misc;
+    return {file_stamp(options_.paths.mailbox_ini(mailbox)), file_stamp(options_.paths.misc_ini()),
+            file_stamp(misc.email_dll_path)};
+}
 
 // ---- starting workers ---------------------------------------------------------------------------
 
@@ -40,6 +33,7 @@ WorkerOptions Master::options_of(int index) const {
     options.sync_only = options_.sync_only;
     options.only_mailbox = options_.only_mailbox;
     options.excluded = quarantine_.mailboxes();
+    options.plugin_crash = plugin_crash_;
     return options;
 }
 
@@ -83,7 +77,7 @@ void Master::start_alone(const std::string& mailbox, bool note_only) {
     Alone& alone = alone_[mailbox];
     alone.note_only = note_only;
     // From before it reads its options: a later edit may mend what it is about to die of.
-    if (!note_only) marks_[mailbox] = mark_of(options_.paths, *settings_.current()->misc, mailbox);
+    if (!note_only) marks_[mailbox] = mark_of(mailbox);
     if (auto started = start(alone.process, options, mailbox + ": worker of its own"); !started) {
         trace(TraceLevel::kError, "{}", started.error().text());
         alone_.erase(mailbox);
@@ -96,10 +90,8 @@ void Master::start_alone(const std::string& mailbox, bool note_only) {
 
 // Gives workers of their own to mailboxes whose pause is over.
 void Master::start_quarantined() {
-    const auto& misc = *settings_.current()->misc;
     for (const std::string& mailbox : quarantine_.mailboxes())
-        if (marks_[mailbox] != mark_of(options_.paths, misc, mailbox))
-            quarantine_.end_pause(mailbox);
+        if (marks_[mailbox] != mark_of(mailbox)) quarantine_.end_pause(mailbox);
     auto running = std::count_if(alone_.begin(), alone_.end(),
                                  [](const auto& entry) { return !entry.second.note_only; });
     for (const std::string& mailbox : quarantine_.due(clock_.steady_ms())) {
@@ -115,6 +107,7 @@ void Master::start_quarantined() {
 void Master::note_end(const std::string& who, const WorkerProcess::End& end, bool good) {
     crashed_ |= end.killed;
     std::string words = end.how, joint = "; in hand: ";
+    if (!end.loading.empty()) words += " while loading plugin " + end.loading.string();
     for (const auto& [mailbox, works] : end.in_hand) {
         words += joint + mailbox + " (" + Quarantine::words(works) + ")";
         joint = ", ";
@@ -127,13 +120,31 @@ void Master::note_end(const std::string& who, const WorkerProcess::End& end, boo
         trace(TraceLevel::kError, "{}", noted.error().text());
 }
 
+// True when it died of the plugin that it was loading: that one counts as refused, and no mailbox
+// is to blame.
+bool Master::note_plugin(const WorkerProcess::End& end, std::int64_t lived_ms) {
+    const auto& misc = *settings_.current()->misc;
+    if (end.loading.empty()) {
+        // It has tried the plugin again since, and lives on.
+        if (plugin_crash_ && lived_ms > PluginSlot::pause_ms(misc, plugin_crash_->times))
+            plugin_crash_.reset();
+        return false;
+    }
+    const int before =
+        plugin_crash_ && plugin_crash_->file == end.loading ? plugin_crash_->times : 0;
+    const Error error = transport::crashed_while_loading(end.loading, end.how);
+    plugin_crash_ = {end.loading, file_stamp(end.loading), error.text(), before + 1};
+    trace(TraceLevel::kError, "{}", plugin_crash_->problem);
+    return true;
+}
+
 // Whose work a share's worker may have died of goes into quarantine.
 void Master::put_aside(int index, const WorkerProcess::End& end) {
     for (const auto& [mailbox, works] : end.in_hand) {
         // (What a process wrote that died of overwritten memory may be anything.)
         if (!in_share(mailbox, index, static_cast<int>(shares_.size()))) continue;
         quarantine_.died(mailbox, {end.how, works, clock_.now(), false}, clock_.steady_ms());
-        marks_[mailbox] = mark_of(options_.paths, *settings_.current()->misc, mailbox);
+        marks_[mailbox] = mark_of(mailbox);
         trace(TraceLevel::kWarning, "{}: {}", mailbox,
               quarantine_.words(mailbox, clock_.steady_ms(), clock_.now(), !options_.once));
     }
@@ -141,10 +152,15 @@ void Master::put_aside(int index, const WorkerProcess::End& end) {
 
 void Master::share_ended(int index, const WorkerProcess::End& end) {
     Share& share = shares_[static_cast<std::size_t>(index)];
-    const bool died = end.killed || !end.in_hand.empty() || (!options_.once && end.status != 0);
+    const bool died = end.killed || !end.in_hand.empty() || !end.loading.empty() ||
+                      (!options_.once && end.status != 0);
     note_end(fmt::format("worker {}", index), end, !died);
-    const std::int64_t now = clock_.steady_ms();
-    if (!options_.once) share.start_at = now + share.pause.died(now - share.process.started());
+    const std::int64_t now = clock_.steady_ms(), lived = now - share.process.started();
+    if (!options_.once) share.start_at = now + share.pause.died(lived);
+    if (note_plugin(end, lived)) {
+        if (stopping_ && options_.once) once_ended(exit_status(ErrorKind::kConfig));
+        return;  // the next one says so
+    }
     if (!stopping_ && died) put_aside(index, end);
     if (!options_.once) return;
     if (!died) {
@@ -175,6 +191,10 @@ void Master::alone_ended(const std::string& mailbox, bool note_only,
         !unfinished && (end.killed || !end.in_hand.empty() || (!options_.once && end.status != 0));
     note_end(mailbox + ": worker of its own", end, !died);
     if (note_only) return;
+    if (!stopping_ && note_plugin(end, 0)) {
+        if (options_.once) once_tried_.erase(mailbox);
+        return;
+    }
     if (stopping_) {
         if (options_.once) once_ended(died ? exit_status(ErrorKind::kUncertain) : end.status);
         return;

@@ -8,10 +8,6 @@ namespace {
 
 constexpr std::int64_t kLongestPauseMs = 600'000;
 
-std::int64_t nanoseconds(const timespec& t) {
-    return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
-}
-
 std::shared_ptr<const Settings> nothing_yet() {
     auto settings = std::make_shared<Settings>();
     settings->misc = std::make_shared<config::MiscSetup>();
@@ -22,13 +18,6 @@ std::shared_ptr<const Settings> nothing_yet() {
 
 SettingsReader::SettingsReader(Paths paths, std::function<bool(const std::string&)> mine)
     : paths_(std::move(paths)), mine_(std::move(mine)), current_(nothing_yet()) {}
-
-SettingsReader::Stamp SettingsReader::stamp(const std::filesystem::path& file) {
-    struct stat status {};
-    if (::stat(file.c_str(), &status) != 0) return {};
-    return {status.st_ino, status.st_size, nanoseconds(status.st_mtim),
-            nanoseconds(status.st_ctim)};
-}
 
 // Both: false when nothing is different from before.
 
@@ -66,9 +55,9 @@ void SettingsReader::plan_next_try(std::int64_t now, bool changed) {
 
 bool SettingsReader::refresh(std::int64_t now) {
     const bool again = now >= retry_at_;
-    std::map<std::string, Stamp> stamps;
+    std::map<std::string, FileStamp> stamps;
     const auto changed = [&](const std::filesystem::path& file) {
-        const Stamp seen = stamp(file);
+        const FileStamp seen = file_stamp(file);
         stamps[file.string()] = seen;
         const auto before = stamps_.find(file.string());
         return before == stamps_.end() || before->second != seen;

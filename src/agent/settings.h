@@ -10,6 +10,7 @@
 #ifndef VM_AGENT_SETTINGS_H
 #define VM_AGENT_SETTINGS_H
 
+#include "base/files.h"
 #include "base/paths.h"
 #include "config/config.h"
 
@@ -19,7 +20,6 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <sys/stat.h>
 
 namespace vm::agent {
 
@@ -46,21 +46,13 @@ class SettingsReader {
     std::shared_ptr<const Settings> current() const { return current_; }
 
   private:
-    // What tells a changed file from an unchanged one; all zero when it does not exist.
-    struct Stamp {
-        ino_t inode = 0;
-        off_t size = 0;
-        std::int64_t modified_ns = 0, changed_ns = 0;
-        bool operator==(const Stamp&) const = default;
-    };
-    static Stamp stamp(const std::filesystem::path& file);
     bool read_misc(Settings& settings);
     bool read_mailbox(Settings& settings, const std::string& number);
     void plan_next_try(std::int64_t now, bool any);
 
     Paths paths_;
     std::function<bool(const std::string&)> mine_;
-    std::map<std::string, Stamp> stamps_;  // by path
+    std::map<std::string, FileStamp> stamps_;  // by path
     std::shared_ptr<const Settings> current_;
     std::int64_t retry_at_ = 0;  // steady: what has a problem is read again
     int failures_ = 0;

@@ -10,6 +10,7 @@
 #define VM_AGENT_WORKER_H
 
 #include "agent/in_hand.h"
+#include "agent/plugin_slot.h"
 #include "base/paths.h"
 
 #include <optional>
@@ -38,6 +39,7 @@ struct WorkerOptions {
         std::int64_t stay_ms = 0;  // it lives so long at least
     };
     std::optional<Alone> alone;
+    std::optional<PluginCrash> plugin_crash;  // what a worker before this one died of
     std::string recovery_reason;  // what became of the worker before, "" when it is not known
     int control_fd = -1;          // from the master: a line means "look at the queue", with a
                           // mailbox's number "and end its server's pause"; the end means "stop"

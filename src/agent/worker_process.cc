@@ -33,6 +33,7 @@ Result<> WorkerProcess::start(WorkerOptions options, bool silent,
         return fail(ErrorKind::kUnavailable, "start worker", "pipe", errno_text(errno));
     UniqueFd reading(trace_ends[0]), writing(trace_ends[1]);
     table_.clear();
+    loading_.clear();
 
     std::fflush(nullptr);
     const pid_t master = ::getpid();
@@ -53,6 +54,7 @@ Result<> WorkerProcess::start(WorkerOptions options, bool silent,
         }
         options.control_fd = theirs.get();
         options.in_hand = &table_;
+        loading_.use();
         const int status = run_worker(options);
         std::fflush(nullptr);
         ::_exit(status);
@@ -99,8 +101,12 @@ std::optional<WorkerProcess::End> WorkerProcess::reap() {
     int status = 0;
     if (!running() || ::waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
     forward_trace(std::numeric_limits<int>::max());
-    End end{pid_, how_it_ended(status), WIFSIGNALED(status),
-            WIFSIGNALED(status) ? 0 : WEXITSTATUS(status), table_.read()};
+    End end{pid_,
+            how_it_ended(status),
+            WIFSIGNALED(status),
+            WIFSIGNALED(status) ? 0 : WEXITSTATUS(status),
+            table_.read(),
+            loading_.plugin()};
     forget();
     return end;
 }

@@ -7,8 +7,10 @@
 #include "agent/worker.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "transport/loading_note.h"
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -46,6 +48,7 @@ class WorkerProcess {
         bool killed = false;
         int status = 0;  // when not killed
         std::map<std::string, std::vector<Work>> in_hand;
+        std::filesystem::path loading;  // the plugin that it was loading; "" when none
     };
     // How it ended, once; nullopt while it runs.
     std::optional<End> reap();
@@ -58,6 +61,7 @@ class WorkerProcess {
     std::string partial_;  // an unfinished trace line
     std::int64_t started_ = 0;
     InHandTable table_;
+    transport::LoadingNote loading_;
 };
 
 // "signal 11 (Segmentation fault)" or "exit status 3", of a waitpid() status.

@@ -127,7 +127,7 @@ class Worker {
     std::uint64_t starts_ = 0;
     std::atomic<std::uint64_t> settings_changes_{0};
 
-    PluginSlot plugin_;
+    PluginSlot plugin_{options_.plugin_crash};
     RunResult total_;
     int passes_ = 0, changed_here_ = 0, changed_there_ = 0;  // by synchronisation
     std::map<std::string, TimeMs> answered_;  // when the last look that was asked for ended

@@ -3,6 +3,7 @@
 #include "agent/master.h"
 #include "app/cli.h"
 #include "base/files.h"
+#include "base/identity.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "transport/plugin.h"
@@ -78,6 +79,8 @@ int run_vmemaild(int argc, char** argv) {
     const auto found = vm::find_root(root);
     if (!found) return vm::app::report(program, found.error());
     const vm::Paths& paths = *found;
+    if (const auto owner = vm::act_as_owner(paths.var()); !owner)
+        return vm::app::report(program, owner.error());
     if (*mailbox_option && !once && !dry_run)
         return vm::app::report(program, {vm::ErrorKind::kUsage, "--mailbox", mailbox,
                                          "goes with --once or --dry-run", "see vmemaild --help"});
@@ -106,10 +109,11 @@ int run_vmemaild(int argc, char** argv) {
         // What an administrator should see on the terminal, not only in the trace.
         const auto misc = vm::config::load_misc(paths);
         if (!misc) return vm::app::report(program, misc.error());
-        (void)vm::agent::run_in_child([&] {
+        const auto tried = vm::agent::run_in_child([&] {
             const auto plugin = vm::transport::Plugin::load(misc->email_dll_path);
             return plugin ? 0 : vm::app::report(program, plugin.error());
         });
+        if (!tried) vm::app::report(program, tried.error());
     }
     vm::UniqueFd starting;
     if (!foreground && !once) starting = become_daemon();

@@ -3,6 +3,7 @@
 #include "base/plugin_file.h"
 #include "base/text.h"
 #include "base/trace.h"
+#include "transport/loading_note.h"
 #include "transport/session_context.h"
 #include "vm_transport.h"
 
@@ -97,6 +98,7 @@ Result<const vm_transport*> enter(void* handle, const std::filesystem::path& fil
 
 Result<Plugin> Plugin::load(const std::filesystem::path& file) {
     VM_ASSIGN(std::filesystem::path path, check_plugin_file(file));
+    const LoadingNote::Scope loading(file);
     // Never unloaded: the libraries below it (libcurl, OpenSSL) would not survive it.
     void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (handle == nullptr) {

@@ -8,7 +8,8 @@
 //   "nobody knows what happened to the message"; texts are one sanitised line, without secrets;
 // - protocol dialogue goes to the trace at debug level, prefixed with the session's name.
 //
-// A plugin that crashes takes the process along: run sessions in a worker process.
+// A plugin that crashes takes the process along: run sessions in a worker process. Which plugin did
+// so while it was loaded, LoadingNote tells.
 #ifndef VM_TRANSPORT_PLUGIN_H
 #define VM_TRANSPORT_PLUGIN_H
 

@@ -7,6 +7,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <atomic>
+#include <sys/stat.h>
 
 namespace vm::agent {
 

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 
 import media
@@ -204,6 +205,35 @@ class CrashOnlyTest(vmunit.TestCase):
         self.wait_for_reason(unit, "101", "exit status 3", "while sending its messages")
         unit.wait_for_state(self.add(unit, "103"), "sent")
         self.assertEqual("uncertain", unit.state(bad))
+
+    def test_a_plugin_that_crashes_while_it_is_loaded(self):
+        """It counts as one that is refused: everybody names it, and a mended one is taken at once."""
+        unit = self.crashing_unit(("101", "good"), ("102", "good"))
+        plugin = unit.root / "plugin.so"
+        shutil.copy(unit.build / "test/libcrash_on_purpose.so", plugin)
+        unit.config("misc", "set", "g_szEmailDllPath", str(plugin))
+        waiting = [self.add(unit, "101"), self.add(unit, "102")]
+        for how, words in (("crash-load", "signal 11 (Segmentation fault)"), ("exit-load", "exit status 0")):
+            self.put(how)
+            told = f"load plugin: {plugin}: it ended its process by {words}; install the plugin"
+            for command in ("--check", "--dry-run", "--once"):
+                done = unit.run("vmemaild", command, status=78)
+                self.assertIn(told, done.stderr, command)
+                self.assertNotIn("uncertain", done.stderr)
+            self.assertEqual(["queued", "queued"], [unit.state(message) for message in waiting])
+            agent = self.agent_of(unit)
+            for number in ("101", "102"):
+                self.wait_for_reason(unit, number, told)
+            self.assertIn(f"while loading plugin {plugin}", unit.ctl("status").stdout)
+            self.assertNotIn("in quarantine", unit.ctl("status").stdout)
+            self.take(how)
+            os.utime(plugin)
+            for message in waiting:
+                unit.wait_for_state(message, "sent")
+            for number in ("101", "102"):
+                self.wait_for_ok(unit, number)
+            agent.stop()
+            waiting = [self.add(unit, "101"), self.add(unit, "102")]
 
     def test_of_several_in_hand_the_innocent_are_back_at_once(self):
         unit = self.crashing_unit(("101", "a", "x"), ("103", "b", "y"), ("105", "c", "z"))
