@@ -1,5 +1,6 @@
 // vmctl message list, show, history, mark, urgent, move, delete, restore.
 #include "agent/control.h"
+#include "app/mailbox_state.h"
 #include "app/vmctl_commands.h"
 #include "app/vmctl_output.h"
 #include "base/files.h"
@@ -54,7 +55,8 @@ Result<> list(const Paths& paths, const ListOptions& options, bool json) {
     return {};
 }
 
-void print_message(const MessageRecord& record, const std::filesystem::path& media) {
+void print_message(const MessageRecord& record, const std::filesystem::path& media,
+                   const std::string& step, const std::string& trouble) {
     const Message& m = record.message;
     const Delivery& d = record.delivery;
     std::string delivery = to_string(d.state);
@@ -74,13 +76,19 @@ void print_message(const MessageRecord& record, const std::filesystem::path& med
     if (m.deleted_at) std::cout << " since " << short_time(*m.deleted_at);
     std::cout << '\n' << "Delivery:   " << delivery << '\n';
     if (!d.last_reply.empty()) std::cout << "Last reply: " << shown(d.last_reply) << '\n';
-    if (const auto step = next_step(record); !step.empty())
-        std::cout << "Next step:  " << step << '\n';
+    if (!step.empty()) std::cout << "Next step:  " << shown(step) << '\n';
+    if (!trouble.empty()) std::cout << "Note:       " << shown(trouble) << '\n';
     if (!d.message_id.empty()) std::cout << "Message-ID: <" << d.message_id << ">\n";
     if (record.link)
         std::cout << "Mail copy:  " << shown(record.link->folder) << ", UID " << record.link->uid
                   << '\n';
     std::cout << "Media:      " << media.string() << '\n';
+}
+
+// What the mailbox's hold means for a message of any state; "" when it is not on hold.
+std::string hold_words(const Paths& paths, const UnitState& unit, const std::string& mailbox) {
+    const MailboxState state = state_of(paths, unit, mailbox);
+    return state.state == "hold" ? words_of(mailbox, state) : std::string();
 }
 
 Result<> show(const Paths& paths, const std::string& id, bool json) {
@@ -97,7 +105,9 @@ Result<> show(const Paths& paths, const std::string& id, bool json) {
         print_json(std::cout, out);
         return {};
     }
-    print_message(record, media);
+    VM_ASSIGN(const UnitState unit, look_at_unit(paths, *store));
+    print_message(record, media, next_step(paths, unit, record),
+                  hold_words(paths, unit, record.message.mailbox));
     if (!text.empty()) std::cout << '\n';
     for (const std::string& line : split(trim(text), '\n')) std::cout << shown(line) << '\n';
     return {};
@@ -118,8 +128,11 @@ Result<> history(const Paths& paths, const std::string& id, bool json) {
         table.add({short_time(entry.time), entry.what, entry.from.empty() ? "-" : entry.from,
                    entry.to, entry.reply});
     table.print(std::cout);
-    if (const auto step = next_step(record); !step.empty())
-        std::cout << "\nNext step: " << step << '\n';
+    VM_ASSIGN(const UnitState unit, look_at_unit(paths, *store));
+    if (const auto step = next_step(paths, unit, record); !step.empty())
+        std::cout << "\nNext step: " << shown(step) << '\n';
+    if (const auto hold = hold_words(paths, unit, record.message.mailbox); !hold.empty())
+        std::cout << "\nNote: " << shown(hold) << '\n';
     return {};
 }
 

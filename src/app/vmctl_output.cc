@@ -27,31 +27,6 @@ std::optional<TimeMs> next_attempt(const Delivery& delivery) {
     return std::nullopt;
 }
 
-std::string next_step(const MessageRecord& record) {
-    const Delivery& d = record.delivery;
-    const std::string retry = "`vmctl queue retry " + record.message.id + "`";
-    if (record.message.state == MessageState::kDeleted ||
-        record.message.kind == MessageKind::kEmail)
-        return {};
-    switch (d.state) {
-        case DeliveryState::kOff:
-            return retry + " queues it";
-        case DeliveryState::kQueued:
-            return "it waits for its turn; `vmctl status` says why when that does not come";
-        case DeliveryState::kDeferred:
-            return "tried again at " + short_time(d.next_attempt) + "; " + retry + " tries it now";
-        case DeliveryState::kUncertain:
-            return "it may have arrived: looked for, or sent again, at " +
-                   short_time(d.next_attempt) + "; " + retry + " does so now";
-        case DeliveryState::kFailed:
-            return retry + " sends it again";
-        case DeliveryState::kSending:
-        case DeliveryState::kSent:
-            break;
-    }
-    return {};
-}
-
 Json to_json(const MessageRecord& record) {
     const Message& m = record.message;
     const Delivery& d = record.delivery;

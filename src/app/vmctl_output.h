@@ -18,9 +18,6 @@ Json to_json(const store::HistoryEntry& entry);
 // {"messages": […]}
 Json to_json(const std::vector<MessageRecord>& records);
 
-// What can be done about a delivery that is not settled, in words; "" when nothing is to be done.
-std::string next_step(const MessageRecord& record);
-
 // When the delivery is tried next; nullopt when nothing waits.
 std::optional<TimeMs> next_attempt(const Delivery& delivery);
 

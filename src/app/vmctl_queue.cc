@@ -1,5 +1,6 @@
 // vmctl queue list, retry, postpone, give-up.
 #include "agent/control.h"
+#include "app/mailbox_state.h"
 #include "app/vmctl_commands.h"
 #include "app/vmctl_output.h"
 #include "base/text.h"
@@ -36,6 +37,15 @@ Result<> list(const Paths& paths, bool json) {
                    d.last_reply});
     }
     table.print(std::cout);
+    VM_ASSIGN(const UnitState unit, look_at_unit(paths, *store));
+    std::set<std::string> mailboxes;
+    for (const MessageRecord& record : records) mailboxes.insert(record.message.mailbox);
+    std::string troubles;
+    for (const std::string& mailbox : mailboxes)
+        if (const auto words = words_of(mailbox, state_of(paths, unit, mailbox)); !words.empty())
+            troubles += words + "\n";
+    if (!unit.agent_running) troubles += "no agent runs; `vmemaild` starts it\n";
+    if (!troubles.empty()) std::cout << '\n' << troubles;
     return {};
 }
 
@@ -76,6 +86,8 @@ Result<> act_on(const Paths& paths, Store& store, const std::vector<std::string>
     if (!json.is_null()) {
         json[name] = std::move(done_ids);
         print_json(std::cout, json);
+    } else if (count == 0 && !named) {
+        std::cout << "No delivery is deferred or uncertain.\n";
     } else if (count > 0 || !first_error) {
         std::cout << count << (count == 1 ? " delivery is " : " deliveries are ") << words << ".\n";
     }

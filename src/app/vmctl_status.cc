@@ -1,7 +1,6 @@
 // vmctl status: every mailbox with its state and counts. It works without an agent: configuration
 // is read afresh, and what the agent last found out is in the store.
-#include "agent/control.h"
-#include "agent/deaths.h"
+#include "app/mailbox_state.h"
 #include "app/vmctl_commands.h"
 #include "app/vmctl_output.h"
 #include "config/config.h"
@@ -9,74 +8,13 @@
 
 #include <algorithm>
 #include <iostream>
-#include <map>
 #include <memory>
 
 namespace vm::app {
 
 namespace {
 
-struct State {
-    std::string state, reason;
-    bool idle = false, condstore = false, qresync = false;
-    TimeMs last_sync = 0;
-};
-
-// What holds for all mailboxes.
-struct Unit {
-    bool agent_running = false;
-    bool enabled = true;  // g_bUseEmailIntegration
-    std::string problem;  // with Misc Setup, "" when none
-    agent::RecentDeaths deaths;
-    config::Seats seats;
-    std::map<std::string, State> known;  // by the agent
-};
-
-Result<Unit> look_at_unit(const Paths& paths, store::Store& store) {
-    Unit unit;
-    unit.agent_running = agent::agent_running(paths);
-    unit.deaths = agent::recent_deaths(paths, system_clock().now());
-    VM_ASSIGN(const std::vector<store::MailboxStatus> statuses, store.statuses());
-    for (const store::MailboxStatus& status : statuses)
-        unit.known[status.mailbox] = {status.state,     status.reason,  status.idle,
-                                      status.condstore, status.qresync, status.last_sync};
-    const auto misc = config::load_misc(paths);
-    if (!misc) {
-        unit.problem = misc.error().text();
-        return unit;
-    }
-    unit.enabled = misc->use_email_integration;
-    if (!unit.enabled) unit.problem = "g_bUseEmailIntegration is False";
-    VM_ASSIGN(unit.seats, config::count_seats(paths, *misc));
-    return unit;
-}
-
-State state_of(const Paths& paths, const Unit& unit, const std::string& mailbox) {
-    const auto options = config::load_mailbox(paths, mailbox);
-    if (!options && options.error().kind == ErrorKind::kNoInput)
-        return {
-            "error",
-            "its Mailbox Options were deleted while messages were not delivered; vmconfig mailbox "
-            "create " +
-                mailbox + " makes new ones"};
-    if (!options) return {"error", options.error().text()};
-    if (!options->integration) return {"off", "Email Integration is No"};
-    const auto& refused = unit.seats.refused;
-    if (std::find(refused.begin(), refused.end(), mailbox) != refused.end())
-        return {"error", "no seat: g_nUnifiedMessagingSeats allows " +
-                             std::to_string(unit.seats.limit) +
-                             (unit.seats.limit == 1 ? " mailbox" : " mailboxes") +
-                             "; raise it, or set Email Integration = No elsewhere"};
-    if (!unit.enabled) return {"off", unit.problem};
-    const auto known = unit.known.find(mailbox);
-    // What the agent said before Email Integration was set to Yes is of no use now.
-    if (known == unit.known.end() || known->second.state == "off") return {"ok", ""};
-    State state = known->second;
-    state.idle = state.idle && unit.agent_running;  // else nobody waits
-    return state;
-}
-
-Json mailbox_json(const std::string& mailbox, const State& state,
+Json mailbox_json(const std::string& mailbox, const MailboxState& state,
                   const store::MailboxCounts& counts) {
     return {{"mailbox", mailbox},
             {"state", state.state},
@@ -96,7 +34,7 @@ Json mailbox_json(const std::string& mailbox, const State& state,
             {"last_sync", state.last_sync > 0 ? Json(format_rfc3339(state.last_sync)) : Json()}};
 }
 
-Json agent_json(const Unit& unit) {
+Json agent_json(const UnitState& unit) {
     Json last = nullptr;
     if (unit.deaths.count > 0)
         last = {{"time", format_rfc3339(unit.deaths.last)}, {"how", unit.deaths.words}};
@@ -107,7 +45,7 @@ Json agent_json(const Unit& unit) {
 }
 
 // "running; a worker died 3 times in the last 10 minutes, …"
-std::string agent_line(const Unit& unit) {
+std::string agent_line(const UnitState& unit) {
     std::string line = unit.agent_running ? "running" : "not running";
     if (unit.deaths.count == 0) return line;
     const std::string times =
@@ -118,7 +56,7 @@ std::string agent_line(const Unit& unit) {
 
 Result<> status(const Paths& paths, bool json) {
     VM_ASSIGN(const std::unique_ptr<store::Store> store, store::Store::open(paths));
-    VM_ASSIGN(const Unit unit, look_at_unit(paths, *store));
+    VM_ASSIGN(const UnitState unit, look_at_unit(paths, *store));
     VM_ASSIGN(std::vector<std::string> mailboxes, config::list_mailboxes(paths));
     // Messages of a mailbox whose options were deleted must not be out of sight.
     VM_ASSIGN(const std::vector<std::string> unfinished, store->unfinished());
@@ -131,7 +69,7 @@ Result<> status(const Paths& paths, bool json) {
                  "FAILED", "UNCERTAIN", "LINKED", "IDLE", "LAST SYNC", "REASON"});
     for (const std::string& mailbox : mailboxes) {
         VM_ASSIGN(const store::MailboxCounts c, store->counts(mailbox));
-        const State state = state_of(paths, unit, mailbox);
+        const MailboxState state = state_of(paths, unit, mailbox);
         all.push_back(mailbox_json(mailbox, state, c));
         failed += c.failed;
         waiting += c.deferred + c.uncertain;

@@ -18,10 +18,7 @@ const char* to_string(ActionKind kind) {
     return "unknown";
 }
 
-namespace {
-
-// nullopt: wanted. Otherwise why this mailbox does not push the message.
-std::optional<std::string> unwanted(const Message& message, const PushPolicy& policy) {
+std::optional<std::string> why_not_pushed(const Message& message, const PushPolicy& policy) {
     if (!policy.integration) return "Email Integration is No";
     if (message.kind == MessageKind::kVoice && !policy.send_voice)
         return "Email Integration Send Mode is Fax";
@@ -29,8 +26,6 @@ std::optional<std::string> unwanted(const Message& message, const PushPolicy& po
         return "Email Integration Send Mode is Voice";
     return std::nullopt;
 }
-
-}  // namespace
 
 Plan decide(const std::vector<MessageRecord>& pending, const PushPolicy& policy, TimeMs now) {
     std::vector<const MessageRecord*> ordered;
@@ -49,7 +44,7 @@ Plan decide(const std::vector<MessageRecord>& pending, const PushPolicy& policy,
         const bool uncertain = delivery.state == DeliveryState::kUncertain;
         if (!waiting && !uncertain) continue;
         if (message.state == MessageState::kDeleted) continue;  // sent after all when restored
-        if (const auto reason = unwanted(message, policy)) {
+        if (const auto reason = why_not_pushed(message, policy)) {
             // An uncertain one keeps its state: it may lie in the account already.
             if (waiting) plan.actions.push_back({ActionKind::kSwitchOff, message.id, *reason});
             continue;

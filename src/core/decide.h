@@ -45,6 +45,9 @@ struct Plan {
     std::optional<TimeMs> wake_at;
 };
 
+// Why this mailbox does not push the message, naming the option; nullopt: it does.
+std::optional<std::string> why_not_pushed(const Message& message, const PushPolicy& policy);
+
 Plan decide(const std::vector<MessageRecord>& pending, const PushPolicy& policy, TimeMs now);
 
 }  // namespace vm

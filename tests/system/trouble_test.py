@@ -4,6 +4,7 @@ person can have it tried now, later or not at all."""
 
 import datetime
 import json
+import os
 import subprocess
 
 import media
@@ -50,6 +51,18 @@ class TroubleTest(vmunit.TestCase):
                     break
                 self.assertTrue(done.stderr or "deferred" in done.stdout, f"{limit}: {done.stdout}")
             self.assertEqual("sent", unit.state(waiting))
+
+    def test_a_trace_that_is_no_file(self):
+        unit = self.unit_with()
+        file = unit.root / "var/trace/vmemaild.trace"
+        os.mkfifo(file)
+        self.assertIn(f"open trace: {file}: it is not a regular file; remove it", unit.once(status=77).stderr)
+
+    def test_a_summary_that_nobody_takes(self):
+        unit = self.unit_with()
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(unit.command("vmemaild", "--once"), stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertIn("standard output: it takes no more data; what is due has been done", done.stderr)
 
     # ---- later, or not at all -------------------------------------------------------------------------
     def test_what_is_postponed_waits_until_a_person_says_otherwise(self):
@@ -141,7 +154,7 @@ class TroubleTest(vmunit.TestCase):
         unit.once(status=75)
         reason = ("Connection refused", "tried again by itself", "vmctl queue retry")
         self.check_told(unit, tried, reason, ("Connection refused", "tried again at", f"vmctl queue retry {tried}"))
-        self.check_told(unit, untried, reason, ("`vmctl status` says why",))
+        self.check_told(unit, untried, reason, ("it waits for its turn; but", "Connection refused"))
 
     def test_a_refusal(self):
         with ScriptedSmtp({"RCPT": "550 5.1.1 no such user"}) as server:
@@ -166,7 +179,7 @@ class TroubleTest(vmunit.TestCase):
         file = unit.root / "etc/mailboxes/101.ini"
         file.write_text(file.read_text().replace("127.0.0.1", "127.0.0.1\nSmtp Sll = Yes\nSmtp SSL = Maybe"))
         unit.once(status=78)
-        self.check_told(unit, identity, ("101.ini line", "Smtp SSL"), ("`vmctl status` says why",))
+        self.check_told(unit, identity, ("101.ini line", "Smtp SSL"), ("but mailbox 101 is in trouble: ", "101.ini line"))
 
     def test_no_seat(self):
         unit = self.unit_with("100", "101")
@@ -177,7 +190,7 @@ class TroubleTest(vmunit.TestCase):
         identity = self.add(unit)
         unit.once(status=78)
         words = ("g_nUnifiedMessagingSeats allows 1 mailbox", "raise it, or set Email Integration = No elsewhere")
-        self.check_told(unit, identity, words, ("`vmctl status` says why",))
+        self.check_told(unit, identity, words, ("but mailbox 101 is in trouble: no seat",))
 
     def test_a_plugin_that_is_refused(self):
         unit = self.unit_with()
@@ -186,14 +199,36 @@ class TroubleTest(vmunit.TestCase):
         misc.write_text(misc.read_text().replace(str(unit.build / "lib/libsmtpimap4.so"), "lib/none.so"))
         unit.once(status=78)
         words = ("none.so", "No such file", "check g_szEmailDllPath")
-        self.check_told(unit, identity, words, ("`vmctl status` says why",))
+        self.check_told(unit, identity, words, ("but mailbox 101 is in trouble: ", "none.so"))
+        self.assertIn("mailbox 101 is in trouble: ", unit.ctl("queue", "list").stdout)
 
     def test_a_mailbox_that_is_off(self):
         unit = self.unit_with(Email_Integration="No")
         identity = self.add(unit)
         self.assertEqual("off", self.status(unit)["state"])
-        words = ("Email Integration is No", f"vmctl queue retry {identity}")
+        words = (
+            'Email Integration is No: `vmconfig mailbox set 101 "Email Integration=Yes"`',
+            f"vmctl queue retry {identity}",
+        )
         self.check_told(unit, identity, ("Email Integration is No",), words)
+        # What is told, done.
+        with ScriptedSmtp() as server:
+            unit.set("101", Email_Integration="Yes", Smtp_Port=server.port)
+            unit.config("misc", "set", "g_bUseEmailIntegration", "False")
+            words = "g_bUseEmailIntegration is False: `vmconfig misc set g_bUseEmailIntegration True`"
+            self.check_told(unit, identity, ("g_bUseEmailIntegration",), (words,))
+            unit.config("misc", "set", "g_bUseEmailIntegration", "True")
+            unit.config("mailbox", "set", "101", "Email Integration Send Mode=Fax")
+            words = (
+                "Email Integration Send Mode is Fax: "
+                '`vmconfig mailbox set 101 "Email Integration Send Mode=Voice/Fax"`'
+            )
+            self.check_told(unit, identity, (), (words,))
+            unit.config("mailbox", "set", "101", "Email Integration Send Mode=Voice/Fax")
+            unit.ctl("queue", "retry", identity)
+            self.check_told(unit, identity, (), ("it waits for its turn; but no agent runs; `vmemaild` starts it",))
+            unit.once()
+            self.assertEqual("sent", unit.state(identity))
 
     def test_a_person_who_postponed_or_gave_up(self):
         unit = self.unit_with()
