@@ -18,6 +18,8 @@ constexpr int kRounds = 4;
 // servers whose mod-sequences forget things.
 constexpr std::int64_t kEveryMs = 24 * std::int64_t{3'600'000};
 constexpr std::size_t kNotes = 10;
+// In place of an account's or a scope's text: none that options have.
+constexpr const char* kUnsettled = "unsettled";
 
 using Kind = SyncActionKind;
 
@@ -157,6 +159,11 @@ bool Pass::commit_decided() {
         if (every_) state_.last_every = context_.clock.now();
         every_ = false;
         if (state_changed_) state_.last_pass = context_.clock.now();
+    } else if (!state_.account.empty()) {
+        // What was looked at is not what the last complete pass speaks of, and not all of it.
+        // Should the options be set back meanwhile, it must not be taken for what was there before.
+        if (state_.account != account_text()) state_.account = kUnsettled;
+        if (state_.scope != scope_text()) state_.scope = kUnsettled;
     }
     if (state_changed_) out.state = state_;
     out.new_mails = std::exchange(new_mails_, {});

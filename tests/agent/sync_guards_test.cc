@@ -12,6 +12,7 @@ using testing::SyncRig;
 class SyncGuardsTest : public testing::SyncFixture {
     CPPUNIT_TEST_SUITE(SyncGuardsTest);
     CPPUNIT_TEST(refused_folder_deletes_nothing);
+    CPPUNIT_TEST(half_a_look_at_another_account_deletes_nothing);
     CPPUNIT_TEST(refused_change_is_noted_and_tried_by_the_next_pass);
     CPPUNIT_TEST(uid_of_another_message_is_linked_anew);
     CPPUNIT_TEST(missing_mail_is_seen_by_the_next_round);
@@ -54,6 +55,33 @@ class SyncGuardsTest : public testing::SyncFixture {
         rig_->settle();
         expect_state("deleted", {gone, out});
         expect_linked({heard});
+    }
+
+    // What was learnt of a folder there is not what this one was like, though it looks the same.
+    void half_a_look_at_another_account_deletes_nothing() {
+        const std::string id = rig_->add_linked();
+        rig_->account.folder("Secret");
+        rig_->settle();
+        const auto here = rig_->account.folders;
+        const std::string name = rig_->mailbox.imap4.account, link = rig_->link(id);
+
+        rig_->mailbox.imap4.account = "another@example.com";
+        for (auto& [folder, in] : rig_->account.folders) {
+            in.mails.clear();
+            in.uid_next = 1;
+        }
+        while (rig_->account.folders.at("INBOX").uid_next < here.at("INBOX").uid_next)
+            rig_->foreign("INBOX");
+        rig_->account.refused_folders = {"Secret"};
+        for (int i = 0; i < 2; ++i) CPPUNIT_ASSERT(!rig_->pass().complete);
+
+        rig_->mailbox.imap4.account = name;
+        rig_->account.refused_folders.clear();
+        rig_->account.folders = here;
+        rig_->settle();
+        expect_state("new", {id});
+        CPPUNIT_ASSERT_EQUAL(link, rig_->link(id));
+        CPPUNIT_ASSERT_EQUAL(std::string(), rig_->sync_state().hold);
     }
 
     void refused_change_is_noted_and_tried_by_the_next_pass() {
