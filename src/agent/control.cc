@@ -86,7 +86,8 @@ void poke(const Paths& paths, const std::set<std::string>& mailboxes, Request re
 }
 
 bool agent_running(const Paths& paths) {
-    const UniqueFd fd(::open(paths.lock_file().c_str(), O_RDONLY | O_CLOEXEC));
+    const UniqueFd fd(
+        ::open(paths.lock_file().c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
     if (!fd) return false;
     // Asks without taking it: a look at the wrong moment must not keep an agent from starting.
     struct flock lock {};

@@ -13,7 +13,9 @@
 #include <filesystem>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
@@ -30,10 +32,15 @@ constexpr int kLockTries = 50;
 constexpr int kLockPauseMs = 100;
 
 Result<UniqueFd> take_lock(const Paths& paths) {
-    UniqueFd fd(::open(paths.lock_file().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
+    UniqueFd fd(::open(paths.lock_file().c_str(),
+                       O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640));
     if (!fd)
         return fail_errno(errno, "lock", paths.lock_file().string(),
                           errno == ENOENT ? "create the root with `vmconfig init`" : "");
+    struct stat file {};
+    if (::fstat(fd.get(), &file) != 0 || !S_ISREG(file.st_mode))
+        return fail(ErrorKind::kPermission, "lock", paths.lock_file().string(),
+                    "it is not a regular file", "remove it");
     for (int i = 0; i < kLockTries; ++i) {
         struct flock lock {};
         lock.l_type = F_WRLCK;
@@ -182,8 +189,13 @@ Result<int> run_in_child(const std::function<int()>& work) {
         loading.use();
         const auto owner = stay_owner();
         if (!owner) std::fprintf(stderr, "%s\n", owner.error().text().c_str());
-        const int status = owner ? work() : exit_status(owner.error().kind);
-        std::fflush(nullptr);
+        ::setsid();  // without the caller's terminal, into which a plugin could type
+        ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+        int status = owner ? work() : exit_status(owner.error().kind);
+        if (std::fflush(stdout) != 0 && status == 0) {
+            std::fprintf(stderr, "write: standard output: it takes no more data\n");
+            status = exit_status(ErrorKind::kUnavailable);
+        }
         ::_exit(status);
     }
     int status = 0;

@@ -105,7 +105,7 @@ void Master::start_quarantined() {
 // ---- their ends ---------------------------------------------------------------------------------
 
 void Master::note_end(const std::string& who, const WorkerProcess::End& end, bool good) {
-    crashed_ |= end.killed;
+    crashed_ |= end.killed || !end.in_hand.empty() || !end.loading.empty();
     std::string words = end.how, joint = "; in hand: ";
     if (!end.loading.empty()) words += " while loading plugin " + end.loading.string();
     for (const auto& [mailbox, works] : end.in_hand) {
@@ -123,17 +123,21 @@ void Master::note_end(const std::string& who, const WorkerProcess::End& end, boo
 // True when it died of the plugin that it was loading: that one counts as refused, and no mailbox
 // is to blame.
 bool Master::note_plugin(const WorkerProcess::End& end, std::int64_t lived_ms) {
+    settings_.refresh(clock_.steady_ms());  // the worker may have seen an edit before
     const auto& misc = *settings_.current()->misc;
-    if (end.loading.empty()) {
+    // (What a process wrote that died of overwritten memory may be anything.)
+    if (end.loading.empty() || end.loading != misc.email_dll_path) {
         // It has tried the plugin again since, and lives on.
         if (plugin_crash_ && lived_ms > PluginSlot::pause_ms(misc, plugin_crash_->times))
             plugin_crash_.reset();
         return false;
     }
-    const int before =
-        plugin_crash_ && plugin_crash_->file == end.loading ? plugin_crash_->times : 0;
+    // Of two workers that tried it at the same time, one counts.
+    int times = end.plugin_crashes + 1;
+    if (plugin_crash_ && plugin_crash_->file == end.loading)
+        times = std::max(times, plugin_crash_->times);
     const Error error = transport::crashed_while_loading(end.loading, end.how);
-    plugin_crash_ = {end.loading, file_stamp(end.loading), error.text(), before + 1};
+    plugin_crash_ = {end.loading, end.loading_stamp, error.text(), times};
     trace(TraceLevel::kError, "{}", plugin_crash_->problem);
     return true;
 }
@@ -158,8 +162,13 @@ void Master::share_ended(int index, const WorkerProcess::End& end) {
     const std::int64_t now = clock_.steady_ms(), lived = now - share.process.started();
     if (!options_.once) share.start_at = now + share.pause.died(lived);
     if (note_plugin(end, lived)) {
-        if (stopping_ && options_.once) once_ended(exit_status(ErrorKind::kConfig));
-        return;  // the next one says so
+        if (!options_.once) return;
+        // The next one does not load it, and says so.
+        once_share_done_ = stopping_ || plugin_crash_->times > 1;
+        if (!once_share_done_) return;
+        std::fprintf(stderr, "vmemaild: %s\n", plugin_crash_->problem.c_str());
+        once_ended(exit_status(ErrorKind::kConfig));
+        return;
     }
     if (!stopping_ && died) put_aside(index, end);
     if (!options_.once) return;
@@ -185,14 +194,14 @@ void Master::share_ended(int index, const WorkerProcess::End& end) {
 void Master::alone_ended(const std::string& mailbox, bool note_only,
                          const WorkerProcess::End& end) {
     // It was stopped before it had done everything, by a person: it is tried again.
-    const bool unfinished =
-        !options_.once && !end.killed && end.in_hand.empty() && end.status == kStoppedAlone;
-    const bool died =
-        !unfinished && (end.killed || !end.in_hand.empty() || (!options_.once && end.status != 0));
+    const bool unfinished = !options_.once && !end.killed && end.in_hand.empty() &&
+                            end.loading.empty() && end.status == kStoppedAlone;
+    const bool died = !unfinished && (end.killed || !end.in_hand.empty() || !end.loading.empty() ||
+                                      (!options_.once && end.status != 0));
     note_end(mailbox + ": worker of its own", end, !died);
     if (note_only) return;
     if (!stopping_ && note_plugin(end, 0)) {
-        if (options_.once) once_tried_.erase(mailbox);
+        if (options_.once && plugin_crash_->times < 2) once_tried_.erase(mailbox);
         return;
     }
     if (stopping_) {

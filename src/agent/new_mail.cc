@@ -22,12 +22,6 @@ TimeMs received_at(const mime::MailText& mail, TimeMs now) {
     return mail.date > 0 && mail.date < now + kDayMs ? mail.date : now;
 }
 
-Result<> write_text(const std::filesystem::path& file, const std::string& text) {
-    const UniqueFd fd(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
-    if (!fd) return fail_errno(errno, "write", file.string());
-    return write_all(fd.get(), text, file.string());
-}
-
 }  // namespace
 
 std::filesystem::path mail_reader() {
@@ -49,7 +43,7 @@ Result<std::optional<std::string>> add_email(const SyncContext& context, std::st
     std::error_code ignored;
     std::filesystem::create_directories(context.spool, ignored);
     VM_ASSIGN(const TemporaryFile file, TemporaryFile::create(context.spool, ".txt"));
-    VM_TRY(write_text(file.path(), mail->text));
+    VM_TRY(write_all(file.fd(), mail->text, file.path().string()));
     store::NewMessage message;
     message.message.mailbox = number;
     message.message.kind = MessageKind::kEmail;

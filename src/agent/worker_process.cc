@@ -34,12 +34,15 @@ Result<> WorkerProcess::start(WorkerOptions options, bool silent,
     UniqueFd reading(trace_ends[0]), writing(trace_ends[1]);
     table_.clear();
     loading_.clear();
+    plugin_crashes_ = options.plugin_crash ? options.plugin_crash->times : 0;
 
     std::fflush(nullptr);
     const pid_t master = ::getpid();
     const pid_t pid = ::fork();
     if (pid < 0) return fail(ErrorKind::kUnavailable, "start worker", "fork", errno_text(errno));
     if (pid == 0) {
+        // Without the caller's terminal, into which a plugin could type.
+        ::setsid();
         ::prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (::getppid() != master) ::_exit(1);
         in_child();
@@ -106,7 +109,9 @@ std::optional<WorkerProcess::End> WorkerProcess::reap() {
             WIFSIGNALED(status),
             WIFSIGNALED(status) ? 0 : WEXITSTATUS(status),
             table_.read(),
-            loading_.plugin()};
+            loading_.plugin(),
+            loading_.stamp(),
+            plugin_crashes_};
     forget();
     return end;
 }

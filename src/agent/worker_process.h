@@ -49,6 +49,8 @@ class WorkerProcess {
         int status = 0;  // when not killed
         std::map<std::string, std::vector<Work>> in_hand;
         std::filesystem::path loading;  // the plugin that it was loading; "" when none
+        FileStamp loading_stamp;
+        int plugin_crashes = 0;  // that it was told of at its start
     };
     // How it ended, once; nullopt while it runs.
     std::optional<End> reap();
@@ -62,6 +64,7 @@ class WorkerProcess {
     std::int64_t started_ = 0;
     InHandTable table_;
     transport::LoadingNote loading_;
+    int plugin_crashes_ = 0;
 };
 
 // "signal 11 (Segmentation fault)" or "exit status 3", of a waitpid() status.

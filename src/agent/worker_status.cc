@@ -134,14 +134,15 @@ int Worker::once_status() {
     if (passes_ > 0)
         std::printf("accounts looked at %d, changes on the phone %d, in the accounts %d\n", passes_,
                     changed_here_, changed_there_);
-    if (std::fflush(stdout) != 0)
+    const bool told = std::fflush(stdout) == 0;
+    if (!told)
         std::fprintf(stderr,
                      "vmemaild: write: standard output: it takes no more data; what is due "
                      "has been done\n");
     if (configuration) return exit_status(ErrorKind::kConfig);
     if (total_.store_error) return exit_status(total_.store_error->kind);
     if (waiting) return exit_status(ErrorKind::kRetryLater);
-    return total_.failed > 0 ? exit_status(ErrorKind::kUnavailable) : 0;
+    return total_.failed > 0 || !told ? exit_status(ErrorKind::kUnavailable) : 0;
 }
 
 }  // namespace vm::agent

@@ -16,15 +16,20 @@ Result<UnitState> look_at_unit(const Paths& paths, store::Store& store) {
     VM_ASSIGN(const std::vector<store::MailboxStatus> statuses, store.statuses());
     for (const store::MailboxStatus& status : statuses)
         unit.known[status.mailbox] = {status.state,     status.reason,  status.idle,
-                                      status.condstore, status.qresync, status.last_sync};
+                                      status.condstore, status.qresync, status.last_sync,
+                                      status.changed};
     auto misc = config::load_misc(paths);
     if (!misc) {
+        unit.misc_valid = false;
         unit.problem = misc.error().text();
         return unit;
     }
     unit.misc = std::move(*misc);
     if (!unit.misc.use_email_integration) unit.problem = "g_bUseEmailIntegration is False";
-    VM_ASSIGN(unit.seats, config::count_seats(paths, unit.misc));
+    if (auto seats = config::count_seats(paths, unit.misc))
+        unit.seats = std::move(*seats);
+    else
+        unit.problem = seats.error().text();
     return unit;
 }
 
@@ -33,9 +38,11 @@ MailboxState state_of(const Paths& paths, const UnitState& unit, const std::stri
     if (!options && options.error().kind == ErrorKind::kNoInput)
         return {
             "error",
-            "its Mailbox Options were deleted while messages were not delivered; vmconfig mailbox "
+            "its Mailbox Options were deleted while messages were not delivered; `vmconfig mailbox "
             "create " +
-                mailbox + " makes new ones"};
+                mailbox +
+                "` makes new ones; when these are set, `vmctl queue retry` with the ids sends "
+                "them"};
     if (!options) return {"error", options.error().text()};
     if (!options->integration) return {"off", "Email Integration is No"};
     const auto& refused = unit.seats.refused;
@@ -49,8 +56,17 @@ MailboxState state_of(const Paths& paths, const UnitState& unit, const std::stri
     // What the agent said before Email Integration was set to Yes is of no use now.
     if (known == unit.known.end() || known->second.state == "off") return {"ok", ""};
     MailboxState state = known->second;
-    state.idle = state.idle && unit.agent_running;  // else nobody waits
+    if (unit.agent_running)
+        state.looked = 0;
+    else
+        state.idle = false;  // nobody waits
     return state;
+}
+
+std::string reason_for_people(const MailboxState& state) {
+    if (state.state != "error" || state.looked == 0) return state.reason;
+    return state.reason + "; found at " + short_time(state.looked) +
+           ", and no agent has looked since";
 }
 
 std::string words_of(const std::string& mailbox, const MailboxState& state) {
@@ -58,7 +74,7 @@ std::string words_of(const std::string& mailbox, const MailboxState& state) {
     const std::string is = state.state == "hold"  ? " is on hold: "
                            : state.state == "off" ? " is off: "
                                                   : " is in trouble: ";
-    return "mailbox " + mailbox + is + state.reason;
+    return "mailbox " + mailbox + is + reason_for_people(state);
 }
 
 namespace {
@@ -66,7 +82,7 @@ namespace {
 // Which option keeps the message from being pushed and what sets it otherwise; "" when none does.
 std::string option_in_the_way(const Paths& paths, const UnitState& unit, const Message& message) {
     const auto mailbox = config::load_mailbox(paths, message.mailbox);
-    if (!mailbox) return {};
+    if (!mailbox || !unit.misc_valid) return {};
     if (const auto why = why_not_pushed(message, agent::policy_for(*mailbox, false))) {
         const std::string setting = mailbox->integration ? "Email Integration Send Mode=Voice/Fax"
                                                          : "Email Integration=Yes";
@@ -87,18 +103,25 @@ std::string next_step(const Paths& paths, const UnitState& unit, const MessageRe
         record.message.kind == MessageKind::kEmail || d.state == DeliveryState::kSending ||
         d.state == DeliveryState::kSent)
         return {};
-    if (const std::string option = option_in_the_way(paths, unit, record.message); !option.empty())
+    if (const std::string option = option_in_the_way(paths, unit, record.message);
+        !option.empty()) {
+        if (d.state == DeliveryState::kUncertain)
+            return "it may have arrived, but is not looked for, since " + option + ", then " +
+                   retry;
         return "it is not sent, since " + option + ", then " + retry;
+    }
     const MailboxState state = state_of(paths, unit, mailbox);
-    std::string in_the_way = state.state == "error" ? words_of(mailbox, state) : std::string();
-    if (in_the_way.empty() && !unit.agent_running)
-        in_the_way = "no agent runs; `vmemaild` starts it";
-    const std::string but = in_the_way.empty() ? "" : "; but " + in_the_way;
+    std::string but;
+    if (!unit.misc_valid)
+        but = "; but Misc Setup is not valid: " + unit.problem;
+    else if (state.state == "error")
+        but = "; but " + words_of(mailbox, state);
+    if (!unit.agent_running) but += "; but no agent runs; `vmemaild` starts it";
     switch (d.state) {
         case DeliveryState::kOff:
             return retry + " queues it" + but;
         case DeliveryState::kQueued:
-            return in_the_way.empty()
+            return but.empty()
                        ? "it waits for its turn; `vmctl status` says why when that does not come"
                        : "it waits for its turn" + but;
         case DeliveryState::kDeferred:

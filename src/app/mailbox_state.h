@@ -22,14 +22,19 @@ struct MailboxState {
     std::string reason;        // "" with ok
     bool idle = false, condstore = false, qresync = false;
     TimeMs last_sync = 0;
+    // When the agent found it so; 0 when it looks still, or it was not the agent.
+    TimeMs looked = 0;
 };
+// The reason for people: one that may have been mended says when it was found.
+std::string reason_for_people(const MailboxState& state);
 
 // What holds for all mailboxes.
 struct UnitState {
     bool agent_running = false;
     std::string problem;  // with Misc Setup, "" when none
     agent::RecentDeaths deaths;
-    config::MiscSetup misc;  // the defaults when it has a problem
+    bool misc_valid = true;
+    config::MiscSetup misc;  // the defaults when it is not valid
     config::Seats seats;
     std::map<std::string, MailboxState> known;  // by the agent
 };

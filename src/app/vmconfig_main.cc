@@ -3,7 +3,6 @@
 #include "app/vmconfig_commands.h"
 #include "base/identity.h"
 
-#include <filesystem>
 #include <iostream>
 
 namespace {
@@ -22,10 +21,7 @@ int run_vmconfig(int argc, char** argv) {
     if (const auto status = vm::app::parse(program, argc, argv)) return *status;
     const auto paths = vm::find_root(root);
     if (!paths) return vm::app::report(program, paths.error());
-    // (`init` may come before there is an etc/.)
-    std::error_code ignored;
-    const bool made = std::filesystem::exists(paths->etc(), ignored);
-    if (const auto owner = vm::act_as_owner(made ? paths->etc() : paths->root); !owner)
+    if (const auto owner = vm::act_as_owner(*paths); !owner)
         return vm::app::report(program, owner.error());
     if (const auto done = request.run(*paths); !done) return vm::app::report(program, done.error());
     return vm::app::end_output(program);

@@ -100,8 +100,7 @@ int run_vmctl(int argc, char** argv) {
         return *status;
     const auto paths = find_root(root);
     if (!paths) return report(program, paths.error());
-    if (const auto owner = act_as_owner(paths->var()); !owner)
-        return report(program, owner.error());
+    if (const auto owner = act_as_owner(*paths); !owner) return report(program, owner.error());
     if (const auto done = context.action(*paths); !done) return report(program, done.error());
     std::cout.flush();
     if (!std::cout)

@@ -78,9 +78,18 @@ Result<std::int64_t> write_to(const Paths& paths, const MessageRecord& record,
     return agent::write_mail(record, media, mailbox, misc, paths, fd);
 }
 
+// What is the caller's is opened already; what is the unit's, its owner reads.
+Result<std::int64_t> write_as_owner(const Paths& paths, const MessageRecord& record,
+                                    const fs::path& media, bool mail, int fd,
+                                    const std::string& name) {
+    const AsOwner owner;
+    return write_to(paths, record, media, mail, fd, name);
+}
+
 // To standard output in one go, so that a mail that cannot be composed prints nothing.
 Result<std::int64_t> export_to_stdout(const Paths& paths, const MessageRecord& record,
                                       const fs::path& media, bool mail) {
+    const AsCaller caller;
     std::error_code error;
     const fs::path directory = fs::temp_directory_path(error);
     if (error) {
@@ -90,7 +99,7 @@ Result<std::int64_t> export_to_stdout(const Paths& paths, const MessageRecord& r
                     "set TMPDIR to one that can be written to");
     }
     VM_ASSIGN(const UniqueFd fd, unnamed_file(directory));
-    VM_TRY(write_to(paths, record, media, mail, fd.get(), "a temporary file"));
+    VM_TRY(write_as_owner(paths, record, media, mail, fd.get(), "a temporary file"));
     return copy_all(fd.get(), STDOUT_FILENO, "standard output");
 }
 
@@ -110,14 +119,9 @@ Result<std::int64_t> export_to_file(const Paths& paths, const MessageRecord& rec
         return fail(created.error());
     }
     const TemporaryFile temporary = std::move(*created);
-    const UniqueFd fd(::open(temporary.path().c_str(), O_WRONLY | O_CLOEXEC));
-    if (!fd) return fail_errno(errno, "export to", output.string());
-    const auto written = [&] {
-        const AsOwner owner;
-        return write_to(paths, record, media, mail, fd.get(), output.string());
-    }();
-    VM_ASSIGN(const std::int64_t size, written);
-    if (::fsync(fd.get()) != 0 || ::rename(temporary.path().c_str(), output.c_str()) != 0)
+    VM_ASSIGN(const std::int64_t size,
+              write_as_owner(paths, record, media, mail, temporary.fd(), output.string()));
+    if (::fsync(temporary.fd()) != 0 || ::rename(temporary.path().c_str(), output.c_str()) != 0)
         return fail_errno(errno, "export to", output.string());
     VM_TRY(fsync_directory(directory));
     return size;

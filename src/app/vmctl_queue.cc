@@ -43,7 +43,7 @@ Result<> list(const Paths& paths, bool json) {
     std::string troubles;
     for (const std::string& mailbox : mailboxes)
         if (const auto words = words_of(mailbox, state_of(paths, unit, mailbox)); !words.empty())
-            troubles += words + "\n";
+            troubles += shown(words) + "\n";
     if (!unit.agent_running) troubles += "no agent runs; `vmemaild` starts it\n";
     if (!troubles.empty()) std::cout << '\n' << troubles;
     return {};
@@ -86,8 +86,6 @@ Result<> act_on(const Paths& paths, Store& store, const std::vector<std::string>
     if (!json.is_null()) {
         json[name] = std::move(done_ids);
         print_json(std::cout, json);
-    } else if (count == 0 && !named) {
-        std::cout << "No delivery is deferred or uncertain.\n";
     } else if (count > 0 || !first_error) {
         std::cout << count << (count == 1 ? " delivery is " : " deliveries are ") << words << ".\n";
     }
@@ -116,6 +114,11 @@ Result<> retry(const Paths& paths, std::vector<std::string> ids, bool json) {
                 paused.insert(record.message.mailbox);
         }
         agent::poke(paths, paused, agent::Request::kRetry);
+        if (ids.empty() && !json) {
+            std::cout << "No delivery is deferred or uncertain"
+                      << (paused.empty() ? ".\n" : "; what is queued need not wait any more.\n");
+            return {};
+        }
     }
     return act_on(
         paths, *store, ids, named, [](Store& in, const std::string& id) { return in.retry(id); },

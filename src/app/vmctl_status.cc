@@ -79,7 +79,7 @@ Result<> status(const Paths& paths, bool json) {
             row.push_back(std::to_string(n));
         row.push_back(state.idle ? "yes" : "no");
         row.push_back(state.last_sync > 0 ? short_time(state.last_sync) : "-");
-        row.push_back(state.reason);
+        row.push_back(reason_for_people(state));
         table.add(std::move(row));
     }
     if (json) {

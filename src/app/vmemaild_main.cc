@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
+#include <filesystem>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -79,7 +80,7 @@ int run_vmemaild(int argc, char** argv) {
     const auto found = vm::find_root(root);
     if (!found) return vm::app::report(program, found.error());
     const vm::Paths& paths = *found;
-    if (const auto owner = vm::act_as_owner(paths.var()); !owner)
+    if (const auto owner = vm::act_as_owner(paths); !owner)
         return vm::app::report(program, owner.error());
     if (*mailbox_option && !once && !dry_run)
         return vm::app::report(program, {vm::ErrorKind::kUsage, "--mailbox", mailbox,
@@ -105,6 +106,10 @@ int run_vmemaild(int argc, char** argv) {
         return status ? *status : vm::app::report(program, status.error());
     }
 
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(paths.etc(), ignored))
+        return vm::app::report(program, {vm::ErrorKind::kNoInput, "start", paths.root.string(),
+                                         "there is no unit here", "`vmconfig init` makes one"});
     if (!once) {
         // What an administrator should see on the terminal, not only in the trace.
         const auto misc = vm::config::load_misc(paths);

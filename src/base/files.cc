@@ -134,9 +134,9 @@ Result<UniqueFd> unnamed_file(const fs::path& directory) {
 
 Result<TemporaryFile> TemporaryFile::create(const fs::path& directory, std::string_view suffix) {
     fs::path path = directory / (new_id() + std::string(suffix));
-    const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!fd) return system_error("create", path, errno);
-    return TemporaryFile(std::move(path));
+    return TemporaryFile(std::move(path), std::move(fd));
 }
 
 TemporaryFile::~TemporaryFile() {

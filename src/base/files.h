@@ -73,17 +73,24 @@ class TemporaryFile {
   public:
     static Result<TemporaryFile> create(const std::filesystem::path& directory,
                                         std::string_view suffix);
-    TemporaryFile(TemporaryFile&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+    TemporaryFile(TemporaryFile&& other) noexcept
+        : path_(std::exchange(other.path_, {})), fd_(std::move(other.fd_)) {}
     TemporaryFile& operator=(TemporaryFile&& other) noexcept {
         std::swap(path_, other.path_);
+        std::swap(fd_, other.fd_);
         return *this;
     }
     ~TemporaryFile();
     const std::filesystem::path& path() const { return path_; }
+    // Open for writing. (By its path somebody else's file may be met by now, in a directory where
+    // others may write.)
+    int fd() const { return fd_.get(); }
 
   private:
-    explicit TemporaryFile(std::filesystem::path path) : path_(std::move(path)) {}
+    TemporaryFile(std::filesystem::path path, UniqueFd fd)
+        : path_(std::move(path)), fd_(std::move(fd)) {}
     std::filesystem::path path_;
+    UniqueFd fd_;
 };
 
 }  // namespace vm

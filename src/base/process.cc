@@ -55,6 +55,13 @@ struct Failure {
     int error = 0;
 };
 
+// (32-bit machines have the other ones for 16-bit ids.)
+#ifdef SYS_setresuid32
+constexpr long kSetGroups = SYS_setresgid32, kSetUsers = SYS_setresuid32;
+#else
+constexpr long kSetGroups = SYS_setresgid, kSetUsers = SYS_setresuid;
+#endif
+
 // The child between fork and exec, where another thread may have held any lock: system calls only.
 [[noreturn]] void become_program(const Start& start) {
     struct sigaction usual {};
@@ -69,8 +76,8 @@ struct Failure {
     const uid_t user = ::geteuid();
     const gid_t group = ::getegid();
     Failure failure;
-    const bool prepared = ::syscall(SYS_setresgid, group, group, group) == 0 &&
-                          ::syscall(SYS_setresuid, user, user, user) == 0 && ::setpgid(0, 0) == 0 &&
+    const bool prepared = ::syscall(kSetGroups, group, group, group) == 0 &&
+                          ::syscall(kSetUsers, user, user, user) == 0 && ::setsid() >= 0 &&
                           ::dup2(start.in, 0) == 0 && ::dup2(start.out, 1) == 1 &&
                           ::dup2(start.diagnostics, 2) == 2 &&
                           ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0;

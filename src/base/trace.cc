@@ -80,9 +80,10 @@ Result<> trace_open(const std::filesystem::path& file, std::int64_t max_bytes, b
     // (A FIFO would keep the open waiting for a reader.)
     std::error_code ignored;
     const auto found = std::filesystem::status(file, ignored);
-    if (std::filesystem::exists(found) && !std::filesystem::is_regular_file(found))
-        return fail(ErrorKind::kPermission, "open trace", file.string(), "it is not a regular file",
-                    "remove it");
+    if (std::filesystem::is_fifo(found) || std::filesystem::is_socket(found) ||
+        std::filesystem::is_directory(found))
+        return fail(ErrorKind::kPermission, "open trace", file.string(),
+                    "it is no file to write to", "remove it");
     try {
         spdlog::file_event_handlers handlers;  // also for the files that rotation opens
         handlers.after_open = [](const spdlog::filename_t&, std::FILE* stream) {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <fcntl.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -108,7 +109,8 @@ bool password_is_held_back(const MailboxOptions& mailbox, const Server& server) 
 
 bool is_readable_file(const std::filesystem::path& path) {
     std::error_code error;
-    return std::filesystem::is_regular_file(path, error) && ::access(path.c_str(), R_OK) == 0;
+    return std::filesystem::is_regular_file(path, error) &&
+           ::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) == 0;
 }
 
 // What belongs together.

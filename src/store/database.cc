@@ -79,7 +79,8 @@ Result<std::unique_ptr<soci::session>> open_database(const Paths& paths) {
         return fail(ErrorKind::kConfig, kOpen, file.string(), "the path contains a double quote",
                     "use a root without one");
     VM_TRY(create_file(file));
-    if (::access(file.c_str(), R_OK | W_OK) != 0) return fail_errno(errno, kOpen, file.string());
+    if (::faccessat(AT_FDCWD, file.c_str(), R_OK | W_OK, AT_EACCESS) != 0)
+        return fail_errno(errno, kOpen, file.string());
     return guarded(kOpen, file.string(), [&]() -> Result<std::unique_ptr<soci::session>> {
         auto sql = std::make_unique<soci::session>(
             soci::sqlite3,

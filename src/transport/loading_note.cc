@@ -1,52 +1,59 @@
 #include "transport/loading_note.h"
 
 #include <algorithm>
-#include <atomic>
+#include <array>
 #include <climits>
 #include <sys/mman.h>
 
 namespace vm::transport {
 
-namespace {
+struct LoadingNote::Memory {
+    FileStamp stamp;
+    std::array<char, PATH_MAX> path;  // with a zero behind it; "": nothing is being loaded
+};
 
-constexpr std::size_t kBytes = PATH_MAX;
-std::atomic<char*> g_memory{nullptr};  // null: this process notes nowhere
-
-}  // namespace
+std::atomic<LoadingNote::Memory*> LoadingNote::used_{nullptr};
 
 LoadingNote::LoadingNote() {
+    // Zeros: nothing is being loaded.
     void* const memory =
-        ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory != MAP_FAILED) memory_ = static_cast<char*>(memory);
+        ::mmap(nullptr, sizeof(Memory), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory != MAP_FAILED) memory_ = static_cast<Memory*>(memory);
 }
 
 LoadingNote::~LoadingNote() {
-    if (memory_ != nullptr) ::munmap(memory_, kBytes);
+    if (memory_ != nullptr) ::munmap(memory_, sizeof(Memory));
 }
 
 void LoadingNote::clear() {
-    if (memory_ != nullptr) *memory_ = '\0';
+    if (memory_ != nullptr) memory_->path.front() = '\0';
 }
 
 void LoadingNote::use() const {
-    g_memory = memory_;
+    used_ = memory_;
 }
 
 std::filesystem::path LoadingNote::plugin() const {
     if (memory_ == nullptr) return {};
     // (What a dying process has scribbled may have no end.)
-    return std::string(memory_, std::find(memory_, memory_ + kBytes, '\0'));
+    const auto& path = memory_->path;
+    return std::string(path.begin(), std::find(path.begin(), path.end(), '\0'));
+}
+
+FileStamp LoadingNote::stamp() const {
+    return memory_ == nullptr ? FileStamp{} : memory_->stamp;
 }
 
 LoadingNote::Scope::Scope(const std::filesystem::path& file) {
-    char* const memory = g_memory;
+    Memory* const memory = used_;
     if (memory == nullptr) return;
-    const std::size_t length = file.native().copy(memory, kBytes - 1);
-    memory[length] = '\0';
+    memory->stamp = file_stamp(file);
+    const std::size_t length = file.native().copy(memory->path.data(), memory->path.size() - 1);
+    memory->path.at(length) = '\0';
 }
 
 LoadingNote::Scope::~Scope() {
-    if (char* const memory = g_memory; memory != nullptr) *memory = '\0';
+    if (Memory* const memory = used_; memory != nullptr) memory->path.front() = '\0';
 }
 
 Error crashed_while_loading(const std::filesystem::path& file, const std::string& how) {

@@ -7,7 +7,9 @@
 #define VM_TRANSPORT_LOADING_NOTE_H
 
 #include "base/error.h"
+#include "base/files.h"
 
+#include <atomic>
 #include <filesystem>
 #include <string>
 
@@ -24,8 +26,9 @@ class LoadingNote {
     void clear();
     // From now on Plugin::load() of this process notes here.
     void use() const;
-    // The file that was being loaded; "" when none was.
+    // The file that was being loaded, "" when none was, and what it was like before that.
     std::filesystem::path plugin() const;
+    FileStamp stamp() const;
 
     // Says that `file` is being loaded, for as long as the object lives.
     class Scope {
@@ -37,7 +40,9 @@ class LoadingNote {
     };
 
   private:
-    char* memory_ = nullptr;  // kBytes: the path with a zero behind it
+    struct Memory;
+    Memory* memory_ = nullptr;
+    static std::atomic<Memory*> used_;  // null: this process notes nowhere
 };
 
 // What a plugin is refused with that ended its process; `how`: "signal 7 (Bus error)".

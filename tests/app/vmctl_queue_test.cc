@@ -94,7 +94,8 @@ class VmctlQueueTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::string("uncertain"), delivery(rig, uncertain));
         CPPUNIT_ASSERT_EQUAL(std::string("failed"), delivery(rig, failed));
         rig.good({"message", "delete", uncertain});
-        CPPUNIT_ASSERT_EQUAL(std::string("No delivery is deferred or uncertain.\n"),
+        CPPUNIT_ASSERT_EQUAL(std::string("No delivery is deferred or uncertain; what is queued "
+                                         "need not wait any more.\n"),
                              rig.good({"queue", "retry"}).out);
     }
 

@@ -3,9 +3,11 @@
 outside of it, core files, the control socket. That no password is printed or traced is looked for in
 every test (passwords.py)."""
 
+import contextlib
 import fnmatch
 import os
 import pathlib
+import pty
 import pwd
 import re
 import resource
@@ -61,6 +63,12 @@ class SecurityTest(synctest.TestCase):
     def everything(self, unit):
         return sorted(path for path in [unit.root, *unit.root.rglob("*")] if path.name != "agent.log")
 
+    def give(self, unit, user, group):
+        for path in self.everything(unit):
+            os.chown(path, user, group, follow_symlinks=False)
+        # Of a process that has changed its user the address sanitizer cannot look for leaks.
+        unit.environment["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
+
     # ---- files --------------------------------------------------------------------------------------
     def whole_life(self, umask):
         before = os.umask(umask)
@@ -99,8 +107,7 @@ class SecurityTest(synctest.TestCase):
 
     def test_what_root_makes_belongs_to_the_owner_of_the_root(self):
         unit = self.unit()
-        for path in self.everything(unit):
-            os.chown(path, NOBODY, NOBODY)
+        self.give(unit, NOBODY, NOBODY)
         unit.config("mailbox", "create", "101")
         unit.add("101", media.recording("vm-intro"))
         unit.config("misc", "set", "g_bUseTTS", "True")
@@ -112,8 +119,7 @@ class SecurityTest(synctest.TestCase):
         """Whom the unit belongs to leads root nowhere, and what root brings and takes is root's."""
         box = self.box(unit=self.unit())
         unit = box.unit
-        for path in self.everything(unit):
-            os.chown(path, NOBODY, NOBODY)
+        self.give(unit, NOBODY, NOBODY)
         private = self.files / "private"
         private.mkdir(mode=0o700)
         shutil.copy(media.recording("vm-intro"), private / "in.wav")
@@ -143,11 +149,17 @@ class SecurityTest(synctest.TestCase):
             ("var/media", private),
             ("var/spool", private),
             ("var/vm.db", private / "new.db"),
+            ("var", private),
+            ("etc", private),
+            ("run", private),
+            ("var", None),
+            ("run", None),
         ):
             with self.subTest(name):
                 path, aside = unit.root / name, self.files / "aside"
                 path.rename(aside)
-                path.symlink_to(target)
+                if target is not None:
+                    path.symlink_to(target)
                 for command in (
                     ["vmctl", "message", "add", "--mailbox", box.number, "--kind", "voice", "--file", private / "in.wav"],
                     ["vmctl", "sync", box.number],
@@ -160,10 +172,83 @@ class SecurityTest(synctest.TestCase):
                 ):
                     done = unit.run(*command, status=None)
                     self.assertLess(done.returncode, 128, command)
-                path.unlink()
+                made = [] if path.is_symlink() or not path.exists() else [path, *path.rglob("*")]
+                self.assertEqual([], [each for each in made if each.stat().st_uid != NOBODY])
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
                 aside.rename(path)
                 self.assertEqual(before, {path.name: path.read_bytes() for path in private.iterdir()})
                 unit.run("vmconfig", "mailbox", "delete", "199", status=None)
+
+    def test_root_takes_no_group_of_roots_along(self):
+        """The owner is a user without a name, and the group of all is root's."""
+        unit = self.unit()
+        self.give(unit, 54321, 0)
+        told = self.files / "told"
+        told.touch()
+        told.chmod(0o666)
+        self.files.chmod(0o755)
+        command = unit.root / "waiting"
+        command.write_text(f"#!/bin/sh\nid >> {told}\nenv >> {told}\n")
+        command.chmod(0o755)
+        unit.config("misc", "set", "g_szMessageWaitingCommand", command)
+        unit.config("mailbox", "create", "101")
+        unit.set("101", Email_Integration="Yes", Email_Name="a@example.com", Smtp_Server="127.0.0.1", Smtp_Port=1)
+        unit.environment["SECRET_OF_ROOT"] = "roots_alone"
+        with unit.agent() as agent:
+            agent.wait_for_workers()
+            unit.add("101", media.recording("vm-intro"))
+            wait_until("the command", lambda: "PATH" in told.read_text())
+            for pid in processes(agent.process.pid):
+                self.assertNotIn(b"roots_alone", pathlib.Path(f"/proc/{pid}/environ").read_bytes())
+        self.assertIn("uid=54321 gid=54321 groups=54321\n", told.read_text())
+        self.assertNotIn("SECRET_OF_ROOT", told.read_text())
+
+    def test_two_owners(self):
+        unit = self.unit()
+        self.give(unit, NOBODY, NOBODY)
+        os.chown(unit.root / "etc", 54321, 54321)
+        for program, *arguments in (["vmctl", "status"], ["vmconfig", "misc", "list"], ["vmemaild", "--once"]):
+            done = unit.run(program, *arguments, status=77)
+            self.assertIn("its directories belong to user 54321 and to user 65534", done.stderr)
+
+    def test_what_is_no_lock(self):
+        unit = self.unit()
+        os.mkfifo(unit.root / "run/vmemaild.lock")
+        unit.ctl("status")
+        self.assertIn("vmemaild.lock: it is not a regular file; remove it", unit.once(status=77).stderr)
+
+    def test_plugins_have_no_terminal(self):
+        """They could type into it what the caller's shell would run."""
+        unit = self.unit()
+        unit.config("misc", "set", "g_szEmailDllPath", str(unit.build / "test/libcrash_on_purpose.so"))
+        (self.files / "terminal").touch()
+        for option in ("--check", "--dry-run", "--once"):
+            pid, terminal = pty.fork()
+            if pid == 0:
+                os.environ["VM_CRASH_DIRECTORY"] = str(self.files)
+                os.execv(unit.command("vmemaild")[0], unit.command("vmemaild", option))
+            with open(terminal, "rb", buffering=0) as output, contextlib.suppress(OSError):
+                while output.read(1000):
+                    pass
+            self.assertEqual(0, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), option)
+        self.assertEqual("", (self.files / "terminal").read_text())
+
+    def test_an_export_into_a_directory_of_others(self):
+        """What takes the place of the new file while it is made is not written to."""
+        box = self.box(unit=self.unit())
+        [identity] = box.deliver(1)
+        shared, secret = self.files / "shared", self.files / "secret"
+        shared.mkdir(mode=0o777)
+        secret.write_text("root's")
+        box.unit.environment = vmunit.preloaded(
+            box.unit.build, "swap_temporary", VM_SWAP_BELOW=shared, VM_SWAP_FOR=secret
+        )
+        box.unit.ctl("message", "export", identity, "--as", "eml", "--output", shared / "out.eml")
+        self.assertTrue((shared / "out.eml").is_symlink())  # it was put there
+        self.assertEqual("root's", secret.read_text())
 
     # ---- passwords ----------------------------------------------------------------------------------
     def test_no_password_in_ps_or_an_environment(self):
@@ -213,8 +298,7 @@ class SecurityTest(synctest.TestCase):
 
     def test_no_other_process_of_the_user_looks_into_the_agent(self):
         unit = self.unit()
-        for path in self.everything(unit):
-            os.chown(path, NOBODY, NOBODY)
+        self.give(unit, NOBODY, NOBODY)
         os.chmod(unit.root, 0o755)
         # By descriptor, because the build tree may lie where that user cannot go.
         with open(unit.build / "bin/vmemaild", "rb") as program:

@@ -56,7 +56,7 @@ class TroubleTest(vmunit.TestCase):
         unit = self.unit_with()
         file = unit.root / "var/trace/vmemaild.trace"
         os.mkfifo(file)
-        self.assertIn(f"open trace: {file}: it is not a regular file; remove it", unit.once(status=77).stderr)
+        self.assertIn(f"open trace: {file}: it is no file to write to; remove it", unit.once(status=77).stderr)
 
     def test_a_summary_that_nobody_takes(self):
         unit = self.unit_with()
@@ -153,7 +153,8 @@ class TroubleTest(vmunit.TestCase):
         tried, untried = self.add(unit), self.add(unit)
         unit.once(status=75)
         reason = ("Connection refused", "tried again by itself", "vmctl queue retry")
-        self.check_told(unit, tried, reason, ("Connection refused", "tried again at", f"vmctl queue retry {tried}"))
+        words = ("Connection refused", "tried again at", f"vmctl queue retry {tried}", "no agent has looked since", "no agent runs")
+        self.check_told(unit, tried, reason, words)
         self.check_told(unit, untried, reason, ("it waits for its turn; but", "Connection refused"))
 
     def test_a_refusal(self):
