@@ -164,6 +164,16 @@ void Story::subscriber(const Event& event) {
             in = in && (began->box != one.box || model_.in_scope(folder, *began->options));
         return in;
     };
+    // An option that is set back before a pass has seen it was never set, to the agent.
+    const auto in_known_scope = [&](const std::string& folder) {
+        const auto known = unit_.store().sync_state(box(one.box).number);
+        config::MailboxOptions options = *box(one.box).options;
+        if (known && known->scope.starts_with("Inbox Only"))
+            options.sync_mode = config::SyncMode::kInboxOnly;
+        if (known && known->scope.starts_with("VM Folder Only"))
+            options.sync_mode = config::SyncMode::kVmFolderOnly;
+        return model_.in_scope(folder, options);
+    };
     std::string to = event.what == Doing::kTrashMail ? "Trash" : folder_of(event.c);
     switch (event.what) {
         case Doing::kSee:
@@ -198,10 +208,8 @@ void Story::subscriber(const Event& event) {
         }
         default:  // kMoveMail, kTrashMail
             if (to == found->folder) return;
-            if (!is_in_scope(to))
-                deletes(truth.told);
-            else
-                one.filed.mail = to;
+            if (is_in_scope(to)) one.filed.mail = to;
+            if (!is_in_scope(to) || !in_known_scope(to)) deletes(truth.told);
             truth.since = model_.now;
             account.move(found->folder, found->uid, to);
     }
@@ -332,9 +340,12 @@ void Story::machine(const Event& event) {
         const std::int64_t jump = kJumps.at(event.c % kJumps.size());
         tell("  by " + std::to_string(jump / kSecond) + " s");
         unit_.clock().advance(jump);
-        for (Truth& one : model_.messages)
+        for (Truth& one : model_.messages) {
+            // What is queued later, by a clock that was set back, has waited since then.
+            if (jump < 0) one.added += jump;
             one.may_fail |=
                 unit_.clock().now() - one.added >= schedule_.setting.timeout_min * 60 * kSecond;
+        }
         return;
     }
     if (depth_ > 0) return;
