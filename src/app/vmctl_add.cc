@@ -1,6 +1,7 @@
 // vmctl message add: the way in for the telephony side. A message is stored whenever it can be;
 // what the mailbox's options say decides only whether it is queued for e-mail.
 #include "agent/control.h"
+#include "agent/mailbox_run.h"
 #include "app/vmctl_commands.h"
 #include "app/vmctl_output.h"
 #include "base/text.h"
@@ -38,18 +39,10 @@ Result<> decide_delivery(const Paths& paths, store::NewMessage& incoming) {
         warn(options.error().text() + " (the message is stored all the same)");
         return {};
     }
-    PushPolicy policy;
-    policy.integration = options->integration;
-    policy.send_voice = options->sends_voice();
-    policy.send_fax = options->sends_fax();
-    MessageRecord record;
-    record.message = incoming.message;
-    record.delivery.state = DeliveryState::kQueued;
-    for (const Action& action : decide({record}, policy, 0).actions) {
-        if (action.kind != ActionKind::kSwitchOff) continue;
-        incoming.delivery = DeliveryState::kOff;
-        incoming.delivery_reason = action.reason;
-    }
+    const auto why = why_not_pushed(incoming.message, agent::policy_for(*options, false));
+    if (!why) return {};
+    incoming.delivery = DeliveryState::kOff;
+    incoming.delivery_reason = *why;
     return {};
 }
 

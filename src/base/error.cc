@@ -96,7 +96,7 @@ tl::unexpected<Error> fail_errno(int code, std::string operation, std::string ob
             "mount it read-write; the system may have made it read-only after an error, see its "
             "log";
     if (hint.empty() && code == EACCES)
-        hint = "look at its owner and mode: what is in a unit belongs to one user";
+        hint = "look at the owner and mode of it and of its directories";
     if (hint.empty() && code == EIO) hint = "look at the system's log for errors of the disk";
     return fail(errno_kind(code), std::move(operation), std::move(object), errno_text(code),
                 std::move(hint));
