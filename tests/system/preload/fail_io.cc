@@ -20,8 +20,8 @@
 
 namespace {
 
+using shim::Open;
 using shim::real;
-using Open = int(const char*, int, ...);
 
 const shim::FilesBelow& files() {
     static const shim::FilesBelow value("VM_FAIL_ROOT");
@@ -88,18 +88,13 @@ int opening(const char* path, int flags, Call call) {
     return changes ? failing("open", path, call) : call();
 }
 
+int opened(const char* name, const char* path, int flags, mode_t mode) {
+    return opening(path, flags, [&] { return real<Open>(name)(path, flags, mode); });
+}
+
 }  // namespace
 
-#define VM_OPEN(name)                                                                      \
-    VM_SHIM int name(const char* path, int flags, ...) {                                   \
-        va_list arguments;                                                                 \
-        va_start(arguments, flags);                                                        \
-        const mode_t mode = va_arg(arguments, mode_t); /* ignored when not given */        \
-        va_end(arguments);                                                                 \
-        return opening(path, flags, [&] { return real<Open>(#name)(path, flags, mode); }); \
-    }
-VM_OPEN(open)
-VM_OPEN(open64)
+VM_SHIM_OPENS(opened)
 
 VM_SHIM int mkostemp(char* pattern, int flags) {
     return failing("open", pattern,

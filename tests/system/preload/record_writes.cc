@@ -26,8 +26,9 @@
 
 namespace {
 
+using shim::mode_of;
+using shim::Open;
 using shim::real;
-using Open = int(const char*, int, ...);
 
 const shim::FilesBelow& files() {
     static const shim::FilesBelow value("VM_RECORD_ROOT");
@@ -194,23 +195,9 @@ void said(FILE* stream, std::string_view text) {
     if (stream == stdout && std::getenv("VM_RECORD_LOG")) Log().add('P', 0, 0, text);
 }
 
-mode_t mode_of(int flags, va_list arguments) {
-    const bool has = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
-    return has ? va_arg(arguments, mode_t) : 0;
-}
-
 }  // namespace
 
-#define VM_OPEN(name)                                    \
-    VM_SHIM int name(const char* path, int flags, ...) { \
-        va_list arguments;                               \
-        va_start(arguments, flags);                      \
-        const mode_t mode = mode_of(flags, arguments);   \
-        va_end(arguments);                               \
-        return opened(#name, path, flags, mode);         \
-    }
-VM_OPEN(open)
-VM_OPEN(open64)
+VM_SHIM_OPENS(opened)
 
 VM_SHIM int openat(int directory, const char* path, int flags, ...) {
     va_list arguments;

@@ -3,17 +3,15 @@
 #include "files_below.h"
 #include "real.h"
 
-#include <cstdarg>
 #include <cstdlib>
 #include <fcntl.h>
-#include <sys/types.h>
 #include <unistd.h>
 
 namespace {
 
 int open_and_swap(const char* name, const char* path, int flags, mode_t mode) {
     static const shim::FilesBelow files("VM_SWAP_BELOW");
-    const int fd = shim::real<int(const char*, int, ...)>(name)(path, flags, mode);
+    const int fd = shim::real<shim::Open>(name)(path, flags, mode);
     const std::string file(path);
     const char* const other = std::getenv("VM_SWAP_FOR");
     if (fd < 0 || (flags & O_EXCL) == 0 || other == nullptr || !file.ends_with(".tmp") ||
@@ -25,18 +23,4 @@ int open_and_swap(const char* name, const char* path, int flags, mode_t mode) {
 
 }  // namespace
 
-VM_SHIM int open(const char* path, int flags, ...) {
-    va_list rest;
-    va_start(rest, flags);
-    const mode_t mode = va_arg(rest, mode_t);
-    va_end(rest);
-    return open_and_swap("open", path, flags, mode);
-}
-
-VM_SHIM int open64(const char* path, int flags, ...) {
-    va_list rest;
-    va_start(rest, flags);
-    const mode_t mode = va_arg(rest, mode_t);
-    va_end(rest);
-    return open_and_swap("open64", path, flags, mode);
-}
+VM_SHIM_OPENS(open_and_swap)
