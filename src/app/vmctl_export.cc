@@ -10,7 +10,6 @@
 #include "store/store.h"
 
 #include <cstdlib>
-#include <fcntl.h>
 #include <iostream>
 #include <memory>
 #include <sys/stat.h>
@@ -41,12 +40,7 @@ Result<std::int64_t> copy_all(int in, int out, const std::string& name) {
 
 // The same of a file of the unit's.
 Result<std::int64_t> copy_file(const fs::path& file, int out, const std::string& name) {
-    // O_NONBLOCK: nobody may ever write to a FIFO in its place.
-    const UniqueFd in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    struct stat status {};
-    if (!in || ::fstat(in.get(), &status) != 0) return fail_errno(errno, "read", file.string());
-    if (!S_ISREG(status.st_mode))
-        return fail(ErrorKind::kNoInput, "read", file.string(), "it is not a regular file");
+    VM_ASSIGN(const UniqueFd in, open_regular(file, "read"));
     return copy_all(in.get(), out, name);
 }
 

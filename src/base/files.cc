@@ -37,14 +37,18 @@ FileStamp file_stamp(const fs::path& path) {
             nanoseconds(status.st_ctim)};
 }
 
-Result<std::string> read_file(const fs::path& path, std::size_t limit) {
-    // O_NONBLOCK: opening a FIFO must not wait for its writer. It means nothing to regular files.
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+Result<UniqueFd> open_regular(const fs::path& path, const char* operation, ErrorKind otherwise) {
+    // O_NONBLOCK means nothing to regular files.
+    UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     struct stat status {};
-    if (!fd || ::fstat(fd.get(), &status) != 0) return system_error("read", path, errno);
-    if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
-        return fail(ErrorKind::kUnavailable, "read", path.string(), "it is no regular file",
-                    "put the file back that was there");
+    if (!fd || ::fstat(fd.get(), &status) != 0) return system_error(operation, path, errno);
+    if (!S_ISREG(status.st_mode))
+        return fail(otherwise, operation, path.string(), "it is not a regular file");
+    return fd;
+}
+
+Result<std::string> read_file(const fs::path& path, std::size_t limit) {
+    VM_ASSIGN(const UniqueFd fd, open_regular(path, "read", ErrorKind::kUnavailable));
     std::string content;
     std::vector<char> buffer(64U << 10);
     for (;;) {

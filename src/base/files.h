@@ -46,6 +46,11 @@ struct FileStamp {
 };
 FileStamp file_stamp(const std::filesystem::path& path);
 
+// Opens a regular file for reading, and nothing else: a FIFO does not keep the caller waiting.
+// `otherwise`: of the error when it is there and is no regular file.
+Result<UniqueFd> open_regular(const std::filesystem::path& path, const char* operation,
+                              ErrorKind otherwise = ErrorKind::kNoInput);
+
 // The whole file; kUnavailable when it is larger than `limit` bytes.
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit = 16U << 20);
 

@@ -125,16 +125,4 @@ AsOwner::~AsOwner() {
     if (g_owner) demand(take_caller());
 }
 
-UniqueFd open_as_caller(const std::filesystem::path& file, int flags) {
-    int code = 0;
-    UniqueFd fd;
-    {
-        const AsCaller caller;
-        fd.reset(::open(file.c_str(), flags | O_CLOEXEC));
-        code = errno;
-    }
-    errno = code;
-    return fd;
-}
-
 }  // namespace vm

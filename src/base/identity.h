@@ -11,7 +11,6 @@
 #define VM_BASE_IDENTITY_H
 
 #include "base/error.h"
-#include "base/files.h"
 #include "base/paths.h"
 
 #include <filesystem>
@@ -43,9 +42,6 @@ class AsOwner {
     AsOwner(const AsOwner&) = delete;
     AsOwner& operator=(const AsOwner&) = delete;
 };
-
-// open(2) as the caller, O_CLOEXEC; errno as that leaves it.
-UniqueFd open_as_caller(const std::filesystem::path& file, int flags);
 
 }  // namespace vm
 

@@ -5,7 +5,6 @@
 #include "base/identity.h"
 
 #include <cerrno>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -28,12 +27,11 @@ Result<> make_directory(const fs::path& directory) {
 
 Result<IncomingMedia> IncomingMedia::copy(const fs::path& source, const fs::path& directory,
                                           const std::string& id, const std::string& extension) {
-    // O_NONBLOCK: the open of a FIFO must not hang; it has no effect on a regular file.
-    const UniqueFd in = open_as_caller(source, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    struct stat status {};
-    if (!in || ::fstat(in.get(), &status) != 0) return fail_errno(errno, "read", source.string());
-    if (!S_ISREG(status.st_mode))
-        return fail(ErrorKind::kNoInput, "read", source.string(), "it is not a regular file");
+    const auto opened = [&] {
+        const AsCaller caller;
+        return open_regular(source, "read");
+    };
+    VM_ASSIGN(const UniqueFd in, opened());
 
     const std::string file = id + "." + extension;
     IncomingMedia media;

@@ -61,7 +61,7 @@ class FilesTest : public CppUnit::TestFixture {
 
     void waits_for_no_writer() {
         CPPUNIT_ASSERT_EQUAL(0, ::mkfifo(file("fifo").c_str(), 0600));
-        CPPUNIT_ASSERT_EQUAL(std::string("it is no regular file"),
+        CPPUNIT_ASSERT_EQUAL(std::string("it is not a regular file"),
                              read_file(file("fifo")).error().reason);
         CPPUNIT_ASSERT(!read_file(directory_.path()).has_value());
     }

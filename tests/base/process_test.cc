@@ -21,6 +21,7 @@ class ProcessTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(stops_one_that_runs_too_long_with_its_children);
     CPPUNIT_TEST(uses_no_shell);
     CPPUNIT_TEST(gives_a_clean_environment_and_no_descriptors);
+    CPPUNIT_TEST(has_no_terminal_of_ours);
     CPPUNIT_TEST(keeps_the_end_of_the_output);
     CPPUNIT_TEST_SUITE_END();
 
@@ -50,6 +51,11 @@ class ProcessTest : public CppUnit::TestFixture {
     void stops_one_that_runs_too_long_with_its_children() {
         const auto stopped = run_process({"sh", "-c", "sleep 1000 & sleep 1000"}, 50ms);
         CPPUNIT_ASSERT(stopped.error().kind == ErrorKind::kUnavailable);
+    }
+
+    void has_no_terminal_of_ours() {
+        // In a session of its own: the fourth field behind the program's name.
+        CPPUNIT_ASSERT_EQUAL(0, sh("test $$ = $(cut -d' ' -f6 /proc/$$/stat)").exit_code);
     }
 
     void uses_no_shell() {

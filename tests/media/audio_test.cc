@@ -92,7 +92,7 @@ class AudioTest : public CppUnit::TestFixture {
         make_wav(dir_ / "none.wav", SF_FORMAT_ULAW, 8000, 1, 0);
         assert_refused(read_all(dir_ / "none.wav"), "empty");
         CPPUNIT_ASSERT(probe_audio(dir_ / "absent.wav").error().kind == ErrorKind::kNoInput);
-        CPPUNIT_ASSERT(probe_audio(dir_.path()).error().reason == "not a regular file");
+        CPPUNIT_ASSERT(probe_audio(dir_.path()).error().reason == "it is not a regular file");
     }
 
     void refuses_other_codecs_by_name() {
@@ -144,7 +144,7 @@ class AudioTest : public CppUnit::TestFixture {
 
     void never_blocks_on_a_fifo() {
         CPPUNIT_ASSERT_EQUAL(0, ::mkfifo((dir_ / "fifo").c_str(), 0600));
-        CPPUNIT_ASSERT(probe_audio(dir_ / "fifo").error().reason == "not a regular file");
+        CPPUNIT_ASSERT(probe_audio(dir_ / "fifo").error().reason == "it is not a regular file");
     }
 
     // No crash, and what is accepted has a duration.

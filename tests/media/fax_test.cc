@@ -163,7 +163,7 @@ class FaxTest : public CppUnit::TestFixture {
         assert_refused(read_all(dir_ / "grey.tif"), "not black and white");
         CPPUNIT_ASSERT(probe_fax(dir_ / "absent.tif").error().kind == ErrorKind::kNoInput);
         CPPUNIT_ASSERT_EQUAL(0, ::mkfifo((dir_ / "fifo").c_str(), 0600));
-        CPPUNIT_ASSERT(probe_fax(dir_ / "fifo").error().reason == "not a regular file");
+        CPPUNIT_ASSERT(probe_fax(dir_ / "fifo").error().reason == "it is not a regular file");
     }
 
     void notices_truncation() {
