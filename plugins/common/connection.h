@@ -84,6 +84,8 @@ class Connection {
     Input poll();
 
     int descriptor() const { return wire_->descriptor(); }
+    // The stream, for another Connection; what was received and not read is lost.
+    std::unique_ptr<Wire> take_wire() { return std::move(wire_); }
 
   private:
     Io pause(bool for_room, Deadline deadline, Patience patience);

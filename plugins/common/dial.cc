@@ -144,8 +144,8 @@ bool is_ipv6(const std::string& host) {
 
 std::string url_of(const Target& target) {
     const std::string host = is_ipv6(target.host) ? "[" + target.host + "]" : target.host;
-    return target.scheme + (target.tls == TlsUse::kImplicit ? "s" : "") + "://" + host + ":" +
-           std::to_string(target.port) + "/" + percent_encoded(target.path);
+    return (target.raw ? "http" : target.scheme) + (target.tls == TlsUse::kImplicit ? "s" : "") +
+           "://" + host + ":" + std::to_string(target.port) + "/" + percent_encoded(target.path);
 }
 
 long curl_tls(TlsUse use) {
@@ -188,6 +188,7 @@ void set_options(CURL* easy, const Target& target, std::chrono::milliseconds lim
     set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
     set(CURLOPT_SSL_CTX_FUNCTION, &on_ssl_context);
     set(CURLOPT_SSL_CTX_DATA, &attempt);
+    set(CURLOPT_SSL_ENABLE_ALPN, 0L);  // libcurl would offer HTTP
 
     if (!target.user.empty()) {
         set(CURLOPT_USERNAME, target.user.c_str());

@@ -38,6 +38,7 @@ enum class TlsUse {
 
 struct Target {
     std::string scheme;
+    bool raw = false;  // TCP and TLS alone: nothing is said or heard, whatever the scheme
     std::string host;  // name or address, see valid_host()
     std::uint16_t port = 0;
     TlsUse tls = TlsUse::kNone;

@@ -16,16 +16,12 @@ constexpr const char* kCramMd5First = "AUTH=CRAM-MD5;AUTH=PLAIN;AUTH=LOGIN";
 // libcurl takes the protocol's own login only where it may take anything, and then last.
 constexpr const char* kCommand = "AUTH=*";
 
-bool verified(const ServerOptions& options) {
-    return options.tls != VM_TLS_OPPORTUNISTIC && options.verify;
-}
-
 const char* mechanisms(const ServerOptions& options) {
     switch (options.auth) {
         case VM_AUTH_NONE:
             break;
         case VM_AUTH_AUTO:
-            return verified(options) ? kPlainOrLogin : kCramMd5First;
+            return is_verified(options) ? kPlainOrLogin : kCramMd5First;
         case VM_AUTH_PLAIN:
             return "AUTH=PLAIN";
         case VM_AUTH_LOGIN:
@@ -136,7 +132,7 @@ class Login {
         out.host = options_.host;
         out.port = options_.port;
         out.tls = how.tls;
-        out.verify = verified(options_);
+        out.verify = is_verified(options_);
         out.ca_file = options_.ca_file;
         out.mechanisms = how.mechanisms;
         out.reply_timeout = options_.reply_timeout;
@@ -155,6 +151,18 @@ class Login {
 };
 
 }  // namespace
+
+bool is_verified(const ServerOptions& options) {
+    return options.tls != VM_TLS_OPPORTUNISTIC && options.verify;
+}
+
+std::optional<Ending> why_no_password(const ServerOptions& options) {
+    if (options.auth == VM_AUTH_NONE || is_verified(options) || options.allow_cleartext_password)
+        return std::nullopt;
+    return ending_of(VM_STEP_AUTH, VM_CAUSE_CONFIG,
+                     "the password would cross a connection whose certificate is not checked; use "
+                     "implicit TLS or STARTTLS with verification, or allow a cleartext password");
+}
 
 std::optional<Ending> ending_without_words(vm_step step, const DialError& error) {
     using Kind = DialError::Kind;
@@ -185,11 +193,7 @@ tl::expected<std::unique_ptr<Wire>, Ending> log_in(const ServerOptions& options,
                                                    const Protocol& protocol,
                                                    LoginHandshake& handshake, const Host& host,
                                                    Counters& counters) {
-    if (options.auth != VM_AUTH_NONE && !verified(options) && !options.allow_cleartext_password)
-        return tl::unexpected(
-            ending_of(VM_STEP_AUTH, VM_CAUSE_CONFIG,
-                      "the password would cross a connection whose certificate is not checked; use "
-                      "implicit TLS or STARTTLS with verification, or allow a cleartext password"));
+    if (auto problem = why_no_password(options)) return tl::unexpected(std::move(*problem));
     Login login(options, protocol, handshake, host, counters);
     Attempt how{tls_use(options.tls), mechanisms(options)};
     auto wire = login.attempt(how);

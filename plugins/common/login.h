@@ -49,6 +49,11 @@ class LoginHandshake : public Handshake {
     virtual Ending ending(const DialError& error) const = 0;
 };
 
+// Whether the certificate is checked.
+bool is_verified(const ServerOptions& options);
+// Why a credential must not be sent, or cannot; nothing when it may.
+std::optional<Ending> why_no_password(const ServerOptions& options);
+
 // The failures that no dialogue explains; nothing for those the server's words do.
 std::optional<Ending> ending_without_words(vm_step step, const DialError& error);
 

@@ -183,9 +183,20 @@ std::vector<Condition> Dialogue::await(const std::vector<Step>& steps, bool then
     return out;
 }
 
+std::vector<Condition> Dialogue::exchange(std::vector<Step> steps, bool then_idle) {
+    const auto before = static_cast<std::ptrdiff_t>(preceding_.size());
+    if (before > 0) {
+        steps.insert(steps.begin(), preceding_.begin(), preceding_.end());
+        preceding_.clear();
+    }
+    send(steps, then_idle);
+    std::vector<Condition> out = await(steps, then_idle);
+    out.erase(out.begin(), out.begin() + before);
+    return out;
+}
+
 std::vector<Condition> Dialogue::run(const std::vector<Step>& steps) {
-    send(steps, false);
-    return await(steps, false);
+    return exchange(steps, false);
 }
 
 Condition Dialogue::run(std::string command, Answer answer) {
@@ -193,8 +204,7 @@ Condition Dialogue::run(std::string command, Answer answer) {
 }
 
 std::vector<Condition> Dialogue::idle(const std::vector<Step>& steps) {
-    send(steps, true);
-    return await(steps, true);
+    return exchange(steps, true);
 }
 
 void Dialogue::poll() {

@@ -57,6 +57,11 @@ class Dialogue {
     std::vector<Condition> run(const std::vector<Step>& steps);
     Condition run(std::string command, Answer answer = {});
 
+    // These go ahead of the next commands that are sent, in the same round trip; their tagged
+    // answers are nobody's.
+    void precede(std::vector<Step> steps) { preceding_ = std::move(steps); }
+    bool precedes() const { return !preceding_.empty(); }
+
     // Runs the steps and begins IDLE (RFC 2177) in one round trip; the answers to the steps, then
     // that to IDLE: OK when the server waits, else what it said.
     std::vector<Condition> idle(const std::vector<Step>& steps);
@@ -78,6 +83,7 @@ class Dialogue {
     void log_out();
 
   private:
+    std::vector<Condition> exchange(std::vector<Step> steps, bool then_idle);
     void send(const std::vector<Step>& steps, bool then_idle);
     std::vector<Condition> await(const std::vector<Step>& steps, bool then_idle);
     std::size_t complete(const Condition& condition);
@@ -92,6 +98,7 @@ class Dialogue {
     std::function<void(const Response&)> news_;
     Framer framer_;
     Parser parser_;
+    std::vector<Step> preceding_;
     unsigned tag_ = 0;
     struct Pending {
         std::string tag;

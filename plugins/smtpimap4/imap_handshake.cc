@@ -31,6 +31,7 @@ std::string words_of(const Condition& condition) {
 
 std::string ImapHandshake::on_command(std::string_view command) {
     answer_.reset();
+    continued_ = false;
     continuation_.clear();
     std::string line = one_line(command);
     const std::string verb = upper(word_at(line, 1));
@@ -72,6 +73,7 @@ bool ImapHandshake::on_greeting(std::string_view line) {
         return stop(VM_CAUSE_PROTOCOL,
                     "the server says that somebody is logged in already: " + one_line(line));
     if (condition->status != Status::kOk) return stop(VM_CAUSE_REPLY, words_of(*condition));
+    if (condition->code == "CAPABILITY") capabilities_ = capability_names(condition->arguments);
     return true;
 }
 
@@ -86,6 +88,7 @@ bool ImapHandshake::on_condition(const Condition& condition) {
 bool ImapHandshake::on_line(std::string_view line) {
     if (step_ == VM_STEP_CONNECT) return on_greeting(line);
     if (line.starts_with("+")) {
+        continued_ = true;
         continuation_ = line.substr(std::min<std::size_t>(line.size(), 2));
         return true;
     }

@@ -27,6 +27,13 @@ class ImapHandshake : public LoginHandshake {
     // What the server said it can do when it let us in; empty: it did not say.
     const std::vector<std::string>& capabilities() const { return after_login_; }
 
+    // For who holds the dialogue itself: the greeting was heard; what the server said before the
+    // login that it can do; there was a tagged answer to the last command; it wants more of it.
+    bool greeted() const { return step_ != VM_STEP_CONNECT; }
+    const std::vector<std::string>& capabilities_before() const { return capabilities_; }
+    bool answered() const { return answer_.has_value(); }
+    bool continued() const { return continued_; }
+
   private:
     bool on_greeting(std::string_view line);
     bool on_condition(const Condition& condition);
@@ -38,7 +45,8 @@ class ImapHandshake : public LoginHandshake {
     bool auth_tried_ = false;
     bool xoauth2_ = false;
     bool authenticated_ = false;
-    std::string continuation_;         // the last one since the last command
+    bool continued_ = false;           // since the last command
+    std::string continuation_;         // the last one
     std::optional<Condition> answer_;  // to the last command
     std::optional<Ending> stopped_;    // why we stopped listening
     std::vector<std::string> capabilities_, after_login_;

@@ -1,7 +1,7 @@
 #include "smtpimap4/link.h"
 
 #include "common/login.h"
-#include "smtpimap4/imap_handshake.h"
+#include "smtpimap4/quick_login.h"
 
 #include <algorithm>
 
@@ -28,7 +28,9 @@ void read_code(const Condition& condition, FolderState& state) {
 std::unique_ptr<Link> Link::connect(const AccountOptions& options, const Host& host,
                                     Counters& counters) {
     ImapHandshake handshake;
-    auto wire = log_in(options, {"imap", {}}, handshake, host, counters);
+    auto quick = quick_log_in(options, handshake, host, counters);
+    auto wire =
+        quick ? std::move(*quick) : log_in(options, {"imap", {}}, handshake, host, counters);
     if (!wire) throw Ended(std::move(wire.error()), false);
     std::unique_ptr<Link> link(new Link);
     link->dialogue_ = std::make_unique<Dialogue>(
@@ -38,6 +40,15 @@ std::unique_ptr<Link> Link::connect(const AccountOptions& options, const Host& h
     link->introduce();
     link->dialogue_->set_reply_timeout(options.reply_timeout);
     return link;
+}
+
+bool Link::condstore() const {
+    return can("CONDSTORE") || can("QRESYNC");
+}
+
+bool Link::qresync() {
+    introduced();
+    return qresync_;
 }
 
 bool Link::can(const char* capability) const {
@@ -53,7 +64,8 @@ void Link::set_capabilities(std::vector<std::string> names) {
             "CAPABILITY");
 }
 
-// Turns on what there is, asks how folders are named, says who we are.
+// Turns on what there is, asks how folders are named, says who we are. All of it goes with the
+// first command that needs none of the answers, see introduced().
 void Link::introduce() {
     std::vector<Step> steps;
     if (can("ENABLE") && (can("QRESYNC") || can("CONDSTORE")))
@@ -61,21 +73,29 @@ void Link::introduce() {
                          each<EnabledData>([this](const EnabledData& data) {
                              qresync_ = qresync_ || has(data.names, "QRESYNC");
                          })});
-    NamespaceData spaces;
     if (can("NAMESPACE"))
-        steps.push_back(
-            {"NAMESPACE", each<NamespaceData>([&](const NamespaceData& data) { spaces = data; })});
+        steps.push_back({"NAMESPACE", each<NamespaceData>([this](const NamespaceData& data) {
+                             set_namespace(data);
+                         })});
     else
-        steps.push_back({R"(LIST "" "")", each<ListData>([&](const ListData& data) {
+        steps.push_back({R"(LIST "" "")", each<ListData>([this](const ListData& data) {
+                             NamespaceData spaces;
                              spaces.personal = {{"", data.delimiter}};
+                             set_namespace(spaces);
                          })});
     if (can("ID")) steps.push_back({R"(ID ("name" "vmemail"))", {}});
     // A NO to any of them only means doing without.
-    dialogue_->run(steps);
-    set_namespace(spaces);
+    dialogue_->precede(std::move(steps));
+    // (Its answer would be mixed up with that to another LIST.)
+    if (!can("NAMESPACE")) introduced();
+}
+
+void Link::introduced() {
+    if (dialogue_->precedes()) dialogue_->run(std::vector<Step>());
 }
 
 void Link::set_namespace(const NamespaceData& spaces) {
+    named_ = true;
     if (!spaces.personal.empty())
         names_ = FolderNames(spaces.personal.front().prefix, spaces.personal.front().delimiter);
     for (const NamespaceData::Space& space : spaces.foreign)
@@ -97,13 +117,15 @@ std::uint32_t Link::features() const {
 
 // ---- names ----
 
-std::string Link::to_server(std::string_view shown) const {
+std::string Link::to_server(std::string_view shown) {
+    if (shown != "INBOX") introduced();
     auto name = names_.to_server(shown);
     if (!name) give_up(VM_CAUSE_CONFIG, "no folder name: " + one_line(shown));
     return std::move(*name);
 }
 
-std::string Link::to_host(const std::string& name) const {
+std::string Link::to_host(const std::string& name) {
+    if (!same_mailbox(name, "INBOX")) introduced();
     return names_.from_server(name).value_or(name);
 }
 

@@ -51,21 +51,22 @@ class Link {
     using Answer = Dialogue::Answer;
     using Step = Dialogue::Step;
 
-    // Connects, logs in and asks the server what it can do (one round trip behind the login, two
-    // where the server does not say it with the login). Throws Ended; `counters` and `host` outlive
+    // Connects and logs in. What is asked then (folder names, QRESYNC) goes with the first command
+    // where that can be; where the server does not say what it can do with the login, it is asked
+    // before. Throws Ended; `counters` and `host` outlive
     // the link.
     static std::unique_ptr<Link> connect(const AccountOptions& options, const Host& host,
                                          Counters& counters);
 
     Dialogue& dialogue() { return *dialogue_; }
     bool can(const char* capability) const;
-    bool condstore() const { return qresync_ || can("CONDSTORE"); }
-    bool qresync() const { return qresync_; }
+    bool condstore() const;
+    bool qresync();
     std::uint32_t features() const;
 
     // The host's name of a folder as the server's; Ended when it is none.
-    std::string to_server(std::string_view shown) const;
-    std::string to_host(const std::string& name) const;
+    std::string to_server(std::string_view shown);
+    std::string to_host(const std::string& name);
 
     // Selects (again), which tells the folder's state; `answer` sees the FETCH and VANISHED that
     // QRESYNC brings. Changes told of before are what this state has in it.
@@ -127,6 +128,7 @@ class Link {
     Link() = default;
     void set_capabilities(std::vector<std::string> names);
     void introduce();
+    void introduced();
     void set_namespace(const NamespaceData& spaces);
     void on_news(const Response& response);
     std::string status_items() const;
@@ -143,6 +145,7 @@ class Link {
     std::unique_ptr<Dialogue> dialogue_;
     std::vector<std::string> capabilities_;
     bool qresync_ = false;
+    bool named_ = false;  // the server has said how folders are named
     FolderNames names_;
     std::vector<std::string> foreign_;  // prefixes of other users' and shared folders
     std::optional<Selection> selection_;

@@ -42,6 +42,7 @@ struct Link::Asked {
     std::vector<Listed> folders;
     bool too_many = false;
     bool states = false;
+    bool unnamed = false;    // names were taken before it was known how they are spelled
     unsigned elsewhere = 0;  // as of the asking
     unsigned sent = 0;       // commands, as of the answer
 
@@ -57,6 +58,7 @@ void Link::add(const ListData& data, Asked& asked) const {
     asked.too_many |= asked.folders.size() >= kMostFolders;
     if (asked.too_many) return;
     Listed& folder = asked.folders.emplace_back();
+    asked.unnamed |= !named_;
     folder.name = data.name;
     folder.shown = names_.from_server(data.name);
     folder.selectable = !data.has("NOSELECT") && !data.has("NONEXISTENT");
@@ -111,9 +113,13 @@ std::vector<Listed> Link::take_list(Asked& asked) {
 }
 
 std::vector<Listed> Link::list(bool states) {
+    // On a new connection: as if the account's folders had no prefix, which they seldom have.
+    const bool guess = dialogue_->precedes();
     std::vector<Step> steps;
     const auto asked = ask_for_list(states, steps);
-    for (const Condition& done : dialogue_->run(steps)) require(done, "LIST");
+    const std::vector<Condition> all = dialogue_->run(steps);
+    if (guess && (asked->unnamed || !names_.prefix().empty())) return list(states);
+    for (const Condition& done : all) require(done, "LIST");
     return take_list(*asked);
 }
 

@@ -32,7 +32,7 @@ std::uint32_t Moved::uid_of(std::uint32_t uid) const {
     return index ? to.at(*index).value_or(0) : 0;
 }
 
-std::string out_of_scope(const Link& link, const std::string& target) {
+std::string out_of_scope(Link& link, const std::string& target) {
     return "folder " + link.to_host(target) + " is for deleted, junk, draft or sent mail";
 }
 

@@ -32,7 +32,7 @@ struct Moved {
 };
 
 // Why nothing is filed in folder `target` when it is in no scope: it would be lost from sight.
-std::string out_of_scope(const Link& link, const std::string& target);
+std::string out_of_scope(Link& link, const std::string& target);
 
 class Mover {
   public:

@@ -180,6 +180,7 @@ class Login {
         : target_(target), handshake_(handshake), host_(host), counters_(counters) {}
 
     void run() {
+        if (target_.raw) return;
         hear();
         if (target_.scheme == "imap")
             imap();

@@ -1,0 +1,170 @@
+#include "smtpimap4/quick_login.h"
+
+#include "common/connection.h"
+#include "common/text.h"
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+#include <utility>
+
+namespace vm::plug::imap {
+
+namespace {
+
+using Io = Connection::Io;
+using Kind = DialError::Kind;
+
+// What a server may say before we are logged in.
+constexpr std::uint64_t kBudget = 64 * 1024;
+
+// Servers that want log_in().
+class Detours {
+  public:
+    bool has(const std::string& server) {
+        const std::lock_guard lock(mutex_);
+        return servers_.count(server) > 0;
+    }
+    void add(const std::string& server) {
+        const std::lock_guard lock(mutex_);
+        servers_.insert(server);
+    }
+
+  private:
+    std::mutex mutex_;
+    std::set<std::string> servers_;  // guarded by mutex_
+};
+
+Detours& detours() {
+    static Detours all;
+    return all;
+}
+
+// Ends the attempt.
+struct Failed {
+    DialError error;
+};
+
+class QuickLogin {
+  public:
+    QuickLogin(const ServerOptions& options, ImapHandshake& handshake, const Host& host,
+               Counters& counters)
+        : options_(options),
+          handshake_(handshake),
+          host_(host),
+          counters_(counters),
+          deadline_(SteadyClock::now() + options.connect_timeout) {}
+
+    // Null: this server is none for it.
+    std::unique_ptr<Wire> run() {
+        auto wire = dial(target(), deadline_, handshake_, host_, counters_);
+        if (!wire) throw Failed{std::move(wire.error())};
+        connection_.emplace(std::move(*wire), host_, counters_);
+        deadline_ = connection_->now() + (deadline_ - SteadyClock::now());
+        hear([this] { return handshake_.greeted(); });
+        if (handshake_.capabilities_before().empty()) {
+            say("A001 CAPABILITY", {});
+            hear([this] { return handshake_.answered(); });
+        }
+        if (!is_possible()) return nullptr;
+        std::string words = '\0' + options_.user + '\0' + options_.password;
+        std::string secret = encode_base64(words);
+        wipe(words);
+        say("A002 AUTHENTICATE PLAIN ", secret);
+        wipe(secret);
+        hear([this] { return handshake_.answered(); });
+        if (!handshake_.authenticated()) throw Failed{{Kind::kNoLogin, true, {}}};
+        // (What is said unasked behind the login would be lost with the connection's buffer.)
+        if (!connection_->received().empty()) return nullptr;
+        return connection_->take_wire();
+    }
+
+  private:
+    Target target() const {
+        Target out;
+        out.raw = true;
+        out.host = options_.host;
+        out.port = options_.port;
+        out.tls = options_.tls == VM_TLS_IMPLICIT ? TlsUse::kImplicit : TlsUse::kNone;
+        out.verify = options_.tls == VM_TLS_IMPLICIT && options_.verify;
+        out.ca_file = options_.ca_file;
+        return out;
+    }
+
+    bool is_possible() const {
+        const std::vector<std::string>& can = handshake_.capabilities_before();
+        const auto has = [&](const char* name) {
+            return std::find(can.begin(), can.end(), name) != can.end();
+        };
+        if (options_.tls == VM_TLS_OPPORTUNISTIC && has("STARTTLS")) return false;
+        if (!has("SASL-IR") || !has("AUTH=PLAIN")) return false;
+        // As in log_in(): where others may listen, another mechanism is better, if there is one.
+        return options_.auth == VM_AUTH_PLAIN || is_verified(options_) || !has("AUTH=CRAM-MD5");
+    }
+
+    void say(const std::string& command, const std::string& secret) {
+        std::string line;
+        line.reserve(command.size() + secret.size() + 2);
+        line.append(command).append(secret).append("\r\n");
+        host_.trace("C: ", handshake_.on_command(line));
+        const Io io = connection_->send(line, deadline_, Connection::Patience::kStopWhenAsked);
+        wipe(line);
+        check(io);
+    }
+
+    template <class Condition>
+    void hear(Condition done) {
+        std::string line;
+        while (!done()) {
+            check(connection_->read_line(line, deadline_, Connection::Patience::kStopWhenAsked));
+            if (counters_.received > kBudget || !handshake_.on_line(line) || handshake_.continued())
+                throw Failed{{Kind::kDialogue, true, "it is no answer to a login"}};
+        }
+    }
+
+    void check(Io io) const {
+        const std::string where = options_.host + " port " + std::to_string(options_.port) + ": ";
+        switch (io) {
+            case Io::kOk:
+            case Io::kInput:
+                return;
+            case Io::kTimeout:
+                throw Failed{{Kind::kTimeout, true, where + "no answer in time"}};
+            case Io::kLost:
+                throw Failed{{Kind::kLost, true, where + "the server closed the connection"}};
+            case Io::kGarbage:
+                throw Failed{{Kind::kDialogue, true, "a line without end, or lines without end"}};
+            case Io::kCancelled:
+                throw Failed{{Kind::kCancelled, true, {}}};
+        }
+    }
+
+    const ServerOptions& options_;
+    ImapHandshake& handshake_;
+    const Host& host_;
+    Counters& counters_;
+    Deadline deadline_;
+    std::optional<Connection> connection_;
+};
+
+}  // namespace
+
+std::optional<LoginResult> quick_log_in(const ServerOptions& options, ImapHandshake& handshake,
+                                        const Host& host, Counters& counters) {
+    if (options.tls == VM_TLS_STARTTLS || why_no_password(options) ||
+        (options.auth != VM_AUTH_PLAIN && options.auth != VM_AUTH_AUTO))
+        return std::nullopt;
+    const std::string server = options.host + " " + std::to_string(options.port);
+    if (detours().has(server)) return std::nullopt;
+    handshake.restart();
+    try {
+        auto wire = QuickLogin(options, handshake, host, counters).run();
+        if (wire) return wire;
+    } catch (const Failed& failed) {
+        return tl::unexpected(handshake.ending(failed.error));
+    }
+    detours().add(server);
+    return std::nullopt;
+}
+
+}  // namespace vm::plug::imap
