@@ -68,7 +68,7 @@ bool Pass::list_once(bool read_only, bool behind_look) {
 
 // Whether neither side has anything new, as far as a listing tells.
 bool Pass::nothing_new() {
-    if (loaded_ || context_.unit_changed || every_ || state_changed_ || state_.released ||
+    if (loaded_ || unit_changed_ || every_ || state_changed_ || state_.released ||
         state_.released_keep || !state_.on || listed_.size() != state_.folders.size())
         return false;
     return std::all_of(listed_.begin(), listed_.end(), [&](const FolderState& folder) {

@@ -99,7 +99,8 @@ class Pass {
     std::vector<FolderState> listed_;
     SyncScope scope_;
     SyncPolicy policy_;
-    bool every_ = false;  // look at every linked message
+    bool every_ = false;        // look at every linked message
+    bool unit_changed_ = true;  // since the last pass that left nothing to do
     bool loaded_ = false;
     bool first_ = false;  // look at this account, or at these folders of it
     std::vector<SyncMessage> messages_;

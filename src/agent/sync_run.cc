@@ -250,6 +250,8 @@ SyncResult Pass::run() {
         return std::move(result_);
     }
     state_ = std::move(*state);
+    unit_changed_ = context_.unit_changed && !state_.is_settled();
+    result_.busiest_before = state_.busiest;
     first_ = is_elsewhere();
     if (first_) {
         // Everything is looked at anew.
@@ -265,6 +267,8 @@ SyncResult Pass::run() {
     result_.hold = state_.hold;
     result_.complete = last == Round::kQuiet && (!loaded_ || scope_.complete) && !refused_;
     if (loaded_) result_.busiest = busiest();
+    if (loaded_ && result_.complete && state_.hold.empty())
+        result_.settled = store::Settled{mailbox_, state_.phone_sequence, *result_.busiest};
     if (last != Round::kStop && !result_.store_error && reads_mail()) read_new_mails();
     return std::move(result_);
 }

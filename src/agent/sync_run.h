@@ -36,7 +36,8 @@ struct SyncContext {
     const config::MailboxOptions& mailbox;
     const config::MiscSetup& misc;
     transport::AccountSession& account;
-    // The unit's side may have changed since the last pass; false saves reading it.
+    // The unit's side may have changed since the last pass, though the store may know better
+    // (store::SyncState::is_settled()); false saves reading it.
     bool unit_changed = true;
     std::function<bool()> cancelled;
     // g_bUseTTS: vmreadmail(1), and where its work is kept meanwhile.
@@ -50,8 +51,11 @@ struct SyncResult {
     bool push_again = false;         // a message was put into the queue, or out of it
     std::string hold;                // why the mailbox is on hold
     std::vector<std::string> notes;  // what the account refused, a line each
-    // The folder that most of the messages lie in, when it was looked up.
+    // The folder that most of the messages lie in, when it was looked up; and as it was before.
     std::optional<std::string> busiest;
+    std::string busiest_before;
+    // To be written when no other pass has begun (store::Store::set_statuses()).
+    std::optional<store::Settled> settled;
     std::optional<AccountFailure> failure;  // the pass could not be ended
     // Something is to be looked for again after so long, though nothing says so before.
     std::optional<std::int64_t> again_ms;

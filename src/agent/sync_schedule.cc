@@ -251,7 +251,10 @@ void SyncSchedule::run(Job& job, Result<store::Store*> store) const {
         job.result = std::move(result);
         job.passed = true;
         job.unit_changed = !job.result.complete;
-        if (job.result.busiest) job.busiest = *job.result.busiest;
+        if (job.result.busiest)
+            job.busiest = *job.result.busiest;
+        else if (job.busiest.empty())
+            job.busiest = job.result.busiest_before;
         if (goes_on(job.result)) {
             i = -1;
             continue;
@@ -336,6 +339,7 @@ bool SyncSchedule::take(const Job& job, Actor& actor) {
     }
     actor.busiest = job.busiest;
     const transport::AccountStats& features = actor.session->stats();
+    actor.view.connected = true;
     actor.view.idle = features.idle && !job.park_unsupported;
     actor.view.condstore = features.condstore;
     actor.view.qresync = features.qresync;

@@ -76,6 +76,7 @@ class SyncSchedule {
     // How a mailbox stands, for its status.
     struct View {
         std::string problem, hold;
+        bool connected = false;  // since the start: the next three are known
         bool idle = false, condstore = false, qresync = false;
         TimeMs last_sync = 0;  // the last complete pass; 0: none since the start
     };

@@ -158,7 +158,7 @@ void Worker::take_settings() {
             actor.failures = 0;
             actor.not_before = 0;
         }
-        write_status(number);
+        statuses_due_.insert(number);
     }
 }
 
@@ -233,7 +233,7 @@ void Worker::note_switched_off(const std::string& number) {
 }
 
 void Worker::take_passes() {
-    for (const SyncSchedule::Ended& ended : sync_.take_ended()) {
+    for (SyncSchedule::Ended& ended : sync_.take_ended()) {
         look_at_queue_ |= ended.result.push_again;
         ++passes_;
         changed_here_ += ended.result.changed_here;
@@ -242,7 +242,8 @@ void Worker::take_passes() {
         // A pass that ran while the integration was switched off has not noticed it.
         note_switched_off(ended.mailbox);
         // (Alone, how it stands is told when everything was done.)
-        if (!options_.alone) write_status(ended.mailbox);
+        if (!options_.alone) statuses_due_.insert(ended.mailbox);
+        if (ended.result.settled) settled_.push_back(std::move(*ended.result.settled));
     }
 }
 
@@ -259,7 +260,7 @@ void Worker::take_requests() {
             number.resize(number.size() - kSyncRequest.size());
             if (!sync_.ask(number)) {  // nothing to look at: status says why
                 answered_[number] = clock_.now();
-                write_status(number);
+                statuses_due_.insert(number);
             }
             continue;
         }
@@ -316,7 +317,8 @@ bool Worker::has_done_everything() {
     const bool settled = recovered_ && mark_ >= 0 && actor.unrecorded.empty() &&
                          off_unnoted_.empty() && counts && (well || lived > kProvedMs);
     if (settled) alone_words_.clear();
-    write_status(number);
+    statuses_due_.insert(number);
+    write_statuses();
     done_alone_ = settled && lived >= options_.alone->stay_ms;
     return done_alone_;
 }
@@ -327,7 +329,8 @@ int Worker::note_quarantine() {
     settings_.refresh(clock_.steady_ms());
     recover();
     answered_[number] = clock_.now();  // persons who asked
-    write_status(number);
+    statuses_due_.insert(number);
+    write_statuses();
     return 0;
 }
 
@@ -359,9 +362,9 @@ int Worker::run() {
         purge_deleted();
         take_finished();
         record_unrecorded(false);
-        write_stale_statuses();
         take_passes();
         read_queue();
+        write_statuses();  // before another pass begins, see Settled
         const bool pushing = start_turns() || running() > 0;
         // With --once the accounts are looked at when everything was pushed.
         const bool syncing =
@@ -370,6 +373,7 @@ int Worker::run() {
         // waits.
         if (options_.once && !pushing && !syncing) break;
         if (options_.alone && !pushing && !syncing && has_done_everything()) break;
+        write_statuses();
         waiting_.start(settings_.current()->misc->message_waiting_command, clock_.steady_ms());
         if (!wait()) break;
     }
@@ -385,6 +389,7 @@ int Worker::run() {
         take_passes();
     }
     record_unrecorded(true);
+    write_statuses();
     if (options_.alone && !done_alone_) return kStoppedAlone;
     if (!options_.once) return 0;
     ::alarm(0);  // all is done but the lamps

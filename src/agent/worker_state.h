@@ -88,8 +88,8 @@ class Worker {
     void set_problem(const std::string& number, Actor& actor, const std::string& problem);
     void record_unrecorded(bool last);
     void store_failed(const std::string& number, Actor& actor, const Error& error);
-    void write_status(const std::string& number);
-    void write_stale_statuses();
+    std::optional<store::MailboxStatus> status_of(const std::string& number);
+    void write_statuses();
     std::string mailbox_problem(const std::string& number) const;
     void take_requests();
     bool wait();
@@ -111,7 +111,8 @@ class Worker {
     std::int64_t changes_seen_ = 0;  // in the store's sequence of them
     std::string requests_;           // lines from the master, the last perhaps not whole
     std::uint64_t queue_reads_ = 0;
-    std::set<std::string> stale_statuses_;  // of these mailboxes, for the store could not take them
+    std::set<std::string> statuses_due_;   // to be written, of these mailboxes
+    std::vector<store::Settled> settled_;  // the same
     // Mailboxes of which the store could not take that they were switched off, and why not.
     std::map<std::string, std::string> off_unnoted_;
     std::int64_t next_look_ = 0;   // steady: at the files

@@ -18,16 +18,21 @@ void Worker::set_problem(const std::string& number, Actor& actor, const std::str
     actor.store_failed = false;
     if (actor.problem == problem) return;
     actor.problem = problem;
-    write_status(number);
+    statuses_due_.insert(number);
 }
 
-void Worker::write_stale_statuses() {
-    while (!stale_statuses_.empty()) {
-        const std::string number = *stale_statuses_.begin();
-        stale_statuses_.erase(stale_statuses_.begin());
-        write_status(number);
-        if (stale_statuses_.contains(number)) return;  // each try may wait for the store's lock
-    }
+// All that became another one, in one commit. What the store does not take is offered to it again;
+// that something is settled is not, as by then it may not be true any more.
+void Worker::write_statuses() {
+    if (statuses_due_.empty() && settled_.empty()) return;
+    std::vector<store::MailboxStatus> statuses;
+    for (const std::string& number : statuses_due_)
+        if (auto status = status_of(number)) statuses.push_back(std::move(*status));
+    const auto written = store_->set_statuses(statuses, std::exchange(settled_, {}));
+    if (written)
+        statuses_due_.clear();
+    else
+        trace(TraceLevel::kError, "{}", written.error().text());
 }
 
 std::string Worker::mailbox_problem(const std::string& number) const {
@@ -44,15 +49,17 @@ std::string Worker::mailbox_problem(const std::string& number) const {
     return plugin_.problem();
 }
 
-void Worker::write_status(const std::string& number) {
+// Nothing of a mailbox that is not configured any more.
+std::optional<store::MailboxStatus> Worker::status_of(const std::string& number) {
     const auto settings = settings_.current();
     const auto found = settings->mailboxes.find(number);
-    if (found == settings->mailboxes.end()) return;
+    if (found == settings->mailboxes.end()) return std::nullopt;
     const SyncSchedule::View sync = sync_.view(number);
     store::MailboxStatus status;
     status.mailbox = number;
     status.changed = clock_.now();
     status.idle = sync.idle;
+    status.unconnected = !sync.connected;
     status.condstore = sync.condstore;
     status.qresync = sync.qresync;
     status.last_sync = sync.last_sync;
@@ -72,11 +79,11 @@ void Worker::write_status(const std::string& number) {
         if (status.reason.empty()) status.reason = with_next_step(sync.problem, "sync " + number);
         if (!status.reason.empty()) status.state = "error";
         // (Of the store, as no pass may have been made since the start.)
-        const auto state = store_->sync_state(number);
-        actors_[number].on_hold = state && !state->hold.empty();
+        const auto hold = store_->hold(number);
+        actors_[number].on_hold = hold && !hold->empty();
         if (actors_[number].on_hold) {
             status.state = "hold";
-            status.reason = state->hold + "; `vmctl release " + number +
+            status.reason = *hold + "; `vmctl release " + number +
                             "` lets the deletions go, with --keep the messages stay";
         }
         if (!alone_words_.empty()) {
@@ -84,10 +91,7 @@ void Worker::write_status(const std::string& number) {
             status.reason = alone_words_ + (status.reason.empty() ? "" : "; " + status.reason);
         }
     }
-    if (auto written = store_->set_status(status); !written) {
-        stale_statuses_.insert(number);
-        trace(TraceLevel::kError, "{}: status: {}", number, written.error().text());
-    }
+    return status;
 }
 
 // --once: what the command says and ends with.

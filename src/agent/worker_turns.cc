@@ -59,7 +59,8 @@ void Worker::read_changes() {
         if (is_mine(change.mailbox)) {
             if (change.phone_sequence > seen) sync_.unit_changed(change.mailbox);
             const auto actor = actors_.find(change.mailbox);
-            if (actor != actors_.end() && actor->second.on_hold) write_status(change.mailbox);
+            if (actor != actors_.end() && actor->second.on_hold)
+                statuses_due_.insert(change.mailbox);
         }
         changes_seen_ = std::max(changes_seen_, change.sequence);
     }

@@ -90,16 +90,34 @@ Result<std::unique_ptr<soci::session>> open_database(const Paths& paths) {
     });
 }
 
-Transaction::Transaction(soci::session& sql, const char* name) : sql_(sql), name_(name) {
-    sql_ << "BEGIN IMMEDIATE";
+Transaction::Transaction(soci::session& sql, const char* name, Durable durable)
+    : sql_(sql), name_(name), durable_(durable) {
+    if (durable_ == Durable::kSoon) sql_ << "PRAGMA synchronous = NORMAL";
+    try {
+        sql_ << "BEGIN IMMEDIATE";
+    } catch (const soci::soci_error&) {
+        close();
+        throw;
+    }
 }
 
 Transaction::~Transaction() {
-    if (!open_) return;
+    if (open_) {
+        try {
+            sql_ << "ROLLBACK";
+        } catch (const soci::soci_error&) {
+            // A full disk or an I/O error has rolled it back already.
+        }
+    }
+    close();
+}
+
+void Transaction::close() noexcept {
+    if (durable_ == Durable::kAtCommit) return;
     try {
-        sql_ << "ROLLBACK";
+        sql_ << "PRAGMA synchronous = FULL";
     } catch (const soci::soci_error&) {
-        // A full disk or an I/O error has rolled it back already.
+        // Only inside of a transaction that could not be rolled back: no other begins then.
     }
 }
 

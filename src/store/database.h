@@ -25,16 +25,23 @@ Result<std::unique_ptr<soci::session>> open_database(const Paths& paths);
 // other instead of failing half way. Rolls back unless committed. Both throw soci_error.
 class Transaction {
   public:
+    enum class Durable {
+        kAtCommit,  // commit() returns when nothing can undo it any more
+        kSoon,      // a loss of power may undo the last of these; costs no fsync
+    };
     // `name` is that of its crash points (base/crash_point.h); a literal.
-    Transaction(soci::session& sql, const char* name);
+    Transaction(soci::session& sql, const char* name, Durable durable = Durable::kAtCommit);
     Transaction(const Transaction&) = delete;
     Transaction& operator=(const Transaction&) = delete;
     ~Transaction();
     void commit();
 
   private:
+    void close() noexcept;
+
     soci::session& sql_;
     [[maybe_unused]] const char* name_;
+    const Durable durable_;
     bool open_ = true;
 };
 

@@ -72,8 +72,12 @@ inline constexpr const char* kCopies =
     " ORDER BY m.received, m.id, c.folder, c.uidvalidity, c.uid";
 
 inline constexpr const char* kSyncState =
-    "SELECT account, scope, is_on, hold, released, released_keep, releases, last_pass, last_every"
-    " FROM sync_states WHERE mailbox = :mailbox";
+    "SELECT s.account, s.scope, s.is_on, s.hold, s.released, s.released_keep, s.releases,"
+    " s.last_pass, s.last_every, s.settled, s.busiest, COALESCE(c.phone_sequence, 0)"
+    " FROM sync_states s LEFT JOIN mailbox_changes c ON c.mailbox = s.mailbox"
+    " WHERE s.mailbox = :mailbox";
+
+inline constexpr const char* kHold = "SELECT hold FROM sync_states WHERE mailbox = :mailbox";
 
 inline constexpr const char* kSyncFolders =
     "SELECT folder, uidvalidity, uid_next, modseq FROM sync_folders WHERE mailbox = :mailbox"

@@ -262,6 +262,8 @@ Result<int> SqlStore::recover(const std::function<bool(const std::string&)>& min
             delivery.next_attempt = next_attempt;
             delivery.last_reply = reason;
             change_delivery(sql_, record, delivery, clock_.now(), reason);
+            // Its mail may have been seen in the account while it was being sent.
+            note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
         }
         transaction.commit();
         return static_cast<int>(left.size());

@@ -104,13 +104,19 @@ void version_6(soci::session& sql) {
     sql << "ALTER TABLE deliveries ADD COLUMN postponed INTEGER NOT NULL DEFAULT 0";
 }
 
+// Up to which change of the phone's nothing is left to do in the account; see Settled.
+void version_7(soci::session& sql) {
+    sql << "ALTER TABLE sync_states ADD COLUMN settled BIGINT NOT NULL DEFAULT -1";
+    sql << "ALTER TABLE sync_states ADD COLUMN busiest TEXT NOT NULL DEFAULT ''";
+}
+
 constexpr const char* kMigrate = "bring the store up to date";
 
 }  // namespace
 
 const std::vector<Migration>& migrations() {
-    static const std::vector<Migration> list{version_1, version_2, version_3,
-                                             version_4, version_5, version_6};
+    static const std::vector<Migration> list{version_1, version_2, version_3, version_4,
+                                             version_5, version_6, version_7};
     return list;
 }
 

@@ -54,7 +54,9 @@ class SqlStore : public Store {
     Result<std::optional<Waiting>> waiting_told(const std::string& mailbox) override;
     Result<> set_waiting_told(const std::string& mailbox, const Waiting& waiting) override;
 
-    Result<> set_status(const MailboxStatus& status) override;
+    Result<> set_statuses(const std::vector<MailboxStatus>& statuses,
+                          const std::vector<Settled>& settled) override;
+    Result<std::string> hold(const std::string& mailbox) override;
     Result<std::vector<MailboxStatus>> statuses() override;
     Result<std::vector<std::string>> unfinished() override;
     Result<MailboxCounts> counts(const std::string& mailbox) override;

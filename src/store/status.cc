@@ -36,35 +36,69 @@ bool is_worth_writing(const StatusRow& old, const StatusRow& now) {
            now.last_sync - old.last_sync > kLastSyncStepMs;
 }
 
+// What of `status` is to be written in place of what is there; nothing when it is not worth it.
+std::optional<StatusRow> row_to_write(soci::session& sql, const MailboxStatus& status, TimeMs now) {
+    StatusRow old, row = to_row(status);
+    sql << kStatus, soci::into(old.state), soci::into(old.reason), soci::into(old.idle),
+        soci::into(old.condstore), soci::into(old.qresync), soci::into(old.last_sync),
+        soci::into(old.answered), soci::into(old.changed), soci::use(status.mailbox);
+    if (status.unconnected) {
+        row.condstore = old.condstore;
+        row.qresync = old.qresync;
+    }
+    // A clock that was ahead has left a time that nothing would be later than.
+    if (row.last_sync != 0 && old.last_sync > now) old.last_sync = 0;
+    if (!is_worth_writing(old, row)) return std::nullopt;
+    // No pass since this agent's start says nothing about those before.
+    if (row.answered == 0) row.answered = old.answered;
+    row.last_sync = std::max(row.last_sync, old.last_sync);
+    row.changed = same_words(old, row) ? old.changed : now;
+    return row;
+}
+
+void write_row(soci::session& sql, const std::string& mailbox, const StatusRow& row) {
+    sql << "INSERT INTO mailbox_status"
+           " (mailbox, state, reason, idle, condstore, qresync, last_sync, answered, changed)"
+           " VALUES (:mailbox, :state, :reason, :idle, :condstore, :qresync, :sync, :answered,"
+           " :changed)"
+           " ON CONFLICT (mailbox) DO UPDATE SET state = excluded.state,"
+           " reason = excluded.reason, idle = excluded.idle, condstore = excluded.condstore,"
+           " qresync = excluded.qresync, last_sync = excluded.last_sync,"
+           " answered = excluded.answered, changed = excluded.changed",
+        soci::use(mailbox), soci::use(row.state), soci::use(row.reason), soci::use(row.idle),
+        soci::use(row.condstore), soci::use(row.qresync), soci::use(row.last_sync),
+        soci::use(row.answered), soci::use(row.changed);
+}
+
 }  // namespace
 
-Result<> SqlStore::set_status(const MailboxStatus& status) {
-    return guarded("set status of mailbox", status.mailbox, [&]() -> Result<> {
-        StatusRow old, row = to_row(status);
-        sql_ << kStatus, soci::into(old.state), soci::into(old.reason), soci::into(old.idle),
-            soci::into(old.condstore), soci::into(old.qresync), soci::into(old.last_sync),
-            soci::into(old.answered), soci::into(old.changed), soci::use(status.mailbox);
-        // A clock that was ahead has left a time that nothing would be later than.
-        if (row.last_sync != 0 && old.last_sync > clock_.now()) old.last_sync = 0;
-        if (!is_worth_writing(old, row)) return {};
-        // No pass since this agent's start says nothing about those before.
-        if (row.answered == 0) row.answered = old.answered;
-        row.last_sync = std::max(row.last_sync, old.last_sync);
-        row.changed = same_words(old, row) ? old.changed : clock_.now();
-        Transaction transaction(sql_, "status");
-        sql_ << "INSERT INTO mailbox_status"
-                " (mailbox, state, reason, idle, condstore, qresync, last_sync, answered, changed)"
-                " VALUES (:mailbox, :state, :reason, :idle, :condstore, :qresync, :sync, :answered,"
-                " :changed)"
-                " ON CONFLICT (mailbox) DO UPDATE SET state = excluded.state,"
-                " reason = excluded.reason, idle = excluded.idle, condstore = excluded.condstore,"
-                " qresync = excluded.qresync, last_sync = excluded.last_sync,"
-                " answered = excluded.answered, changed = excluded.changed",
-            soci::use(status.mailbox), soci::use(row.state), soci::use(row.reason),
-            soci::use(row.idle), soci::use(row.condstore), soci::use(row.qresync),
-            soci::use(row.last_sync), soci::use(row.answered), soci::use(row.changed);
+Result<> SqlStore::set_statuses(const std::vector<MailboxStatus>& statuses,
+                                const std::vector<Settled>& settled) {
+    const std::string subject = statuses.size() == 1 ? statuses.front().mailbox : "";
+    return guarded("set status of mailbox", subject, [&]() -> Result<> {
+        std::vector<std::pair<std::string, StatusRow>> rows;
+        for (const MailboxStatus& status : statuses)
+            if (const auto row = row_to_write(sql_, status, clock_.now()))
+                rows.emplace_back(status.mailbox, *row);
+        if (rows.empty() && settled.empty()) return {};
+        Transaction transaction(sql_, "status", Transaction::Durable::kSoon);
+        for (const auto& [mailbox, row] : rows) write_row(sql_, mailbox, row);
+        for (const Settled& one : settled) {
+            const long long sequence = one.phone_sequence;
+            sql_ << "UPDATE sync_states SET settled = :settled, busiest = :busiest"
+                    " WHERE mailbox = :mailbox",
+                soci::use(sequence), soci::use(one.busiest), soci::use(one.mailbox);
+        }
         transaction.commit();
         return {};
+    });
+}
+
+Result<std::string> SqlStore::hold(const std::string& mailbox) {
+    return guarded("read status of mailbox", mailbox, [&]() -> Result<std::string> {
+        std::string hold;
+        sql_ << kHold, soci::into(hold), soci::use(mailbox);
+        return hold;
     });
 }
 
@@ -82,7 +116,7 @@ Result<std::vector<MailboxStatus>> SqlStore::statuses() {
         std::vector<MailboxStatus> out;
         while (statement.fetch())
             out.push_back({mailbox, row.state, row.reason, row.idle != 0, row.condstore != 0,
-                           row.qresync != 0, row.last_sync, row.answered, row.changed});
+                           row.qresync != 0, false, row.last_sync, row.answered, row.changed});
         return out;
     });
 }

@@ -58,8 +58,14 @@ struct SyncState {
     bool released_keep = false;  // messages whose mail is not found are unlinked and stay
     // How often it was released before this was read; commit_sync() compares it, nobody sets it.
     std::int64_t releases = 0;
-    TimeMs last_pass = 0;              // the last that was complete
-    TimeMs last_every = 0;             // the last that looked at every linked message
+    TimeMs last_pass = 0;   // the last that was complete
+    TimeMs last_every = 0;  // the last that looked at every linked message
+    // Read only, see Settled: the phone's last change (MailboxChange::phone_sequence), that up to
+    // which nothing is left to do (-1: not known), and the folder that most of the messages lie in.
+    std::int64_t phone_sequence = 0, settled = -1;
+    std::string busiest;
+    // Whether all that the unit's side has is in the account, as far as this state knows it.
+    bool is_settled() const { return settled >= 0 && settled == phone_sequence; }
     std::vector<FolderState> folders;  // as of the last look
 };
 
@@ -127,12 +133,20 @@ struct DropCommit {
     std::vector<std::pair<std::string, std::string>> settled;
 };
 
+// What a complete pass has found out that a commit does not say: it left nothing to do. Holds until
+// the next commit_sync() of the mailbox; when it is lost, a pass reads all messages once more.
+struct Settled {
+    std::string mailbox;
+    std::int64_t phone_sequence = 0;  // as the pass had it from sync_state()
+    std::string busiest;              // folder
+};
+
 // One mailbox whose messages changed. A delivery that goes on is no such change, nor is a link.
 struct MailboxChange {
     std::string mailbox;
     std::int64_t sequence = 0;  // of its last change, whoever made it
     // Of its last change by the phone's side: add, mark, set_urgent, move, remove, restore, and
-    // what a person asks for: retry, release. 0: there was none.
+    // what a person asks for: retry, release; and recover(). 0: there was none.
     std::int64_t phone_sequence = 0;
 };
 
@@ -157,6 +171,8 @@ struct MailboxStatus {
     std::string reason;
     // What its connection to the account uses, and when a pass was last complete (0: never).
     bool idle = false, condstore = false, qresync = false;
+    // set_statuses(): the last two are not known; what was told before stays.
+    bool unconnected = false;
     TimeMs last_sync = 0;
     // When the last pass that a person had asked for ended, or was found impossible.
     TimeMs answered = 0;
@@ -273,7 +289,8 @@ class Store {
     virtual Result<std::vector<SyncMessage>> sync_messages(const std::string& mailbox) = 0;
     // Mails that are still to be read, by place.
     virtual Result<std::vector<NewMail>> new_mails(const std::string& mailbox) = 0;
-    // One transaction: copies, changes, found, push_again, new mails, state. A folder that is no
+    // One transaction: copies, changes, found, push_again, new mails, state; the mailbox is not
+    // settled any more. A folder that is no
     // name for one of the unit's is not taken over (kSetFolder). kUsage: a change of a kind that is
     // done in the account, kSetState to deleted, or a hold without a reason.
     virtual Result<> commit_sync(const std::string& mailbox, const SyncCommit& commit) = 0;
@@ -300,10 +317,15 @@ class Store {
 
     // Status.
 
-    // Writes only when something but last_sync and changed is another one, or last_sync is more
-    // than a minute later; last_sync does not go back, an `answered` of 0 leaves the one there is;
-    // sets `changed` itself when state or reason became another one.
-    virtual Result<> set_status(const MailboxStatus& status) = 0;
+    // One transaction, which need not survive a loss of power: nothing rests on it. Of a status
+    // only what is worth it is written: something but last_sync and changed is another one, or
+    // last_sync is more than a minute later; last_sync does not go back, an `answered` of 0 leaves
+    // the one there is; sets `changed` itself when state or reason became another one.
+    virtual Result<> set_statuses(const std::vector<MailboxStatus>& statuses,
+                                  const std::vector<Settled>& settled) = 0;
+    Result<> set_status(const MailboxStatus& status) { return set_statuses({status}, {}); }
+    // Why `mailbox` is on hold, "" when it is not.
+    virtual Result<std::string> hold(const std::string& mailbox) = 0;
     virtual Result<std::vector<MailboxStatus>> statuses() = 0;
     // Mailboxes that have messages in queue(), in the order of their names.
     virtual Result<std::vector<std::string>> unfinished() = 0;

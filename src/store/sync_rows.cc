@@ -132,10 +132,11 @@ void write_copies(soci::session& sql, const std::string& mailbox,
 std::optional<SyncState> read_sync_state(soci::session& sql, const std::string& mailbox) {
     SyncState state;
     int on = 0, released = 0, keep = 0;
-    long long releases = 0, last_pass = 0, last_every = 0;
+    long long releases = 0, last_pass = 0, last_every = 0, settled = -1, phone_sequence = 0;
     sql << kSyncState, soci::into(state.account), soci::into(state.scope), soci::into(on),
         soci::into(state.hold), soci::into(released), soci::into(keep), soci::into(releases),
-        soci::into(last_pass), soci::into(last_every), soci::use(mailbox);
+        soci::into(last_pass), soci::into(last_every), soci::into(settled),
+        soci::into(state.busiest), soci::into(phone_sequence), soci::use(mailbox);
     if (!sql.got_data()) return std::nullopt;
     state.on = on != 0;
     state.released = released != 0;
@@ -144,6 +145,8 @@ std::optional<SyncState> read_sync_state(soci::session& sql, const std::string& 
     state.was_on = state.on;
     state.last_pass = last_pass;
     state.last_every = last_every;
+    state.settled = settled;
+    state.phone_sequence = phone_sequence;
     return state;
 }
 

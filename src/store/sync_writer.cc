@@ -50,6 +50,8 @@ Result<> SyncWriter::write(const SyncCommit& commit) {
     for (const NewMail& mail : commit.new_mails) write_new_mail(sql_, mailbox_, mail);
     for (const Link& place : commit.new_mails_gone) remove_new_mail(sql_, mailbox_, place);
     write_state(commit.state);
+    sql_ << "UPDATE sync_states SET settled = -1 WHERE mailbox = :mailbox AND settled <> -1",
+        soci::use(mailbox_);
     if (changed_) note_change(sql_, mailbox_, ChangedBy::kSync);
     return {};
 }
