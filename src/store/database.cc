@@ -2,6 +2,7 @@
 
 #include "base/crash_point.h"
 #include "base/files.h"
+#include "store/statement_cache.h"
 
 #include <soci/sqlite3/soci-sqlite3.h>
 
@@ -83,7 +84,7 @@ Result<std::unique_ptr<soci::session>> open_database(const Paths& paths) {
         return fail_errno(errno, kOpen, file.string());
     return guarded(kOpen, file.string(), [&]() -> Result<std::unique_ptr<soci::session>> {
         auto sql = std::make_unique<soci::session>(
-            soci::sqlite3,
+            caching_sqlite3(),
             "dbname=\"" + file.string() + "\" timeout=" + std::to_string(kBusyTimeout.count()));
         set_up(*sql);
         return sql;
