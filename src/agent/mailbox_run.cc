@@ -298,6 +298,8 @@ std::optional<MessageRecord> Turn::push(const Mail& mail, const MessageRecord& b
     if (end.outcome.scope != PushScope::kMessage) pause(end.outcome.scope, end.words);
     if (proves_server(report))
         result_.server = ServerSeen::kWorks;
+    else if (is_turned_away(report))
+        result_.server = ServerSeen::kTurnedAway;
     else if (end.outcome.scope == PushScope::kServer)
         result_.server = ServerSeen::kDown;
     else if (report.cause == PushCause::kLost || report.cause == PushCause::kTimeout)

@@ -1,6 +1,7 @@
 #include "agent/settings.h"
 
 #include <algorithm>
+#include <set>
 
 namespace vm::agent {
 
@@ -102,11 +103,12 @@ bool SettingsReader::refresh(std::int64_t now) {
     if (any || again) plan_next_try(now, any);
     if (!any) return false;
 
-    // Seats are counted over all mailboxes, not only this worker's.
-    if (auto seats = config::count_seats(paths_, *next->misc)) {
-        for (auto& [number, mailbox] : next->mailboxes)
-            mailbox.seat = std::find(seats->refused.begin(), seats->refused.end(), number) ==
-                           seats->refused.end();
+    // Seats are counted over all mailboxes, not only this worker's; each file is read for that.
+    if (next->misc->seats == 0) {
+        for (auto& [number, mailbox] : next->mailboxes) mailbox.seat = true;
+    } else if (auto seats = config::count_seats(paths_, *next->misc)) {
+        const std::set<std::string> refused(seats->refused.begin(), seats->refused.end());
+        for (auto& [number, mailbox] : next->mailboxes) mailbox.seat = !refused.contains(number);
     }
     current_ = std::move(next);
     return true;

@@ -15,7 +15,8 @@ namespace vm::agent {
 
 namespace {
 
-constexpr std::size_t kThreads = 8;
+constexpr std::size_t kThreads = 40;
+constexpr int kAtOnce = 32;  // with one server; the other threads are others'
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 // RFC 2177: an IDLE is to be renewed before 29 minutes are over.
 constexpr std::int64_t kRenewMs = 1'500'000;  // 25 minutes
@@ -23,6 +24,7 @@ constexpr std::int64_t kLongestPauseMs = 600'000;
 // A pass whose end is met by another change goes on at once, but not for ever.
 constexpr int kPassesInARow = 5;
 constexpr std::int64_t kRestlessMs = 1000;
+constexpr std::int64_t kProgressMs = 10'000;
 
 // Where messages arrive.
 std::string home_of(const config::MailboxOptions& mailbox) {
@@ -34,8 +36,9 @@ std::string home_of(const config::MailboxOptions& mailbox) {
 SyncSchedule::SyncSchedule(Options options)
     : options_(std::move(options)),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-      gate_(static_cast<int>(kThreads)),
+      gate_(static_cast<int>(kThreads), kAtOnce),
       settings_(std::make_shared<Settings>()),
+      next_progress_(options_.clock.steady_ms() + kProgressMs),
       threads_(options_.paths, kThreads) {}
 
 SyncSchedule::~SyncSchedule() = default;
@@ -48,6 +51,7 @@ void SyncSchedule::take_settings(std::shared_ptr<const Settings> settings,
         plugin.has_value() == plugin_.has_value() && (!plugin || plugin->path() == plugin_->path());
     settings_ = std::move(settings);
     plugin_ = plugin;
+    gate_.set_limits(*settings_->misc, options_.workers);
     const auto is_wanted_now = [&](const Settings::Mailbox& mailbox) {
         return plugin_ && (plugin_->can_sync() || plugin_->can_visit()) && mailbox.options &&
                mailbox.seat && settings_->misc->use_email_integration &&
@@ -60,7 +64,9 @@ void SyncSchedule::take_settings(std::shared_ptr<const Settings> settings,
             continue;
         actor.options = mailbox.options;
         actor.misc = settings_->misc;
-        gate_.end_pause(account_gate_key(*actor.options, *actor.misc));
+        actor.server = account_gate_key(*actor.options, *actor.misc);
+        if (actor.last_start == 0) actor.place = options_.jitter();
+        gate_.end_pause(actor.server);
         actor.not_before = 0;
         actor.failures = 0;
         actor.wanted = actor.unit_changed = true;
@@ -77,10 +83,15 @@ void SyncSchedule::take_settings(std::shared_ptr<const Settings> settings,
             ++entry;
         } else {
             answer(entry->first, actor);
-            drop_session(entry->first, actor);
-            entry = actors_.erase(entry);
+            entry = erase(entry);
         }
     }
+}
+
+SyncSchedule::Actors::iterator SyncSchedule::erase(Actors::iterator entry) {
+    drop_session(entry->first, entry->second);
+    if (entry->second.looked_at) --looked_at_;
+    return actors_.erase(entry);
 }
 
 void SyncSchedule::unit_changed(const std::string& mailbox) {
@@ -94,9 +105,9 @@ void SyncSchedule::unit_changed(const std::string& mailbox) {
 bool SyncSchedule::ask(const std::string& mailbox) {
     const auto actor = actors_.find(mailbox);
     if (actor == actors_.end() || !actor->second.options) return false;
-    gate_.end_pause(account_gate_key(*actor->second.options, *actor->second.misc));
+    gate_.end_pause(actor->second.server);
     actor->second.not_before = 0;
-    actor->second.unit_changed = actor->second.wanted = actor->second.asked = true;
+    actor->second.wanted = actor->second.asked = true;
     return true;
 }
 
@@ -119,11 +130,12 @@ bool SyncSchedule::is_wanted(const Actor& actor, std::int64_t now) const {
     return actor.wanted || actor.poll_at <= now;
 }
 
-bool SyncSchedule::start(const std::map<std::string, std::string>& withheld) {
+// Those for whom something happened first, then the one that has waited longest. Leaves in
+// next_due_ when the next one is due.
+std::vector<SyncSchedule::Due*> SyncSchedule::due_now(std::int64_t now) {
     next_due_ = kNever;
-    const std::int64_t now = options_.clock.steady_ms();
-    std::vector<std::pair<const std::string, Actor>*> due;
-    for (auto& entry : actors_) {
+    std::vector<Due*> due;
+    for (Due& entry : actors_) {
         const Actor& actor = entry.second;
         if (actor.running) continue;
         if (!is_wanted(actor, now)) {
@@ -134,46 +146,85 @@ bool SyncSchedule::start(const std::map<std::string, std::string>& withheld) {
             due.push_back(&entry);
         }
     }
-    // Those for whom something happened first, then the one that has waited longest.
-    std::sort(due.begin(), due.end(), [](const auto* a, const auto* b) {
-        return std::pair(!a->second.wanted, a->second.last_start) <
-               std::pair(!b->second.wanted, b->second.last_start);
-    });
+    const auto rank = [](const Actor& actor) {
+        return std::tuple(!actor.wanted, actor.last_start, actor.place);
+    };
+    std::sort(due.begin(), due.end(),
+              [&](const Due* a, const Due* b) { return rank(a->second) < rank(b->second); });
+    return due;
+}
+
+bool SyncSchedule::start(const std::map<std::string, std::string>& withheld) {
+    tell_progress();
+    const std::int64_t now = options_.clock.steady_ms();
     bool any = false;
-    for (auto* entry : due) {
+    for (auto* entry : due_now(now)) {
         Actor& actor = entry->second;
         if (const auto why = withheld.find(entry->first); why != withheld.end()) {
             actor.view.problem = why->second;
             answer(entry->first, actor);
             continue;
         }
-        const std::string server = account_gate_key(*actor.options, *actor.misc);
-        const auto verdict = gate_.ask(server, now);
-        if (verdict == ServerGate::Verdict::kDown) {
-            next_due_ = std::min(next_due_, gate_.down_until(server));
-            actor.view.problem = gate_.down_reason(server);
-            answer(entry->first, actor);
-        } else if (verdict == ServerGate::Verdict::kGo && running() < kThreads) {
-            submit(entry->first, actor, server);
-            any = true;
+        auto verdict = gate_.ask(actor.server, now, actor.open_at.empty());
+        if (verdict == ServerGate::Verdict::kFull && running_ < kThreads && make_room(actor.server))
+            verdict = gate_.ask(actor.server, now, true);
+        switch (verdict) {
+            case ServerGate::Verdict::kGo:
+                if (running_ >= kThreads) break;
+                submit(entry->first, actor);
+                any = true;
+                break;
+            case ServerGate::Verdict::kPaced:
+                next_due_ = std::min(next_due_, gate_.may_connect_at(actor.server, now));
+                any = true;
+                break;
+            case ServerGate::Verdict::kDown:
+                next_due_ = std::min(next_due_, gate_.down_until(actor.server));
+                actor.view.problem = gate_.down_reason(actor.server);
+                answer(entry->first, actor);
+                break;
+            case ServerGate::Verdict::kWait:
+            case ServerGate::Verdict::kFull:
+                break;  // one that ends wakes us
         }
     }
     return any;
 }
 
-std::size_t SyncSchedule::running() const {
-    return static_cast<std::size_t>(std::count_if(
-        actors_.begin(), actors_.end(), [](const auto& entry) { return entry.second.running; }));
+// Closes the connection of that server that has been parked longest and has nothing to do; false
+// when there is none.
+bool SyncSchedule::make_room(const std::string& server) {
+    Due* longest = nullptr;
+    for (Due& entry : actors_) {
+        const Actor& actor = entry.second;
+        if (actor.parked_fd < 0 || actor.wanted || actor.open_at != server) continue;
+        if (longest == nullptr || actor.last_start < longest->second.last_start) longest = &entry;
+    }
+    if (longest == nullptr) return false;
+    Actor& actor = longest->second;
+    drop_session(longest->first, actor);
+    actor.view.idle = false;
+    actor.poll_at = options_.clock.steady_ms() + actor.misc->sync_pending_timer_s * 1000;
+    return true;
+}
+
+// A fleet takes its time to start.
+void SyncSchedule::tell_progress() {
+    if (looked_at_ >= actors_.size() || options_.clock.steady_ms() < next_progress_) return;
+    next_progress_ = options_.clock.steady_ms() + kProgressMs;
+    trace(TraceLevel::kInfo, "{} of {} accounts looked at since the start", looked_at_,
+          actors_.size());
 }
 
 // ---- a pass -------------------------------------------------------------------------------------
 
-void SyncSchedule::submit(const std::string& mailbox, Actor& actor, const std::string& server) {
-    unpark(actor);
+void SyncSchedule::submit(const std::string& mailbox, Actor& actor) {
     Job job;
+    job.was_parked = actor.parked_fd >= 0 || actor.spoke;
+    unpark(actor);
     job.mailbox = mailbox;
-    job.server = server;
-    job.server_failures = gate_.failures(server);
+    job.server = actor.server;
+    job.server_failures = gate_.failures(actor.server);
     job.unit_changed = actor.unit_changed;
     job.spoke = actor.spoke;
     job.asked = actor.asked;
@@ -184,14 +235,17 @@ void SyncSchedule::submit(const std::string& mailbox, Actor& actor, const std::s
     job.plugin = plugin_;
     job.session = actor.session;
     job.busiest = actor.busiest;
-    gate_.started(server);
+    job.hold = actor.view.hold;
+    gate_.started(actor.server, options_.clock.steady_ms(), actor.open_at.empty());
+    actor.open_at = actor.server;
     actor.running = actor.done_once = true;
+    ++running_;
     actor.wanted = actor.unit_changed = actor.spoke = actor.asked = false;
     actor.last_start = ++starts_;
     threads_.submit([this, job](Result<store::Store*> store) mutable {
         const InHand note(options_.in_hand, job.mailbox,
                           job.plugin->can_visit() ? Work::kVisit : Work::kSync);
-        run(job, std::move(store));
+        work(job, std::move(store));
         {
             const std::lock_guard lock(mutex_);
             ended_.push_back(std::move(job));
@@ -199,6 +253,14 @@ void SyncSchedule::submit(const std::string& mailbox, Actor& actor, const std::s
         const std::uint64_t one = 1;
         if (::write(options_.wake_fd, &one, sizeof one) < 0) return;  // full: awake anyway
     });
+}
+
+void SyncSchedule::work(Job& job, Result<store::Store*> store) const {
+    run(job, std::move(store));
+    if (!job.session) return;
+    job.features = job.session->stats();
+    // Nothing more comes of it; the next mailbox may be waiting for its place.
+    if (options_.once && !job.result.failure) job.session.reset();
 }
 
 // With --once, whether there is more of the same to do at once.
@@ -227,7 +289,9 @@ void SyncSchedule::run(Job& job, Result<store::Store*> store) const {
             park(job);
             return;
         }
+        if (!changed || *changed) job.was_parked = false;
     }
+    if (check(job)) return;
     const SyncContext visit{options_.clock,    **store,       *job.options,
                             *job.misc,         *job.session,  true,
                             options_.stopping, mail_reader(), options_.paths.spool()};
@@ -269,6 +333,22 @@ void SyncSchedule::run(Job& job, Result<store::Store*> store) const {
     }
 }
 
+// Where the parked connection tells of everything, it is enough to ask it. False: a pass is to be
+// made.
+bool SyncSchedule::check(Job& job) const {
+    if (!job.was_parked || !job.asked || job.unit_changed || job.poll_due || !job.hold.empty() ||
+        job.options->sync_mode == config::SyncMode::kAllFolders)
+        return false;
+    park(job);
+    if (job.parked_fd < 0) {
+        job.result.failure.reset();
+        job.park_unsupported = false;
+        return false;
+    }
+    job.passed = job.result.complete = true;
+    return true;
+}
+
 // Leaves parked_fd at -1 when something has changed meanwhile.
 void SyncSchedule::park(Job& job) const {
     auto parked = job.session->park(job.busiest.empty() ? home_of(*job.options) : job.busiest);
@@ -295,7 +375,10 @@ std::vector<SyncSchedule::Ended> SyncSchedule::take_ended() {
     for (Job& job : jobs) {
         Actor& actor = actors_.at(job.mailbox);
         actor.running = false;
+        --running_;
+        if (!std::exchange(actor.looked_at, true)) ++looked_at_;
         actor.session = std::move(job.session);
+        if (!actor.session || job.plugin->can_visit()) count_closed(actor);
         const bool counts = take(job, actor);
         out.push_back({job.mailbox, std::move(job.result), job.asked && counts ? job.started : 0});
     }
@@ -320,7 +403,7 @@ bool SyncSchedule::take(const Job& job, Actor& actor) {
         actor.asked |= job.asked;
         if (actor.options) return false;
         answer(job.mailbox, actor);
-        actors_.erase(job.mailbox);
+        erase(actors_.find(job.mailbox));
         return false;
     }
     if (result.failure) {
@@ -328,7 +411,7 @@ bool SyncSchedule::take(const Job& job, Actor& actor) {
         actor.asked |= job.asked && result.failure->fault == AccountFault::kCancelled;
         return result.failure->fault != AccountFault::kCancelled;
     }
-    const bool seen = result.asked && (!result.store_error || actor.session);
+    const bool seen = result.asked && (!result.store_error || actor.session || options_.once);
     gate_.finished(job.server, seen ? ServerSeen::kWorks : ServerSeen::kNothing);
     if (result.store_error) {
         actor.view.problem = result.store_error->text();
@@ -338,7 +421,7 @@ bool SyncSchedule::take(const Job& job, Actor& actor) {
         return true;
     }
     actor.busiest = job.busiest;
-    const transport::AccountStats& features = actor.session->stats();
+    const transport::AccountStats& features = job.features;
     actor.view.connected = true;
     actor.view.idle = features.idle && !job.park_unsupported;
     actor.view.condstore = features.condstore;
@@ -403,7 +486,14 @@ void SyncSchedule::take_failure(const Job& job, Actor& actor, const AccountFailu
     actor.view.problem =
         "sync with " + account_server_of(*job.options, *job.misc) + ": " + failure.text;
     trace(TraceLevel::kWarning, "{}: {}", job.mailbox, actor.view.problem);
-    if (failure.fault == AccountFault::kServer) {
+    // (Its own connection does not count any more.)
+    const bool others_stay =
+        failure.fault == AccountFault::kTurnedAway && gate_.finished_turned_away(job.server, now);
+    if (others_stay) {
+        pause(actor);
+        return;
+    }
+    if (failure.fault == AccountFault::kServer || failure.fault == AccountFault::kTurnedAway) {
         const int failures = job.server_failures + 1;
         gate_.finished_down(job.server, actor.view.problem, failures,
                             now + backoff(actor, failures));
@@ -435,9 +525,14 @@ void SyncSchedule::unpark(Actor& actor) {
     actor.parked_fd = -1;
 }
 
+void SyncSchedule::count_closed(Actor& actor) {
+    if (!actor.open_at.empty()) gate_.closed(std::exchange(actor.open_at, {}));
+}
+
 // Ending a session may take its time: not in this thread.
 void SyncSchedule::drop_session(const std::string& mailbox, Actor& actor) {
     unpark(actor);
+    count_closed(actor);
     if (!actor.session) return;
     threads_.submit(
         [this, mailbox, session = std::move(actor.session)](const Result<store::Store*>&) mutable {

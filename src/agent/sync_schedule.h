@@ -5,6 +5,10 @@
 // a person asks, or when its time has come: g_bImap4SyncPendingTimer where the server cannot tell
 // of everything in the scope, else before an IDLE gets too old (RFC 2177).
 //
+// New connections are spread over time (ServerGate). Where fewer may be open to a server than there
+// are mailboxes, these take turns: one that has something to do gets the connection of the one that
+// has waited longest without, which is then looked at when its time has come.
+//
 // Used by the worker's main thread; passes run in threads of its own.
 #ifndef VM_AGENT_SYNC_SCHEDULE_H
 #define VM_AGENT_SYNC_SCHEDULE_H
@@ -38,6 +42,7 @@ class SyncSchedule {
         Paths paths;
         const Clock& clock;
         bool once = false;               // a pass for each, and no parking
+        int workers = 1;                 // that share the limits of connections
         std::function<bool()> stopping;  // asked in the threads too
         std::function<double()> jitter;  // uniform in [0, 1)
         int wake_fd = -1;                // eventfd that a pass's end writes to
@@ -58,7 +63,8 @@ class SyncSchedule {
     int fd() const { return epoll_.get(); }
     void wake();
     // Starts every pass that is due and may run, but none of a mailbox in `withheld`, for the
-    // reason that stands there; false when none was started.
+    // reason that stands there; false when none was started, nor will be when its time to connect
+    // has come.
     bool start(const std::map<std::string, std::string>& withheld);
     // Steady time of the next pass that waits for its time; max() when none does.
     std::int64_t next_due() const { return next_due_; }
@@ -71,7 +77,7 @@ class SyncSchedule {
         TimeMs asked_before = 0;
     };
     std::vector<Ended> take_ended();
-    std::size_t running() const;
+    std::size_t running() const { return running_; }
 
     // How a mailbox stands, for its status.
     struct View {
@@ -96,6 +102,10 @@ class SyncSchedule {
         bool noted = false;           // the pause is for things that a pass could not do
         std::uint64_t last_start = 0;
         std::shared_ptr<transport::AccountSession> session;  // its job's while running
+        std::string server;                                  // the gate's name of it
+        std::string open_at;     // the server that its connection is counted for; "": there is none
+        double place = 0;        // among those that have waited as long
+        bool looked_at = false;  // since the start
         int parked_fd = -1;
         std::string busiest;  // where it is parked: the folder that most of the messages lie in
         std::shared_ptr<const config::MailboxOptions> options;
@@ -106,23 +116,34 @@ class SyncSchedule {
         std::string mailbox, server;
         int server_failures = 0;
         bool unit_changed = false, spoke = false, asked = false, poll_due = false;
+        bool was_parked = false;
         TimeMs started = 0;
         std::shared_ptr<const config::MailboxOptions> options;
         std::shared_ptr<const config::MiscSetup> misc;
         std::optional<transport::Plugin> plugin;
         std::shared_ptr<transport::AccountSession> session;
-        std::string busiest;
+        std::string busiest, hold;
         // Results:
         bool passed = false;  // a pass was made; the server may only have given a sign of life
         SyncResult result;
+        transport::AccountStats features;  // of its connection
         int parked_fd = -1;
         bool park_unsupported = false;
     };
+    using Actors = std::map<std::string, Actor>;
+    using Due = Actors::value_type;
 
     bool goes_on(const SyncResult& result) const;
+    void work(Job& job, Result<store::Store*> store) const;
     void run(Job& job, Result<store::Store*> store) const;
+    bool check(Job& job) const;
     void park(Job& job) const;
-    void submit(const std::string& mailbox, Actor& actor, const std::string& server);
+    std::vector<Due*> due_now(std::int64_t now);
+    bool make_room(const std::string& server);
+    void submit(const std::string& mailbox, Actor& actor);
+    void count_closed(Actor& actor);
+    Actors::iterator erase(Actors::iterator entry);
+    void tell_progress();
     bool take(const Job& job, Actor& actor);
     void answer(const std::string& mailbox, Actor& actor);
     void take_pass(const SyncResult& result, Actor& actor);
@@ -138,11 +159,14 @@ class SyncSchedule {
     ServerGate gate_;
     std::shared_ptr<const Settings> settings_;
     std::optional<transport::Plugin> plugin_;
-    std::map<std::string, Actor> actors_;
+    Actors actors_;
     std::map<int, std::string> parked_;  // by descriptor
     std::int64_t next_due_ = std::numeric_limits<std::int64_t>::max();
     std::vector<Ended> answers_;  // to persons who asked for what cannot be done now
     std::uint64_t starts_ = 0;
+    std::size_t running_ = 0;
+    std::size_t looked_at_ = 0;  // actors, since the start
+    std::int64_t next_progress_ = 0;
 
     std::mutex mutex_;
     std::vector<Job> ended_;  // guarded by mutex_

@@ -70,13 +70,13 @@ void install_signals() {
 Worker::Worker(const WorkerOptions& options)
     : options_(options),
       settings_(options.paths, [this](const std::string& number) { return is_mine(number); }),
-      gate_(static_cast<int>(kThreads)),
+      gate_(static_cast<int>(kThreads), kAtOnce),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       threads_(options.paths, kThreads),
       waiting_(options.paths, options.in_hand,
                [this] { return stopping() && (!options_.once || interrupted_); }),
-      sync_({options.paths, clock_, options.once, stopping, random_jitter, wake_.get(),
-             options.in_hand}) {}
+      sync_({options.paths, clock_, options.once, options.count, stopping, random_jitter,
+             wake_.get(), options.in_hand}) {}
 
 Worker::~Worker() {
     g_wake_fd = -1;
@@ -142,6 +142,7 @@ void Worker::take_settings() {
                    !now->mailboxes.contains(entry.first);
         });
     }
+    gate_.set_limits(*now->misc, options_.count);
     sync_.take_settings(now, plugin_.plugin());
     for (auto& [number, actor] : actors_) {
         const auto mailbox = now->mailboxes.find(number);
@@ -365,7 +366,7 @@ int Worker::run() {
         take_passes();
         read_queue();
         write_statuses();  // before another pass begins, see Settled
-        const bool pushing = start_turns() || running() > 0;
+        const bool pushing = start_turns() || running_ > 0;
         // With --once the accounts are looked at when everything was pushed.
         const bool syncing =
             (!options_.once || !pushing) && (sync_.start(off_unnoted_) || sync_.running() > 0);
@@ -380,7 +381,7 @@ int Worker::run() {
     interrupted_ = stopping();
     g_stop = true;  // cancels what the threads are doing, within their dialogue
     ::alarm(kStopSeconds);
-    while (running() + sync_.running() > 0) {
+    while (running_ + sync_.running() > 0) {
         pollfd wake{wake_.get(), POLLIN, 0};
         ::poll(&wake, 1, static_cast<int>(kLookMs));
         std::uint64_t ignored = 0;

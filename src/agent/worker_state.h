@@ -21,7 +21,8 @@
 
 namespace vm::agent {
 
-inline constexpr std::size_t kThreads = 16;
+inline constexpr std::size_t kThreads = 24;
+inline constexpr int kAtOnce = 16;  // with one server
 inline constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
 class Worker {
@@ -94,7 +95,6 @@ class Worker {
     void take_requests();
     bool wait();
     int once_status();
-    std::size_t running() const;
     static double random_jitter();  // 0 to 1
     static bool stopping();         // SIGTERM, SIGINT or the end of run()
 
@@ -126,6 +126,7 @@ class Worker {
     std::int64_t clock_since_ = started_;
     std::int64_t clock_difference_ = clock_.now() - clock_.steady_ms();
     std::uint64_t starts_ = 0;
+    std::size_t running_ = 0;  // turns
     std::atomic<std::uint64_t> settings_changes_{0};
 
     PluginSlot plugin_{options_.plugin_crash};

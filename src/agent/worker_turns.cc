@@ -16,11 +16,6 @@ constexpr std::int64_t kGraceMs = 3'600'000;
 
 }  // namespace
 
-std::size_t Worker::running() const {
-    return static_cast<std::size_t>(std::count_if(
-        actors_.begin(), actors_.end(), [](const auto& entry) { return entry.second.running; }));
-}
-
 void Worker::read_queue() {
     const auto mark = store_->change_mark();
     if (!mark) {
@@ -95,7 +90,8 @@ std::vector<Worker::Candidate*> Worker::due_now() {
     return out;
 }
 
-// Starts every mailbox that is due and may run; false when none was started. One that waits for a
+// Starts every mailbox that is due and may run; false when none was started, nor will be when its
+// time to connect has come. One that waits for a
 // thread or its server is woken by a turn's end.
 bool Worker::start_turns() {
     next_due_ = kNever;
@@ -112,11 +108,15 @@ bool Worker::start_turns() {
         const config::MailboxOptions& mailbox = *settings->mailboxes.at(number).options;
         // A mailbox that was switched off only clears its queue: no server is asked.
         const std::string server = mailbox.integration ? gate_key(mailbox) : std::string();
-        const auto verdict = server.empty() ? ServerGate::Verdict::kGo : gate_.ask(server, steady);
+        const auto verdict =
+            server.empty() ? ServerGate::Verdict::kGo : gate_.ask(server, steady, true);
         if (verdict == ServerGate::Verdict::kDown) {
             next_due_ = std::min(next_due_, gate_.down_until(server));
             set_problem(number, actor, gate_.down_reason(server));
-        } else if (running() >= kThreads || verdict == ServerGate::Verdict::kWait) {
+        } else if (verdict == ServerGate::Verdict::kPaced) {
+            next_due_ = std::min(next_due_, gate_.may_connect_at(server, steady));
+            any = true;
+        } else if (running_ >= kThreads || verdict != ServerGate::Verdict::kGo) {
             ++waiting;
         } else {
             start_turn(number, actor, server);
@@ -133,8 +133,9 @@ void Worker::start_turn(const std::string& number, Actor& actor, const std::stri
         std::min(kGraceMs, settings->misc->retry_timeout_min * std::int64_t{60'000});
     const auto clock_offset = trusts_clock(grace) ? std::optional(clock_difference_) : std::nullopt;
     const int server_failures = gate_.failures(server);
-    if (!server.empty()) gate_.started(server);
+    if (!server.empty()) gate_.started(server, clock_.steady_ms(), true);
     actor.running = true;
+    ++running_;
     actor.done_once = true;
     actor.last_start = ++starts_;
     auto* unrecorded = &actor.unrecorded;  // std::map nodes stay; erased only when not running
@@ -182,8 +183,12 @@ void Worker::start_turn(const std::string& number, Actor& actor, const std::stri
 void Worker::take_pause(const Finished& turn, Actor& actor) {
     const RunResult& result = turn.result;
     const std::int64_t steady = clock_.steady_ms();
-    const bool down = result.pause && result.pause->scope == PushScope::kServer;
-    if (!turn.server.empty() && down)
+    bool down = result.pause && result.pause->scope == PushScope::kServer;
+    if (!turn.server.empty()) gate_.closed(turn.server);
+    const bool turned_away = result.server == ServerSeen::kTurnedAway;
+    if (!turn.server.empty() && turned_away && gate_.finished_turned_away(turn.server, steady))
+        down = false;
+    else if (!turn.server.empty() && down)
         gate_.finished_down(turn.server, result.pause->reason,
                             result.sent > 0 ? 1 : turn.server_failures + 1,
                             steady + result.pause->ms);
@@ -230,6 +235,7 @@ void Worker::take_finished() {
         const RunResult& result = turn.result;
         Actor& actor = actors_[turn.mailbox];
         actor.running = false;
+        --running_;
         if (result.more) actor.done_once = false;
         take_pause(turn, actor);
         total_.sent += result.sent;

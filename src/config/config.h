@@ -33,6 +33,8 @@ struct MiscSetup {
     std::string message_waiting_command;        // g_szMessageWaitingCommand
     std::string speech_command;                 // g_szSpeechCommand, absolute; "": espeak-ng
     std::int64_t mass_deletion_limit = 50;      // g_nMassDeletionLimit
+    std::int64_t connections_a_server = 0;      // g_nConnectionsPerServer
+    std::int64_t logins_a_second = 100;         // g_nLoginsPerSecond
 };
 
 enum class Ssl { kNo, kYes, kStartTls };

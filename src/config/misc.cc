@@ -40,6 +40,8 @@ Result<MiscSetup> load_misc(const Paths& paths) {
     misc.message_waiting_command = text("g_szMessageWaitingCommand");
     misc.speech_command = text("g_szSpeechCommand");
     misc.mass_deletion_limit = number("g_nMassDeletionLimit");
+    misc.connections_a_server = number("g_nConnectionsPerServer");
+    misc.logins_a_second = number("g_nLoginsPerSecond");
     return misc;
 }
 

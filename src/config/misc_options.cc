@@ -57,6 +57,10 @@ std::vector<Option> misc_options(const Paths& paths) {
               "Speech synthesiser run as CMD LANGUAGE, text in, WAV out; blank: espeak-ng."}),
         ours({"g_nMassDeletionLimit", "50", whole_number(0, 1000000000, "messages"),
               "More linked messages than this, and more than half, vanishing: hold."}),
+        ours({"g_nConnectionsPerServer", "0", whole_number(0, 1000000, "connections"),
+              "Connections that may be open to one IMAP server; 0: no limit."}),
+        ours({"g_nLoginsPerSecond", "100", whole_number(0, 1000000, "logins"),
+              "New connections a second to one server; 0: no limit."}),
     };
 }
 

@@ -76,6 +76,11 @@ bool proves_server(const PushReport& report) {
     return spoke && report.step >= PushStep::kAuth && classify(report).scope != PushScope::kServer;
 }
 
+bool is_turned_away(const PushReport& report) {
+    return report.step == PushStep::kGreeting &&
+           (report.cause == PushCause::kReply || report.cause == PushCause::kLost);
+}
+
 const char* to_string(PushStep step) {
     switch (step) {
         case PushStep::kNone:
