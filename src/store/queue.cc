@@ -90,6 +90,17 @@ Result<std::vector<Store::Due>> SqlStore::due() {
     });
 }
 
+Result<std::optional<TimeMs>> SqlStore::due(const std::string& mailbox) {
+    return guarded("read the queue of mailbox", mailbox, [&]() -> Result<std::optional<TimeMs>> {
+        long long next = 0;
+        soci::indicator any = soci::i_null;
+        const long long latest = clock_.now() + kLongestPauseMs;
+        sql_ << kDueOf, soci::into(next, any), soci::use(latest, "latest"),
+            soci::use(mailbox, "mailbox");
+        return any == soci::i_ok ? std::optional<TimeMs>(next) : std::nullopt;
+    });
+}
+
 Result<> SqlStore::retry(const std::string& id) {
     constexpr const char* kRetry = "retry";
     return guarded(kRetry, id, [&]() -> Result<> {

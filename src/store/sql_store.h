@@ -6,6 +6,7 @@
 
 #include <soci/soci.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,7 @@ class SqlStore : public Store {
     Result<std::vector<MessageRecord>> queue() override;
     Result<std::vector<MessageRecord>> pending(const std::string& mailbox) override;
     Result<std::vector<Due>> due() override;
+    Result<std::optional<TimeMs>> due(const std::string& mailbox) override;
     Result<> retry(const std::string& id) override;
     Result<> postpone(const std::string& id, TimeMs until) override;
     Result<> give_up(const std::string& id, const std::string& reason) override;
@@ -58,8 +60,10 @@ class SqlStore : public Store {
                           const std::vector<Settled>& settled) override;
     Result<std::string> hold(const std::string& mailbox) override;
     Result<std::vector<MailboxStatus>> statuses() override;
+    Result<std::optional<MailboxStatus>> status(const std::string& mailbox) override;
     Result<std::vector<std::string>> unfinished() override;
     Result<MailboxCounts> counts(const std::string& mailbox) override;
+    Result<std::map<std::string, MailboxCounts>> all_counts() override;
     Result<std::int64_t> change_mark() override;
 
   private:

@@ -20,6 +20,49 @@ struct StatusRow {
     long long last_sync = 0, answered = 0, changed = 0;
 };
 
+MailboxStatus to_status(const std::string& mailbox, const StatusRow& row) {
+    return {mailbox,          row.state, row.reason,    row.idle != 0, row.condstore != 0,
+            row.qresync != 0, false,     row.last_sync, row.answered,  row.changed};
+}
+
+// False: there is none.
+bool read_row(soci::session& sql, const std::string& mailbox, StatusRow& row) {
+    sql << kStatus, soci::into(row.state), soci::into(row.reason), soci::into(row.idle),
+        soci::into(row.condstore), soci::into(row.qresync), soci::into(row.last_sync),
+        soci::into(row.answered), soci::into(row.changed), soci::use(mailbox);
+    return sql.got_data();
+}
+
+// Adds so many messages in these states.
+void add_to(MailboxCounts& counts, const std::string& state, const std::string& delivery,
+            std::int64_t messages, std::int64_t linked) {
+    (state == to_string(MessageState::kNew) ? counts.new_messages : counts.old_messages) +=
+        messages;
+    counts.linked += linked;
+    switch (parse_delivery_state(delivery).value_or(DeliveryState::kOff)) {
+        case DeliveryState::kOff:
+            break;
+        case DeliveryState::kQueued:
+            counts.queued += messages;
+            break;
+        case DeliveryState::kSending:
+            counts.sending += messages;
+            break;
+        case DeliveryState::kSent:
+            counts.sent += messages;
+            break;
+        case DeliveryState::kDeferred:
+            counts.deferred += messages;
+            break;
+        case DeliveryState::kFailed:
+            counts.failed += messages;
+            break;
+        case DeliveryState::kUncertain:
+            counts.uncertain += messages;
+            break;
+    }
+}
+
 StatusRow to_row(const MailboxStatus& s) {
     return {
         s.state, sanitize_line(s.reason), s.idle, s.condstore, s.qresync, s.last_sync, s.answered,
@@ -39,9 +82,7 @@ bool is_worth_writing(const StatusRow& old, const StatusRow& now) {
 // What of `status` is to be written in place of what is there; nothing when it is not worth it.
 std::optional<StatusRow> row_to_write(soci::session& sql, const MailboxStatus& status, TimeMs now) {
     StatusRow old, row = to_row(status);
-    sql << kStatus, soci::into(old.state), soci::into(old.reason), soci::into(old.idle),
-        soci::into(old.condstore), soci::into(old.qresync), soci::into(old.last_sync),
-        soci::into(old.answered), soci::into(old.changed), soci::use(status.mailbox);
+    read_row(sql, status.mailbox, old);
     if (status.unconnected) {
         row.condstore = old.condstore;
         row.qresync = old.qresync;
@@ -107,18 +148,24 @@ Result<std::vector<MailboxStatus>> SqlStore::statuses() {
         std::string mailbox;
         StatusRow row;
         soci::statement statement =
-            (sql_.prepare << "SELECT mailbox, state, reason, idle, condstore, qresync, last_sync,"
-                             " answered, changed FROM mailbox_status ORDER BY mailbox",
-             soci::into(mailbox), soci::into(row.state), soci::into(row.reason),
-             soci::into(row.idle), soci::into(row.condstore), soci::into(row.qresync),
-             soci::into(row.last_sync), soci::into(row.answered), soci::into(row.changed));
+            (sql_.prepare << kStatuses, soci::into(mailbox), soci::into(row.state),
+             soci::into(row.reason), soci::into(row.idle), soci::into(row.condstore),
+             soci::into(row.qresync), soci::into(row.last_sync), soci::into(row.answered),
+             soci::into(row.changed));
         statement.execute();
         std::vector<MailboxStatus> out;
-        while (statement.fetch())
-            out.push_back({mailbox, row.state, row.reason, row.idle != 0, row.condstore != 0,
-                           row.qresync != 0, false, row.last_sync, row.answered, row.changed});
+        while (statement.fetch()) out.push_back(to_status(mailbox, row));
         return out;
     });
+}
+
+Result<std::optional<MailboxStatus>> SqlStore::status(const std::string& mailbox) {
+    return guarded("read status of mailbox", mailbox,
+                   [&]() -> Result<std::optional<MailboxStatus>> {
+                       StatusRow row;
+                       if (!read_row(sql_, mailbox, row)) return std::optional<MailboxStatus>();
+                       return std::optional(to_status(mailbox, row));
+                   });
 }
 
 Result<std::vector<MailboxChange>> SqlStore::changes_since(std::int64_t sequence) {
@@ -180,34 +227,22 @@ Result<MailboxCounts> SqlStore::counts(const std::string& mailbox) {
             (sql_.prepare << kCounts, soci::into(state), soci::into(delivery), soci::into(messages),
              soci::into(linked), soci::use(mailbox));
         statement.execute();
-        while (statement.fetch()) {
-            (state == to_string(MessageState::kNew) ? counts.new_messages : counts.old_messages) +=
-                messages;
-            counts.linked += linked;
-            switch (parse_delivery_state(delivery).value_or(DeliveryState::kOff)) {
-                case DeliveryState::kOff:
-                    break;
-                case DeliveryState::kQueued:
-                    counts.queued += messages;
-                    break;
-                case DeliveryState::kSending:
-                    counts.sending += messages;
-                    break;
-                case DeliveryState::kSent:
-                    counts.sent += messages;
-                    break;
-                case DeliveryState::kDeferred:
-                    counts.deferred += messages;
-                    break;
-                case DeliveryState::kFailed:
-                    counts.failed += messages;
-                    break;
-                case DeliveryState::kUncertain:
-                    counts.uncertain += messages;
-                    break;
-            }
-        }
+        while (statement.fetch()) add_to(counts, state, delivery, messages, linked);
         return counts;
+    });
+}
+
+Result<std::map<std::string, MailboxCounts>> SqlStore::all_counts() {
+    return guarded("count messages", "", [&]() -> Result<std::map<std::string, MailboxCounts>> {
+        std::string mailbox, state, delivery;
+        long long messages = 0, linked = 0;
+        soci::statement statement =
+            (sql_.prepare << kAllCounts, soci::into(mailbox), soci::into(state),
+             soci::into(delivery), soci::into(messages), soci::into(linked));
+        statement.execute();
+        std::map<std::string, MailboxCounts> out;
+        while (statement.fetch()) add_to(out[mailbox], state, delivery, messages, linked);
+        return out;
     });
 }
 

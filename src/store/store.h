@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -184,6 +185,7 @@ struct MailboxCounts {
     std::int64_t new_messages = 0, old_messages = 0;
     std::int64_t queued = 0, sending = 0, sent = 0, deferred = 0, failed = 0, uncertain = 0;
     std::int64_t linked = 0;
+    bool operator==(const MailboxCounts&) const = default;
 };
 
 class Store {
@@ -235,6 +237,8 @@ class Store {
         TimeMs next_attempt;
     };
     virtual Result<std::vector<Due>> due() = 0;
+    // The same of one mailbox; nullopt when it has none.
+    virtual Result<std::optional<TimeMs>> due(const std::string& mailbox) = 0;
     // Event kRequeue, or kLookAgain: due at once, with a new delivery timeout; from failed and off
     // with attempts 0. kMessage when it was sent, is being sent, the message is deleted, or an
     // e-mail.
@@ -327,9 +331,13 @@ class Store {
     // Why `mailbox` is on hold, "" when it is not.
     virtual Result<std::string> hold(const std::string& mailbox) = 0;
     virtual Result<std::vector<MailboxStatus>> statuses() = 0;
+    // Of one mailbox; nullopt when set_status() never was.
+    virtual Result<std::optional<MailboxStatus>> status(const std::string& mailbox) = 0;
     // Mailboxes that have messages in queue(), in the order of their names.
     virtual Result<std::vector<std::string>> unfinished() = 0;
     virtual Result<MailboxCounts> counts(const std::string& mailbox) = 0;
+    // Of all mailboxes that have any. Reads every message of the store.
+    virtual Result<std::map<std::string, MailboxCounts>> all_counts() = 0;
     // A number that changes whenever another connection committed (PRAGMA data_version): the cheap
     // question "is there anything new?". Only numbers of one Store compare.
     virtual Result<std::int64_t> change_mark() = 0;

@@ -259,7 +259,10 @@ class Model {
         }
         RC_ASSERT(store_->pending(mailbox_)->size() == pending);
         RC_ASSERT(store_->queue()->size() == queue);
-        RC_ASSERT(store_->due()->size() == (pending == 0 ? 0U : 1U));
+        const auto due = store_->due();
+        RC_ASSERT(due->size() == (pending == 0 ? 0U : 1U));
+        RC_ASSERT(*store_->due(mailbox_) ==
+                  (due->empty() ? std::nullopt : std::optional(due->front().next_attempt)));
     }
 
     const Root& root_;

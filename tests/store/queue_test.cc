@@ -406,6 +406,8 @@ class QueueTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::string("101"), due[0].mailbox);
         CPPUNIT_ASSERT_EQUAL(TimeMs{0}, due[0].next_attempt);  // the queued one's
         CPPUNIT_ASSERT_EQUAL(std::string("99"), due[1].mailbox);
+        CPPUNIT_ASSERT(good(store->due("101")) == TimeMs{0});
+        CPPUNIT_ASSERT(!good(store->due("102")));
 
         const auto in_order = [](const std::vector<MessageRecord>& records) {
             std::string out;
@@ -512,6 +514,10 @@ class QueueTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::string("100"), all[0].mailbox);
         CPPUNIT_ASSERT_EQUAL(std::string("no route"), all[1].reason);
         CPPUNIT_ASSERT_EQUAL(kStart, all[1].changed);
+        const MailboxStatus one = good(root.open()->status("101")).value();
+        CPPUNIT_ASSERT_EQUAL(std::string("101"), one.mailbox);
+        CPPUNIT_ASSERT_EQUAL(std::string("no route"), one.reason);
+        CPPUNIT_ASSERT(!good(root.open()->status("102")));
         good(store->set_status({"101", "ok", ""}));
         all = good(root.open()->statuses());
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), all[1].state);
@@ -574,6 +580,11 @@ class QueueTest : public CppUnit::TestFixture {
                                        counts.failed, counts.uncertain, counts.linked})
             CPPUNIT_ASSERT_EQUAL(std::int64_t{1}, one);
         CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, good(store->counts("103")).new_messages);
+
+        auto all = good(store->all_counts());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, all.size());
+        CPPUNIT_ASSERT(all["101"] == counts);
+        CPPUNIT_ASSERT(all["102"] == good(store->counts("102")));
     }
 
     void names_the_mailboxes_with_unfinished_deliveries() {

@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "root.h"
 #include "store/database.h"
-#include "store/queries.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -78,7 +77,6 @@ class SchemaTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(any_path_will_do);
     CPPUNIT_TEST(many_open_a_fresh_store_at_once);
     CPPUNIT_TEST(sessions_are_durable_and_wait);
-    CPPUNIT_TEST(queries_go_by_index);
     CPPUNIT_TEST_SUITE_END();
 
     void a_fresh_store_and_an_old_one_end_alike() {
@@ -252,41 +250,6 @@ class SchemaTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(2, synchronous);  // FULL
         CPPUNIT_ASSERT_EQUAL(1, foreign_keys);
         CPPUNIT_ASSERT_EQUAL(10000, timeout);
-    }
-
-    void queries_go_by_index() {
-        const Root root;
-        root.open();
-        const auto sql = good(open_database(root.paths));
-        const std::string records = kRecords;
-        for (const std::string& query :
-             {records + kWhereId,       records + kWhereMailbox,   records + kWhereQueue,
-              records + kWherePending,  std::string(kDue),         std::string(kUnfinished),
-              std::string(kSending),    std::string(kHistory),     std::string(kCounts),
-              std::string(kStatus),     std::string(kAgreed),      std::string(kCopies),
-              std::string(kSyncState),  std::string(kSyncFolders), std::string(kReported),
-              std::string(kPurgeable),  std::string(kDropDeleted), std::string(kDropMails),
-              std::string(kDropOpen),   std::string(kLastChange),  std::string(kChangesSince),
-              std::string(kWaitingTold)}) {
-            const std::string plan = plan_of(*sql, query);
-            CPPUNIT_ASSERT_MESSAGE(query + "\n" + plan, plan.find("SEARCH") != std::string::npos &&
-                                                            plan.find("SCAN") == std::string::npos);
-        }
-        for (const std::string& query : {records + kWhereMailbox, std::string(kHistory),
-                                         std::string(kSyncFolders), std::string(kChangesSince)})
-            CPPUNIT_ASSERT_MESSAGE(query, plan_of(*sql, query).find("B-TREE") == std::string::npos);
-        // The check can fail.
-        CPPUNIT_ASSERT(plan_of(*sql, records + kWhereAny).find("SCAN") != std::string::npos);
-    }
-
-    static std::string plan_of(soci::session& sql, const std::string& query) {
-        int id = 0, parent = 0, unused = 0;
-        std::string detail, plan;
-        soci::statement statement = (sql.prepare << "EXPLAIN QUERY PLAN " + query, soci::into(id),
-                                     soci::into(parent), soci::into(unused), soci::into(detail));
-        statement.execute();
-        while (statement.fetch()) plan += detail + "\n";
-        return plan;
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(SchemaTest);
