@@ -7,6 +7,8 @@ A variant is a set of capabilities that it does without, and a namespace:
     Dovecot(prefix="INBOX.")                     every other folder below INBOX, as Courier has it
     Dovecot(separator="/")                       the levels are directories on its disk, too
     Dovecot(extra="...")                         with more in its configuration
+    Dovecot(own_uids=True)                       each user's mail belongs to a system user of its own: Linux
+                                                 lets a user have 128 sessions in IDLE, and has more poll
 
 What is not told can still be asked for: that shows a client that does so without having been told.
 Without SPECIAL-USE the folders for trash, junk, drafts and sent mail are not there either.
@@ -17,6 +19,7 @@ import shutil
 import time
 
 MAIL_UID = 20000  # owns the mail; needs no entry in /etc/passwd
+FIRST_OWN_UID = 30000  # with own_uids
 # What Dovecot 2.3 has after the login, in its order.
 CAPABILITIES = (
     "IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT SORT=DISPLAY THREAD=REFERENCES THREAD=REFS "
@@ -51,8 +54,8 @@ passdb {{
   args = {users}
 }}
 userdb {{
-  driver = static
-  args = uid={uid} gid={uid} home={mail}/%n
+  driver = passwd-file
+  args = {users}
 }}
 namespace inbox {{
   inbox = yes
@@ -106,7 +109,8 @@ class Dovecot:
     name = "dovecot"
     programs = ("dovecot",)
 
-    def __init__(self, without=(), prefix="", separator=".", special=True, extra=""):
+    def __init__(self, without=(), prefix="", separator=".", special=True, extra="", own_uids=False):
+        self._own_uids = own_uids
         self.vary(without, prefix, separator, special, extra)
 
     def vary(self, without=(), prefix="", separator=".", special=True, extra=""):
@@ -125,10 +129,23 @@ class Dovecot:
         (self._top / "run").mkdir()
         (self._top / "mail").mkdir()
         os.chown(self._top / "mail", MAIL_UID, MAIL_UID)
+        numbers = enumerate(rig.users, FIRST_OWN_UID)
+        self._uids_of_users = {name: number if self._own_uids else MAIL_UID for number, name in numbers}
         users = self._top / "users"
         users.touch(0o640)
         shutil.chown(users, group="dovecot")
-        users.write_text("".join(f"{name}:{{PLAIN}}{word}\n" for name, word in rig.users.items()))
+        lines = []
+        for name, word in rig.users.items():
+            home, uid = self._top / "mail" / name, self.uid(name)
+            lines.append(f"{name}:{{PLAIN}}{word}:{uid}:{uid}::{home}::\n")
+            if self._own_uids:  # none of them can make it
+                home.mkdir(0o700)
+                os.chown(home, uid, uid)
+        users.write_text("".join(lines))
+
+    def uid(self, user):
+        """Whose the user's mail is."""
+        return self._uids_of_users[user]
 
     def command(self, rig):
         """Writes the configuration of the variant; returns what is to be run in the foreground."""
@@ -145,7 +162,6 @@ class Dovecot:
                 layout=":LAYOUT=fs" if self.separator == "/" else "",
                 uid=MAIL_UID,
                 users=self._top / "users",
-                mail=self._top / "mail",
                 prefix=self.prefix,
                 separator=self.separator,
                 special=special if self.special else "",
@@ -178,23 +194,36 @@ class Dovecot:
     def put(self, user, count, folder="INBOX", flags="", first=0):
         """Writes `count` mails of somebody else's into a folder, thousands a second; `flags` are
         Maildir's letters (S seen, F flagged, T deleted)."""
-        path = self.folder_path(user, folder)
+        self.write(
+            user,
+            (
+                f"From: Somebody <somebody@elsewhere.example>\r\nTo: {user}@example.test\r\n"
+                f"Subject: Foreign mail {number}\r\nMessage-ID: <foreign.{folder}.{number}@elsewhere.example>\r\n"
+                f"Date: Mon, 06 Jan 2025 10:00:00 +0000\r\n\r\nNot a voice message; number {number}.\r\n"
+                for number in range(first, first + count)
+            ),
+            folder,
+            flags,
+            first,
+        )
+
+    def write(self, user, mails, folder="INBOX", flags="", first=0):
+        """Writes mails, texts with CRLF, into a folder; their files are numbered from `first` on."""
+        path, uid = self.folder_path(user, folder), self.uid(user)
         if not path.exists() and folder != "INBOX":
             raise FileNotFoundError(path)
         for directory in (path.parents[1], path.parent, path, *(path / d for d in ("tmp", "new", "cur"))):
             if not directory.exists():
                 directory.mkdir(0o700)
-                os.chown(directory, MAIL_UID, MAIL_UID)
+                os.chown(directory, uid, uid)
         now = int(time.time())
-        for number in range(first, first + count):
-            mail = (
-                f"From: Somebody <somebody@elsewhere.example>\r\nTo: {user}@example.test\r\n"
-                f"Subject: Foreign mail {number}\r\nMessage-ID: <foreign.{folder}.{number}@elsewhere.example>\r\n"
-                f"Date: Mon, 06 Jan 2025 10:00:00 +0000\r\n\r\nNot a voice message; number {number}.\r\n"
-            ).encode()
-            file = path / "cur" / f"{now}.M{number}P{os.getpid()}.rig,S={len(mail)},W={len(mail)}:2,{flags}"
-            file.write_bytes(mail)
-            os.chown(file, MAIL_UID, MAIL_UID)
+        for number, text in enumerate(mails, first):
+            mail = text.encode()
+            name = f"{now}.M{number}P{os.getpid()}.rig,S={len(mail)},W={len(mail)}:2,{flags}"
+            file = os.open(path / "cur" / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            os.write(file, mail)
+            os.fchown(file, uid, uid)
+            os.close(file)
 
     # The next three only while it is stopped: it would notice, and holds on to what it knows.
     def forget_uids(self, user, folder="INBOX"):
@@ -224,4 +253,4 @@ class Dovecot:
         for file in (*path.glob("dovecot.index*"), *self.folder_path(user).glob("dovecot.list.index*")):
             file.unlink(missing_ok=True)
         (path / "dovecot-uidlist").write_text("".join(f"{line}\n" for line in lines))
-        os.chown(path / "dovecot-uidlist", MAIL_UID, MAIL_UID)
+        os.chown(path / "dovecot-uidlist", self.uid(user), self.uid(user))
