@@ -13,7 +13,10 @@ using Verdict = ServerGate::Verdict;
 class ServerGateTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ServerGateTest);
     CPPUNIT_TEST(unproven_server_gets_one_connection);
-    CPPUNIT_TEST(proven_server_gets_four);
+    CPPUNIT_TEST(proven_server_gets_four_and_more_as_it_goes_well);
+    CPPUNIT_TEST(connections_are_spread_over_time);
+    CPPUNIT_TEST(open_connections_are_limited);
+    CPPUNIT_TEST(server_that_turns_away_gets_what_it_bears);
     CPPUNIT_TEST(down_server_rests_and_is_probed_by_one);
     CPPUNIT_TEST(one_outage_counts_once);
     CPPUNIT_TEST(stalling_server_is_unproven_again);
@@ -23,87 +26,165 @@ class ServerGateTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
     void prove(ServerGate& gate, const std::string& server) {
-        gate.started(server);
+        gate.started(server, 0, true);
         gate.finished(server, ServerSeen::kWorks);
     }
 
     void unproven_server_gets_one_connection() {
-        ServerGate gate(16);
-        CPPUNIT_ASSERT(gate.ask("a", 0) == Verdict::kGo);
-        gate.started("a");
-        CPPUNIT_ASSERT(gate.ask("a", 0) == Verdict::kWait);
-        CPPUNIT_ASSERT(gate.ask("b", 0) == Verdict::kGo);
+        ServerGate gate(16, 6);
+        CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kGo);
+        gate.started("a", 0, true);
+        CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kWait);
+        CPPUNIT_ASSERT(gate.ask("b", 0, true) == Verdict::kGo);
     }
 
-    void proven_server_gets_four() {
-        ServerGate gate(16);
+    void proven_server_gets_four_and_more_as_it_goes_well() {
+        ServerGate gate(16, 6);
         prove(gate, "a");
         for (int i = 0; i < 4; ++i) {
-            CPPUNIT_ASSERT(gate.ask("a", 0) == Verdict::kGo);
-            gate.started("a");
+            CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kGo);
+            gate.started("a", 0, true);
         }
-        CPPUNIT_ASSERT(gate.ask("a", 0) == Verdict::kWait);
+        CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kWait);
+        const auto fill = [&] {
+            int more = 0;
+            for (; gate.ask("a", 0, true) == Verdict::kGo; ++more) gate.started("a", 0, true);
+            return more;
+        };
+        // One that ends well makes room for itself and for one more, up to six in all.
+        for (const int more : {2, 2, 1, 1}) {
+            gate.finished("a", ServerSeen::kWorks);
+            CPPUNIT_ASSERT_EQUAL(more, fill());
+        }
+    }
+
+    config::MiscSetup limits(int connections, int logins) {
+        config::MiscSetup misc;
+        misc.connections_a_server = connections;
+        misc.logins_a_second = logins;
+        return misc;
+    }
+
+    void connections_are_spread_over_time() {
+        ServerGate gate(16, 16);
+        gate.set_limits(limits(0, 8), 2);  // four a second are this worker's
+        const auto connect = [&](std::int64_t now) {
+            if (gate.ask("a", now, true) != Verdict::kGo) return false;
+            gate.started("a", now, true);
+            gate.finished("a", ServerSeen::kWorks);
+            return true;
+        };
+        for (int i = 0; i < 4; ++i) CPPUNIT_ASSERT(connect(1000));
+        CPPUNIT_ASSERT(gate.ask("a", 1000, true) == Verdict::kPaced);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{1250}, gate.may_connect_at("a", 1000));
+        CPPUNIT_ASSERT(gate.ask("a", 1249, true) == Verdict::kPaced);
+        CPPUNIT_ASSERT(gate.ask("a", 1000, false) == Verdict::kGo);  // it has a connection
+        CPPUNIT_ASSERT(gate.ask("b", 1000, true) == Verdict::kGo);
+        CPPUNIT_ASSERT(connect(1250));
+        CPPUNIT_ASSERT(!connect(1260));
+        // What was not used is not saved up for more than a second.
+        for (int i = 0; i < 4; ++i) CPPUNIT_ASSERT(connect(100'000));
+        CPPUNIT_ASSERT(!connect(100'000));
+    }
+
+    void open_connections_are_limited() {
+        ServerGate gate(16, 16);
+        gate.set_limits(limits(5, 0), 2);
+        prove(gate, "a");  // and its connection stays open
+        CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kGo);
+        gate.started("a", 0, true);
+        CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kFull);
+        CPPUNIT_ASSERT(gate.ask("a", 0, false) == Verdict::kGo);
+        CPPUNIT_ASSERT(gate.ask("b", 0, true) == Verdict::kGo);
+        gate.finished("a", ServerSeen::kWorks);
+        CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kFull);
+        gate.closed("a");
+        CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kGo);
+        // However many workers share it, each has one.
+        gate.set_limits(limits(1, 0), 2);
+        CPPUNIT_ASSERT(gate.ask("b", 0, true) == Verdict::kGo);
+    }
+
+    // Who turns one away while others are open is not down: it gets no more than it bears.
+    void server_that_turns_away_gets_what_it_bears() {
+        ServerGate gate(16, 16);
+        for (int i = 0; i < 3; ++i) prove(gate, "a");
+        gate.started("a", 0, true);
+        gate.closed("a");
+        CPPUNIT_ASSERT(gate.finished_turned_away("a", 0));
+        CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kFull);
+        CPPUNIT_ASSERT(gate.ask("a", 0, false) == Verdict::kGo);
+        gate.closed("a");
+        CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kGo);
+        gate.started("a", 0, true);
+        gate.finished("a", ServerSeen::kWorks);
+        CPPUNIT_ASSERT(gate.ask("a", 299'999, true) == Verdict::kFull);
+        CPPUNIT_ASSERT(gate.ask("a", 300'000, true) == Verdict::kGo);  // it may bear more by now
+        // With none open it is down.
+        gate.started("b", 0, true);
+        gate.closed("b");
+        CPPUNIT_ASSERT(!gate.finished_turned_away("b", 0));
     }
 
     void down_server_rests_and_is_probed_by_one() {
-        ServerGate gate(16);
+        ServerGate gate(16, 6);
         prove(gate, "a");
-        gate.started("a");
+        gate.started("a", 0, true);
         gate.finished_down("a", "connect: refused", 1, 31'000);
-        CPPUNIT_ASSERT(gate.ask("a", 1001) == Verdict::kDown);
+        CPPUNIT_ASSERT(gate.ask("a", 1001, true) == Verdict::kDown);
         CPPUNIT_ASSERT_EQUAL(std::string("connect: refused"), gate.down_reason("a"));
         const auto until = gate.down_until("a");
         CPPUNIT_ASSERT_EQUAL(std::int64_t{31'000}, until);
         CPPUNIT_ASSERT_EQUAL(1, gate.failures("a"));
-        CPPUNIT_ASSERT(gate.ask("a", until) == Verdict::kGo);
-        gate.started("a");
-        CPPUNIT_ASSERT(gate.ask("a", until) == Verdict::kWait);
+        CPPUNIT_ASSERT(gate.ask("a", until, true) == Verdict::kGo);
+        gate.started("a", 0, true);
+        CPPUNIT_ASSERT(gate.ask("a", until, true) == Verdict::kWait);
         gate.finished("a", ServerSeen::kWorks);
-        CPPUNIT_ASSERT(gate.ask("a", until) == Verdict::kGo);
+        CPPUNIT_ASSERT(gate.ask("a", until, true) == Verdict::kGo);
         CPPUNIT_ASSERT(gate.down_reason("a").empty());
         CPPUNIT_ASSERT_EQUAL(0, gate.failures("a"));
     }
 
     // Four dialogues that end with the same outage are one failure: the pause grows once.
     void one_outage_counts_once() {
-        ServerGate gate(16);
+        ServerGate gate(16, 6);
         prove(gate, "a");
-        for (int i = 0; i < 4; ++i) gate.started("a");
+        for (int i = 0; i < 4; ++i) gate.started("a", 0, true);
         const int failures = gate.failures("a") + 1;
         for (int i = 0; i < 4; ++i) gate.finished_down("a", "down", failures, 30'000);
         CPPUNIT_ASSERT_EQUAL(1, gate.failures("a"));
-        CPPUNIT_ASSERT(gate.ask("a", 30'000) == Verdict::kGo);
+        CPPUNIT_ASSERT(gate.ask("a", 30'000, true) == Verdict::kGo);
     }
 
     // Lets everybody in and then goes silent: it must not get four of the threads again.
     void stalling_server_is_unproven_again() {
-        ServerGate gate(16);
+        ServerGate gate(16, 6);
         prove(gate, "a");
-        gate.started("a");
+        gate.started("a", 0, true);
         gate.finished("a", ServerSeen::kStalls);
-        CPPUNIT_ASSERT(gate.ask("a", 0) == Verdict::kGo);
-        gate.started("a");
-        CPPUNIT_ASSERT(gate.ask("a", 0) == Verdict::kWait);
+        CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kGo);
+        gate.started("a", 0, true);
+        CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kWait);
     }
 
     void unproven_servers_share_half_of_the_threads() {
-        ServerGate gate(4);
-        gate.started("dead1");
-        CPPUNIT_ASSERT(gate.ask("dead2", 0) == Verdict::kGo);
-        gate.started("dead2");
-        CPPUNIT_ASSERT(gate.ask("dead3", 0) == Verdict::kWait);
+        ServerGate gate(4, 6);
+        gate.started("dead1", 0, true);
+        CPPUNIT_ASSERT(gate.ask("dead2", 0, true) == Verdict::kGo);
+        gate.started("dead2", 0, true);
+        CPPUNIT_ASSERT(gate.ask("dead3", 0, true) == Verdict::kWait);
         gate.finished("dead1", ServerSeen::kWorks);
-        CPPUNIT_ASSERT(gate.ask("dead1", 0) == Verdict::kGo);
-        CPPUNIT_ASSERT(gate.ask("dead3", 0) == Verdict::kGo);
+        CPPUNIT_ASSERT(gate.ask("dead1", 0, true) == Verdict::kGo);
+        CPPUNIT_ASSERT(gate.ask("dead3", 0, true) == Verdict::kGo);
     }
 
     void conversation_that_never_began_says_nothing() {
-        ServerGate gate(16);
-        gate.started("a");
+        ServerGate gate(16, 6);
+        gate.started("a", 0, true);
         gate.finished("a", ServerSeen::kNothing);
-        CPPUNIT_ASSERT(gate.ask("a", 0) == Verdict::kGo);
-        gate.started("a");
-        CPPUNIT_ASSERT(gate.ask("a", 0) == Verdict::kWait);  // still unproven
+        CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kGo);
+        gate.started("a", 0, true);
+        CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kWait);  // still unproven
     }
 
     void every_mailbox_has_exactly_one_worker() {

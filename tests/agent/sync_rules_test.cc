@@ -9,6 +9,7 @@ using testing::SyncRig;
 
 class SyncRulesTest : public testing::SyncFixture {
     CPPUNIT_TEST_SUITE(SyncRulesTest);
+    CPPUNIT_TEST(settled_mailbox_is_not_read_again);
     CPPUNIT_TEST(what_was_delivered_is_linked);
     CPPUNIT_TEST(read_goes_both_ways);
     CPPUNIT_TEST(urgent_goes_both_ways);
@@ -33,6 +34,49 @@ class SyncRulesTest : public testing::SyncFixture {
     CPPUNIT_TEST(scope_is_the_mailboxes);
     CPPUNIT_TEST(plan_changes_nothing);
     CPPUNIT_TEST_SUITE_END();
+
+    // Also by another process: what is left to do is in the store.
+    void settled_mailbox_is_not_read_again() {
+        SyncRig& rig = *rig_;
+        const std::string id = rig.add_linked();
+        const auto settle = [&] {
+            SyncResult result;
+            for (int i = 0; i < 5 && !result.settled; ++i) result = rig.pass();
+            CPPUNIT_ASSERT(result.settled && result.complete && result.busiest);
+            CPPUNIT_ASSERT(rig.store().set_statuses({}, {*result.settled}));
+        };
+        settle();
+        const auto is_read = [&] { return rig.pass().busiest.has_value(); };
+        CPPUNIT_ASSERT(!is_read());
+        CPPUNIT_ASSERT_EQUAL(std::string("INBOX"), rig.pass().busiest_before);
+        // The phone's changes, and the account's.
+        CPPUNIT_ASSERT(rig.store().mark(id, MessageState::kRead));
+        CPPUNIT_ASSERT(is_read());
+        CPPUNIT_ASSERT(rig.mail(id).flags & VM_FLAG_SEEN);
+        settle();
+        CPPUNIT_ASSERT(!is_read());
+        rig.foreign("INBOX");
+        CPPUNIT_ASSERT(is_read());
+        settle();
+        // What could not be done is tried again.
+        CPPUNIT_ASSERT(rig.store().mark(id, MessageState::kNew));
+        rig.at("apply", [&] { rig.account.fail_at = rig.account.points - 1; });
+        CPPUNIT_ASSERT(!rig.pass().settled);
+        rig.account.fail_at = -1;
+        CPPUNIT_ASSERT(is_read());
+        CPPUNIT_ASSERT(!(rig.mail(id).flags & VM_FLAG_SEEN));
+        // Also what no change of the phone's called for: a mail that comes after its deletion.
+        const std::string late = rig.add_sent();
+        CPPUNIT_ASSERT(rig.store().remove(late));
+        settle();
+        rig.deliver(late);
+        rig.at("apply", [&] { rig.account.fail_at = rig.account.points - 1; });
+        CPPUNIT_ASSERT(!rig.pass().settled);
+        rig.account.fail_at = -1;
+        CPPUNIT_ASSERT_EQUAL(std::string("INBOX"), rig.folder_of(late));
+        CPPUNIT_ASSERT(is_read());
+        CPPUNIT_ASSERT(rig.account.destroyed == std::vector<std::string>{late});
+    }
 
     void what_was_delivered_is_linked() {
         const auto id = rig_->add_sent(), later = rig_->add_sent();

@@ -159,6 +159,7 @@ agent::SyncResult Unit::pass(Box& box) {
     if (result.failure || result.store_error || !result.complete || box.options != options)
         memory.unit_changed = true;
     if (result.failure || result.store_error) memory.session.reset();
+    if (result.settled) (void)store_->set_statuses({}, {*result.settled});
     note_switched_off(box);
     return result;
 }

@@ -129,7 +129,8 @@ class Everything {
     }
 
     void status() const {
-        good(store_->set_status({.mailbox = "101", .reason = ""}));
+        good(store_->set_statuses({{.mailbox = "101", .reason = ""}}, {{"101", 1, "INBOX"}}));
+        good(store_->hold("101"));
         good(store_->statuses());
         good(store_->status("101"));
         good(store_->unfinished());

@@ -549,6 +549,12 @@ class QueueTest : public CppUnit::TestFixture {
             good(store->set_status(status));
             CPPUNIT_ASSERT(good(reader->statuses()).front().*flag);
         }
+        // Without a connection nobody knows what it could do.
+        status.idle = status.condstore = status.qresync = false;
+        status.unconnected = true;
+        good(store->set_status(status));
+        const MailboxStatus offline = good(reader->statuses()).front();
+        CPPUNIT_ASSERT(!offline.idle && offline.condstore && offline.qresync);
         // None of this is another state.
         CPPUNIT_ASSERT_EQUAL(kStart, good(reader->statuses()).front().changed);
         status.reason = "slow";

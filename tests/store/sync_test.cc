@@ -129,6 +129,7 @@ class SyncTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(what_was_sent_is_pushed_again);
     CPPUNIT_TEST(a_state_is_kept);
     CPPUNIT_TEST(folders_are_written_when_they_differ);
+    CPPUNIT_TEST(settled_until_anything_happens);
     CPPUNIT_TEST(a_hold_lasts_until_its_release);
     CPPUNIT_TEST(a_release_is_not_lost_to_the_pass_it_met);
     CPPUNIT_TEST(a_hold_is_not_set_over_a_release);
@@ -591,6 +592,36 @@ class SyncTest : public CppUnit::TestFixture {
         rig.commit(state);
         CPPUNIT_ASSERT_EQUAL(2, written());
         CPPUNIT_ASSERT(rig.state().folders == state.folders);
+    }
+
+    // Whoever changes something, the next pass has to look.
+    void settled_until_anything_happens() {
+        const Rig rig;
+        const auto settle = [&] {
+            const SyncState now = good(rig.store->sync_state("101"));
+            good(rig.store->set_statuses({}, {{"101", now.phone_sequence, "Work"}}));
+            CPPUNIT_ASSERT(good(rig.store->sync_state("101")).is_settled());
+        };
+        const auto unsettled = [&] { return !good(rig.store->sync_state("101")).is_settled(); };
+        CPPUNIT_ASSERT(unsettled());
+        good(rig.store->set_statuses({}, {{"101", 1, "Work"}}));  // of which no pass knows
+        CPPUNIT_ASSERT(unsettled());
+        rig.commit(some_state());
+        CPPUNIT_ASSERT(unsettled());
+        settle();
+        CPPUNIT_ASSERT_EQUAL(std::string("Work"), good(rig.store->sync_state("101")).busiest);
+        good(rig.store->mark(rig.id, MessageState::kRead));
+        CPPUNIT_ASSERT(unsettled());
+        settle();
+        good(rig.store->commit_sync("101", {}));
+        CPPUNIT_ASSERT(unsettled());
+        settle();
+        good(rig.store->record_intent(rig.id, "m@example.test"));
+        good(rig.store->recover([](const std::string&) { return true; }, 0));
+        CPPUNIT_ASSERT(unsettled());
+        settle();
+        good(rig.store->add(rig.root.message()));
+        CPPUNIT_ASSERT(unsettled());
     }
 
     void a_hold_lasts_until_its_release() {
