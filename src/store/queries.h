@@ -12,9 +12,9 @@ inline constexpr const char* kRecords =
     " m.sender, m.subject,"
     " d.state, d.attempts, d.queued_at, d.next_attempt, d.last_reply, d.rfc_message_id,"
     " d.postponed,"
-    " l.folder, l.uidvalidity, l.uid"
+    " l.folder, l.uidvalidity, l.uid, l.seen, l.flagged, l.unit_folder, l.gone, l.doubt"
     " FROM messages m JOIN deliveries d ON d.message_id = m.id"
-    " LEFT JOIN links l ON l.message_id = m.id AND l.gone = 0 ";
+    " LEFT JOIN links l ON l.message_id = m.id ";
 
 inline constexpr const char* kWhereId = "WHERE m.id = :id";
 
@@ -82,12 +82,6 @@ inline constexpr const char* kAllCounts =
     " FROM messages m JOIN deliveries d ON d.message_id = m.id"
     " LEFT JOIN links l ON l.message_id = m.id AND l.gone = 0"
     " WHERE m.state <> 'deleted' AND m.kind <> 'email' GROUP BY 1, 2, 3";
-
-inline constexpr const char* kAgreed =
-    "SELECT l.message_id, l.folder, l.uidvalidity, l.uid, l.seen, l.flagged, l.unit_folder, l.gone,"
-    " l.doubt FROM messages m JOIN links l ON l.message_id = m.id WHERE m.mailbox = :mailbox"
-    // (What a maildrop has settled says nothing of folders.)
-    " AND NOT (l.gone = 1 AND l.uid = 0)";
 
 inline constexpr const char* kCopies =
     "SELECT c.message_id, c.folder, c.uidvalidity, c.uid, c.seen, c.flagged, c.deleted"

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "store/queries.h"
+#include "store/sync_rows.h"
 
 #include <optional>
 
@@ -19,9 +20,10 @@ struct Row {
     std::string delivery, last_reply, rfc_message_id;
     int attempts = 0, postponed = 0;
     long long queued_at = 0, next_attempt = 0;
-    std::string link_folder;
+    std::string link_folder, unit_folder;
     long long uidvalidity = 0, uid = 0;
-    soci::indicator linked = soci::i_null, has_uidvalidity = soci::i_null, has_uid = soci::i_null;
+    int seen = 0, flagged = 0, gone = 0, doubt = 0;
+    soci::indicator linked = soci::i_null;  // of all columns of the link: it is there or not
 
     void bind(soci::statement& statement) {
         const auto take = [&](auto& value) { statement.exchange(soci::into(value)); };
@@ -32,9 +34,21 @@ struct Row {
         take(sender), take(subject);
         take(delivery), take(attempts), take(queued_at), take(next_attempt), take(last_reply);
         take(rfc_message_id), take(postponed);
-        statement.exchange(soci::into(link_folder, linked));
-        statement.exchange(soci::into(uidvalidity, has_uidvalidity));
-        statement.exchange(soci::into(uid, has_uid));
+        const auto take_link = [&](auto& value) { statement.exchange(soci::into(value, linked)); };
+        take_link(link_folder), take_link(uidvalidity), take_link(uid), take_link(seen);
+        take_link(flagged), take_link(unit_folder), take_link(gone), take_link(doubt);
+    }
+
+    Link link() const {
+        return {link_folder, static_cast<std::uint32_t>(uidvalidity),
+                static_cast<std::uint32_t>(uid)};
+    }
+
+    std::optional<Agreed> agreed() const {
+        // (What a maildrop has settled says nothing of folders.)
+        if (linked != soci::i_ok || (gone != 0 && uid == 0)) return std::nullopt;
+        return Agreed{link(),      seen != 0, flagged != 0,
+                      unit_folder, gone != 0, doubt_of_bits(doubt)};
     }
 
     Result<MessageRecord> record() const {
@@ -68,17 +82,14 @@ struct Row {
         if (deleted == soci::i_ok) m.deleted_at = deleted_at;
         out.delivery = {*parsed_delivery, attempts,       queued_at,     next_attempt,
                         last_reply,       rfc_message_id, postponed != 0};
-        if (linked == soci::i_ok)
-            out.link = Link{link_folder, static_cast<std::uint32_t>(uidvalidity),
-                            static_cast<std::uint32_t>(uid)};
+        if (linked == soci::i_ok && gone == 0) out.link = link();
         return out;
     }
 };
 
-}  // namespace
-
-Result<std::vector<MessageRecord>> read_records(soci::session& sql, const char* where,
-                                                const Parameters& parameters) {
+// Calls `take` with each row that `where` selects.
+template <class Take>
+Result<> read_rows(soci::session& sql, const char* where, const Parameters& parameters, Take take) {
     Row row;
     soci::statement statement(sql);
     row.bind(statement);
@@ -87,11 +98,31 @@ Result<std::vector<MessageRecord>> read_records(soci::session& sql, const char* 
     statement.prepare(std::string(kRecords) + where);
     statement.define_and_bind();
     statement.execute();
+    while (statement.fetch()) VM_TRY(take(row));
+    return {};
+}
+
+}  // namespace
+
+Result<std::vector<MessageRecord>> read_records(soci::session& sql, const char* where,
+                                                const Parameters& parameters) {
     std::vector<MessageRecord> out;
-    while (statement.fetch()) {
+    VM_TRY(read_rows(sql, where, parameters, [&](const Row& row) -> Result<> {
         VM_ASSIGN(MessageRecord record, row.record());
         out.push_back(std::move(record));
-    }
+        return {};
+    }));
+    return out;
+}
+
+Result<std::vector<SyncMessage>> read_agreed(soci::session& sql, const std::string& mailbox) {
+    std::vector<SyncMessage> out;
+    const Parameters all{{"mailbox", mailbox}, {"folder", ""}, {"deleted", "yes"}};
+    VM_TRY(read_rows(sql, kWhereMailbox, all, [&](const Row& row) -> Result<> {
+        VM_ASSIGN(MessageRecord record, row.record());
+        out.push_back({std::move(record), row.agreed(), {}});
+        return {};
+    }));
     return out;
 }
 

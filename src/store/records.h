@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "core/message.h"
+#include "core/sync.h"
 
 #include <soci/soci.h>
 
@@ -21,6 +22,10 @@ using Parameters = std::vector<std::pair<std::string, std::string>>;
 // The records that `where` (one of queries.h) selects.
 Result<std::vector<MessageRecord>> read_records(soci::session& sql, const char* where,
                                                 const Parameters& parameters);
+
+// All messages of `mailbox` with what was agreed on about each, without the copies of their mails;
+// by time of reception.
+Result<std::vector<SyncMessage>> read_agreed(soci::session& sql, const std::string& mailbox);
 
 // One record; kNoInput when there is no message `id`.
 Result<MessageRecord> read_record(soci::session& sql, const std::string& id);

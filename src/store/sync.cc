@@ -18,26 +18,15 @@ Result<SyncState> SqlStore::sync_state(const std::string& mailbox) {
     });
 }
 
-// Three queries are enough for any number of messages. They need no transaction: what the second
-// and the third read is written by passes only, and a mailbox has one at a time.
+// Two queries are enough for any number of messages. They need no transaction: what the second
+// reads is written by passes only, and a mailbox has one at a time.
 Result<std::vector<SyncMessage>> SqlStore::sync_messages(const std::string& mailbox) {
     return guarded("read messages of mailbox", mailbox, [&]() -> Result<std::vector<SyncMessage>> {
-        VM_ASSIGN(std::vector<MessageRecord> records,
-                  read_records(sql_, kWhereMailbox,
-                               {{"mailbox", mailbox}, {"folder", ""}, {"deleted", "yes"}}));
-        auto agreed = read_agreed(sql_, mailbox);
+        VM_ASSIGN(std::vector<SyncMessage> out, read_agreed(sql_, mailbox));
         auto copies = read_copies(sql_, mailbox);
-        std::vector<SyncMessage> out;
-        out.reserve(records.size());
-        for (MessageRecord& record : records) {
-            SyncMessage message{std::move(record), std::nullopt, {}};
-            const std::string& id = message.record.message.id;
-            if (const auto it = agreed.find(id); it != agreed.end())
-                message.agreed = std::move(it->second);
-            if (const auto it = copies.find(id); it != copies.end())
+        for (SyncMessage& message : out)
+            if (const auto it = copies.find(message.record.message.id); it != copies.end())
                 message.copies = std::move(it->second);
-            out.push_back(std::move(message));
-        }
         return out;
     });
 }

@@ -46,6 +46,8 @@ void write_folder(soci::session& sql, const std::string& mailbox, const FolderSt
         soci::use(modseq);
 }
 
+}  // namespace
+
 int bits_of(const Doubt& doubt) {
     return (doubt.seen ? 1 : 0) | (doubt.flagged ? 2 : 0) | (doubt.folder ? 4 : 0) |
            (doubt.removed ? 8 : 0);
@@ -53,26 +55,6 @@ int bits_of(const Doubt& doubt) {
 
 Doubt doubt_of_bits(int bits) {
     return {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
-}
-
-}  // namespace
-
-std::unordered_map<std::string, Agreed> read_agreed(soci::session& sql,
-                                                    const std::string& mailbox) {
-    PlaceRow row;
-    std::string unit_folder;
-    int gone = 0, doubt = 0;
-    soci::statement statement =
-        (sql.prepare << kAgreed, soci::into(row.id), soci::into(row.folder),
-         soci::into(row.uidvalidity), soci::into(row.uid), soci::into(row.seen),
-         soci::into(row.flagged), soci::into(unit_folder), soci::into(gone), soci::into(doubt),
-         soci::use(mailbox));
-    statement.execute();
-    std::unordered_map<std::string, Agreed> out;
-    while (statement.fetch())
-        out[row.id] = {row.place(), row.seen != 0, row.flagged != 0,
-                       unit_folder, gone != 0,     doubt_of_bits(doubt)};
-    return out;
 }
 
 std::unordered_map<std::string, std::vector<MailCopy>> read_copies(soci::session& sql,

@@ -15,9 +15,12 @@
 namespace vm::store {
 
 // By message.
-std::unordered_map<std::string, Agreed> read_agreed(soci::session& sql, const std::string& mailbox);
 std::unordered_map<std::string, std::vector<MailCopy>> read_copies(soci::session& sql,
                                                                    const std::string& mailbox);
+
+// What stands in the column `doubt`.
+int bits_of(const Doubt& doubt);
+Doubt doubt_of_bits(int bits);
 
 // Writes all of `agreed` over what was agreed about message `id`.
 void write_agreed(soci::session& sql, const std::string& id, const Agreed& agreed);
