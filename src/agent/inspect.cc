@@ -33,6 +33,13 @@ class Problems {
     int status_ = 0;
 };
 
+// In numeric order; with `only`, that one, if it is there.
+Result<std::vector<std::string>> mailboxes_to_inspect(const Paths& paths,
+                                                      const std::optional<std::string>& only) {
+    if (!only) return config::list_mailboxes(paths);
+    return std::vector<std::string>(config::has_mailbox(paths, *only) ? 1 : 0, *only);
+}
+
 std::string what_it_is(const Message& message) {
     if (message.kind == MessageKind::kFax)
         return fmt::format("fax, {} page{}", message.pages, message.pages == 1 ? "" : "s");
@@ -113,10 +120,10 @@ int print_plan(const Paths& paths, const std::optional<std::string>& only_mailbo
         problems.add(store.error());
         return problems.status();
     }
-    const auto numbers = config::list_mailboxes(paths);
-    const auto seats = config::count_seats(paths, *misc);
-    if (!numbers || !seats) {
-        problems.add(!numbers ? numbers.error() : seats.error());
+    const auto numbers = mailboxes_to_inspect(paths, only_mailbox);
+    const auto refused = config::refused_seats(paths, *misc);
+    if (!numbers || !refused) {
+        problems.add(!numbers ? numbers.error() : refused.error());
         return problems.status();
     }
     const auto queue = (*store)->queue();
@@ -135,9 +142,7 @@ int print_plan(const Paths& paths, const std::optional<std::string>& only_mailbo
         any = true;
     }
     for (const std::string& number : *numbers) {
-        if (only_mailbox && *only_mailbox != number) continue;
-        if (std::find(seats->refused.begin(), seats->refused.end(), number) !=
-            seats->refused.end()) {
+        if (refused->contains(number)) {
             problems.add({ErrorKind::kConfig, "Email Integration", "Yes",
                           "no Unified Messaging seat left", ""},
                          number);
@@ -193,14 +198,13 @@ int print_sync_plan(const Paths& paths, const std::optional<std::string>& only_m
         return problems.status();
     }
     const auto plugin = transport::Plugin::load(misc->email_dll_path);
-    const auto numbers = config::list_mailboxes(paths);
+    const auto numbers = mailboxes_to_inspect(paths, only_mailbox);
     auto store = store::Store::open(paths);
     if (!plugin || !numbers || !store) {
         problems.add(!plugin ? plugin.error() : !numbers ? numbers.error() : store.error());
         return problems.status();
     }
     for (const std::string& number : *numbers) {
-        if (only_mailbox && *only_mailbox != number) continue;
         const auto mailbox = config::load_mailbox(paths, number);
         if (!mailbox) {
             problems.add(mailbox.error(), number);

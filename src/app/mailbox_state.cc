@@ -5,19 +5,15 @@
 #include "app/vmctl_output.h"
 #include "core/decide.h"
 
-#include <algorithm>
-
 namespace vm::app {
 
-Result<UnitState> look_at_unit(const Paths& paths, store::Store& store) {
+namespace {
+
+// All but `known`.
+UnitState look_at_configuration(const Paths& paths) {
     UnitState unit;
     unit.agent_running = agent::agent_running(paths);
     unit.deaths = agent::recent_deaths(paths, system_clock().now());
-    VM_ASSIGN(const std::vector<store::MailboxStatus> statuses, store.statuses());
-    for (const store::MailboxStatus& status : statuses)
-        unit.known[status.mailbox] = {status.state,     status.reason,  status.idle,
-                                      status.condstore, status.qresync, status.last_sync,
-                                      status.changed};
     auto misc = config::load_misc(paths);
     if (!misc) {
         unit.misc_valid = false;
@@ -26,10 +22,35 @@ Result<UnitState> look_at_unit(const Paths& paths, store::Store& store) {
     }
     unit.misc = std::move(*misc);
     if (!unit.misc.use_email_integration) unit.problem = "g_bUseEmailIntegration is False";
-    if (auto seats = config::count_seats(paths, unit.misc))
-        unit.seats = std::move(*seats);
+    if (auto refused = config::refused_seats(paths, unit.misc))
+        unit.refused = std::move(*refused);
     else
-        unit.problem = seats.error().text();
+        unit.problem = refused.error().text();
+    return unit;
+}
+
+MailboxState known_state(const store::MailboxStatus& status) {
+    return {status.state,   status.reason,    status.idle,   status.condstore,
+            status.qresync, status.last_sync, status.changed};
+}
+
+}  // namespace
+
+Result<UnitState> look_at_unit(const Paths& paths, store::Store& store) {
+    UnitState unit = look_at_configuration(paths);
+    VM_ASSIGN(const std::vector<store::MailboxStatus> statuses, store.statuses());
+    for (const store::MailboxStatus& status : statuses)
+        unit.known[status.mailbox] = known_state(status);
+    return unit;
+}
+
+Result<UnitState> look_at_unit(const Paths& paths, store::Store& store,
+                               const std::set<std::string>& mailboxes) {
+    UnitState unit = look_at_configuration(paths);
+    for (const std::string& mailbox : mailboxes) {
+        VM_ASSIGN(const std::optional<store::MailboxStatus> status, store.status(mailbox));
+        if (status) unit.known[mailbox] = known_state(*status);
+    }
     return unit;
 }
 
@@ -45,11 +66,10 @@ MailboxState state_of(const Paths& paths, const UnitState& unit, const std::stri
                 "them"};
     if (!options) return {"error", options.error().text()};
     if (!options->integration) return {"off", "Email Integration is No"};
-    const auto& refused = unit.seats.refused;
-    if (std::find(refused.begin(), refused.end(), mailbox) != refused.end())
+    if (unit.refused.contains(mailbox))
         return {"error", "no seat: g_nUnifiedMessagingSeats allows " +
-                             std::to_string(unit.seats.limit) +
-                             (unit.seats.limit == 1 ? " mailbox" : " mailboxes") +
+                             std::to_string(unit.misc.seats) +
+                             (unit.misc.seats == 1 ? " mailbox" : " mailboxes") +
                              "; raise it, or set Email Integration = No elsewhere"};
     if (!unit.misc.use_email_integration) return {"off", unit.problem};
     const auto known = unit.known.find(mailbox);

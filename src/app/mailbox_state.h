@@ -13,6 +13,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace vm::app {
@@ -34,11 +35,15 @@ struct UnitState {
     std::string problem;  // with Misc Setup, "" when none
     agent::RecentDeaths deaths;
     bool misc_valid = true;
-    config::MiscSetup misc;  // the defaults when it is not valid
-    config::Seats seats;
+    config::MiscSetup misc;                     // the defaults when it is not valid
+    std::set<std::string> refused;              // mailboxes that have no seat
     std::map<std::string, MailboxState> known;  // by the agent
 };
 Result<UnitState> look_at_unit(const Paths& paths, store::Store& store);
+// As far as it concerns these mailboxes: `known` has no others. Costs nothing for the rest of the
+// unit, but where seats are limited.
+Result<UnitState> look_at_unit(const Paths& paths, store::Store& store,
+                               const std::set<std::string>& mailboxes);
 
 MailboxState state_of(const Paths& paths, const UnitState& unit, const std::string& mailbox);
 

@@ -30,9 +30,7 @@ Result<> decide_delivery(const Paths& paths, store::NewMessage& incoming) {
     incoming.delivery = DeliveryState::kQueued;
     const auto options = config::load_mailbox(paths, mailbox);
     if (!options) {
-        std::error_code ignored;
-        const auto file = std::filesystem::symlink_status(paths.mailbox_ini(mailbox), ignored);
-        if (file.type() == std::filesystem::file_type::not_found)
+        if (!config::has_mailbox(paths, mailbox))
             return fail(ErrorKind::kNoInput, "add message", "mailbox " + mailbox,
                         "there is no such mailbox",
                         "create it with vmconfig mailbox create " + mailbox);

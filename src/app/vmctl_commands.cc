@@ -5,7 +5,6 @@
 #include "base/text.h"
 #include "config/config.h"
 
-#include <algorithm>
 #include <iostream>
 #include <set>
 #include <vector>
@@ -59,8 +58,7 @@ std::vector<std::string> split_empty_values(const CLI::App& program, int argc, c
 Result<> check_mailbox(const Paths& paths, const std::string& number) {
     if (!is_mailbox_number(number))
         return fail(ErrorKind::kUsage, "mailbox", number, "a mailbox number is 1 to 8 digits");
-    VM_ASSIGN(const std::vector<std::string> numbers, config::list_mailboxes(paths));
-    if (std::find(numbers.begin(), numbers.end(), number) == numbers.end())
+    if (!config::has_mailbox(paths, number))
         return fail(ErrorKind::kNoInput, "mailbox", number, "there is no such mailbox",
                     "vmconfig mailbox list shows those there are");
     return {};

@@ -105,7 +105,7 @@ Result<> show(const Paths& paths, const std::string& id, bool json) {
         print_json(std::cout, out);
         return {};
     }
-    VM_ASSIGN(const UnitState unit, look_at_unit(paths, *store));
+    VM_ASSIGN(const UnitState unit, look_at_unit(paths, *store, {record.message.mailbox}));
     print_message(record, media, next_step(paths, unit, record),
                   hold_words(paths, unit, record.message.mailbox));
     if (!text.empty()) std::cout << '\n';
@@ -128,7 +128,7 @@ Result<> history(const Paths& paths, const std::string& id, bool json) {
         table.add({short_time(entry.time), entry.what, entry.from.empty() ? "-" : entry.from,
                    entry.to, entry.reply});
     table.print(std::cout);
-    VM_ASSIGN(const UnitState unit, look_at_unit(paths, *store));
+    VM_ASSIGN(const UnitState unit, look_at_unit(paths, *store, {record.message.mailbox}));
     if (const auto step = next_step(paths, unit, record); !step.empty())
         std::cout << "\nNext step: " << shown(step) << '\n';
     if (const auto hold = hold_words(paths, unit, record.message.mailbox); !hold.empty())

@@ -37,9 +37,9 @@ Result<> list(const Paths& paths, bool json) {
                    d.last_reply});
     }
     table.print(std::cout);
-    VM_ASSIGN(const UnitState unit, look_at_unit(paths, *store));
     std::set<std::string> mailboxes;
     for (const MessageRecord& record : records) mailboxes.insert(record.message.mailbox);
+    VM_ASSIGN(const UnitState unit, look_at_unit(paths, *store, mailboxes));
     std::string troubles;
     for (const std::string& mailbox : mailboxes)
         if (const auto words = words_of(mailbox, state_of(paths, unit, mailbox)); !words.empty())

@@ -6,9 +6,9 @@
 #include "config/config.h"
 #include "store/store.h"
 
-#include <algorithm>
 #include <iostream>
 #include <memory>
+#include <unordered_set>
 
 namespace vm::app {
 
@@ -60,15 +60,20 @@ Result<> status(const Paths& paths, bool json) {
     VM_ASSIGN(std::vector<std::string> mailboxes, config::list_mailboxes(paths));
     // Messages of a mailbox whose options were deleted must not be out of sight.
     VM_ASSIGN(const std::vector<std::string> unfinished, store->unfinished());
+    const std::unordered_set<std::string> with_options(mailboxes.begin(), mailboxes.end());
     for (const std::string& mailbox : unfinished)
-        if (std::find(mailboxes.begin(), mailboxes.end(), mailbox) == mailboxes.end())
-            mailboxes.push_back(mailbox);
+        if (!with_options.contains(mailbox)) mailboxes.push_back(mailbox);
+    config::Seats seats;
+    if (unit.misc_valid) {
+        VM_ASSIGN(seats, config::count_seats(paths, unit.misc));
+    }
+    VM_ASSIGN(auto counts, store->all_counts());
     Json all = Json::array();
     std::int64_t failed = 0, waiting = 0;
     Table table({"MAILBOX", "STATE", "NEW", "OLD", "QUEUED", "SENDING", "SENT", "DEFERRED",
                  "FAILED", "UNCERTAIN", "LINKED", "IDLE", "LAST SYNC", "REASON"});
     for (const std::string& mailbox : mailboxes) {
-        VM_ASSIGN(const store::MailboxCounts c, store->counts(mailbox));
+        const store::MailboxCounts& c = counts[mailbox];
         const MailboxState state = state_of(paths, unit, mailbox);
         all.push_back(mailbox_json(mailbox, state, c));
         failed += c.failed;
@@ -83,17 +88,15 @@ Result<> status(const Paths& paths, bool json) {
         table.add(std::move(row));
     }
     if (json) {
-        print_json(std::cout,
-                   {{"agent", agent_json(unit)},
-                    {"seats", {{"limit", unit.seats.limit}, {"in_use", unit.seats.in_use.size()}}},
-                    {"mailboxes", std::move(all)}});
+        print_json(std::cout, {{"agent", agent_json(unit)},
+                               {"seats", {{"limit", seats.limit}, {"in_use", seats.in_use.size()}}},
+                               {"mailboxes", std::move(all)}});
         return {};
     }
     std::cout << "Agent: " << agent_line(unit) << '\n';
     if (!unit.problem.empty()) std::cout << "Misc Setup: " << unit.problem << '\n';
-    if (unit.seats.limit > 0)
-        std::cout << "Seats: " << unit.seats.in_use.size() << " of " << unit.seats.limit
-                  << " in use\n";
+    if (seats.limit > 0)
+        std::cout << "Seats: " << seats.in_use.size() << " of " << seats.limit << " in use\n";
     std::cout << '\n';
     if (mailboxes.empty())
         std::cout << "No mailboxes; vmconfig mailbox create NNN makes one.\n";

@@ -81,14 +81,15 @@ Result<bool> ask_agent(const Paths& paths, store::Store& store, std::set<std::st
     for (const std::string& mailbox : waiting) agent::poke(paths, mailbox, agent::Request::kSync);
     for (int i = 0; !waiting.empty(); ++i) {
         ::poll(nullptr, 0, std::min(5 + i, 50));
-        VM_ASSIGN(const std::vector<store::MailboxStatus> statuses, store.statuses());
-        for (const store::MailboxStatus& status : statuses) {
-            if (status.answered < asked || waiting.erase(status.mailbox) == 0) continue;
-            if (status.state == "ok") {
-                std::cout << status.mailbox << ": in step\n";
+        for (const std::string& mailbox : std::set(waiting)) {
+            VM_ASSIGN(const std::optional<store::MailboxStatus> status, store.status(mailbox));
+            if (!status || status->answered < asked) continue;
+            waiting.erase(mailbox);
+            if (status->state == "ok") {
+                std::cout << mailbox << ": in step\n";
                 continue;
             }
-            warn(status.mailbox + ": " + status.state + ": " + status.reason);
+            warn(mailbox + ": " + status->state + ": " + status->reason);
             context.status = exit_status(ErrorKind::kRetryLater);
         }
         if (waiting.empty()) break;

@@ -54,25 +54,30 @@ class Watch {
     }
 
   private:
-    bool is_watched(const std::string& mailbox) const { return only_.empty() || mailbox == only_; }
+    Result<std::vector<store::MailboxChange>> changes_since(std::int64_t sequence) {
+        return only_.empty() ? store_.changes_since(sequence)
+                             : store_.changes_since(sequence, only_);
+    }
 
     Result<> begin() {
         VM_ASSIGN(mark_, store_.change_mark());
-        VM_ASSIGN(const auto changes, store_.changes_since(0));
+        VM_ASSIGN(const auto changes, changes_since(0));
         if (!changes.empty()) sequence_ = changes.back().sequence;
-        VM_ASSIGN(const std::vector<std::string> numbers, config::list_mailboxes(paths_));
-        for (const std::string& mailbox : numbers)
-            if (is_watched(mailbox)) VM_TRY(tell(mailbox));
+        std::vector<std::string> numbers{only_};
+        if (only_.empty()) {
+            VM_ASSIGN(numbers, config::list_mailboxes(paths_));
+        }
+        for (const std::string& mailbox : numbers) VM_TRY(tell(mailbox));
         return {};
     }
     Result<> look() {
         VM_ASSIGN(const std::int64_t mark, store_.change_mark());
         if (mark == mark_) return {};
         mark_ = mark;
-        VM_ASSIGN(const auto changes, store_.changes_since(sequence_));
+        VM_ASSIGN(const auto changes, changes_since(sequence_));
         for (const store::MailboxChange& change : changes) {
             sequence_ = std::max(sequence_, change.sequence);
-            if (is_watched(change.mailbox)) VM_TRY(tell(change.mailbox));
+            VM_TRY(tell(change.mailbox));
         }
         return {};
     }

@@ -8,7 +8,6 @@
 #include "config/config.h"
 #include "transport/plugin.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -91,9 +90,7 @@ int run_vmemaild(int argc, char** argv) {
         if (!vm::is_mailbox_number(mailbox))
             return vm::app::report(program, {vm::ErrorKind::kUsage, "--mailbox", mailbox,
                                              "a mailbox number has 1 to 8 digits", ""});
-        const auto numbers = vm::config::list_mailboxes(paths);
-        if (!numbers) return vm::app::report(program, numbers.error());
-        if (std::find(numbers->begin(), numbers->end(), mailbox) == numbers->end())
+        if (!vm::config::has_mailbox(paths, mailbox))
             return vm::app::report(
                 program, {vm::ErrorKind::kNoInput, "--mailbox", mailbox, "no such mailbox",
                           "`vmconfig mailbox list` shows them"});

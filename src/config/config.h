@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -102,6 +103,8 @@ Result<MailboxOptions> load_mailbox(const Paths& paths, const std::string& numbe
 
 // Numbers of all mailboxes that have a file, in numeric order.
 Result<std::vector<std::string>> list_mailboxes(const Paths& paths);
+// Whether `number` has one. True when that cannot be found out: reading it says why.
+bool has_mailbox(const Paths& paths, const std::string& number);
 
 // The seats taken: mailboxes whose file says Email Integration = Yes, in numeric order; with a
 // limit and more of them than seats, those beyond the limit are `refused` (N1.7).
@@ -111,6 +114,8 @@ struct Seats {
     std::vector<std::string> refused;
 };
 Result<Seats> count_seats(const Paths& paths, const MiscSetup& misc);
+// Only who has none. Reads no mailbox's file where seats are not limited.
+Result<std::set<std::string>> refused_seats(const Paths& paths, const MiscSetup& misc);
 
 }  // namespace vm::config
 

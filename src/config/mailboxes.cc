@@ -28,6 +28,12 @@ Result<std::vector<std::string>> list_mailboxes(const Paths& paths) {
     return numbers;
 }
 
+bool has_mailbox(const Paths& paths, const std::string& number) {
+    std::error_code ignored;
+    const auto file = fs::symlink_status(paths.mailbox_ini(number), ignored);
+    return file.type() != fs::file_type::not_found;
+}
+
 Result<Seats> count_seats(const Paths& paths, const MiscSetup& misc) {
     Seats seats;
     seats.limit = misc.seats;
@@ -45,6 +51,12 @@ Result<Seats> count_seats(const Paths& paths, const MiscSetup& misc) {
             seats.refused.push_back(number);
     }
     return seats;
+}
+
+Result<std::set<std::string>> refused_seats(const Paths& paths, const MiscSetup& misc) {
+    if (misc.seats == 0) return std::set<std::string>();
+    VM_ASSIGN(const Seats seats, count_seats(paths, misc));
+    return std::set(seats.refused.begin(), seats.refused.end());
 }
 
 }  // namespace vm::config

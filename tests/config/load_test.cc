@@ -304,6 +304,10 @@ class LoadTest : public CppUnit::TestFixture {
         const std::vector<std::string> all{"20", "101", "102", "103"}, beyond{"102", "103"};
         CPPUNIT_ASSERT(all == count_seats(root->paths, setup)->in_use);
         CPPUNIT_ASSERT(beyond == count_seats(root->paths, setup)->refused);
+        CPPUNIT_ASSERT((std::set<std::string>{"102", "103"}) == *refused_seats(root->paths, setup));
+        setup.seats = 0;
+        CPPUNIT_ASSERT(refused_seats(root->paths, setup)->empty());
+        CPPUNIT_ASSERT(has_mailbox(root->paths, "22") && !has_mailbox(root->paths, "23"));
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(LoadTest);
