@@ -1,13 +1,17 @@
 #include "agent/settings.h"
 
+#include "base/clock.h"
+
 #include <algorithm>
-#include <set>
+#include <utility>
 
 namespace vm::agent {
 
 namespace {
 
 constexpr std::int64_t kLongestPauseMs = 600'000;
+// So long after its last change a directory's stamp tells of the next one for sure.
+constexpr std::int64_t kSettledMs = 2000;
 
 std::shared_ptr<const Settings> nothing_yet() {
     auto settings = std::make_shared<Settings>();
@@ -17,8 +21,12 @@ std::shared_ptr<const Settings> nothing_yet() {
 
 }  // namespace
 
-SettingsReader::SettingsReader(Paths paths, std::function<bool(const std::string&)> mine)
-    : paths_(std::move(paths)), mine_(std::move(mine)), current_(nothing_yet()) {}
+SettingsReader::SettingsReader(Paths paths, std::function<bool(const std::string&)> mine,
+                               std::optional<std::string> only)
+    : paths_(std::move(paths)),
+      mine_(std::move(mine)),
+      only_(std::move(only)),
+      current_(nothing_yet()) {}
 
 // Both: false when nothing is different from before.
 
@@ -54,63 +62,81 @@ void SettingsReader::plan_next_try(std::int64_t now, bool changed) {
     retry_at_ = now + std::min(period_ms << std::min(failures_++, 8), kLongestPauseMs);
 }
 
+// Brings files_ up to what lies in the directory, `all` or mine; true when some are gone. The list
+// is read when the directory has changed: while it is young it may change again within the same
+// tick of its clock.
+bool SettingsReader::list_files(bool all) {
+    if (only_ && !all) {
+        listed_stamp_.reset();
+        if (config::has_mailbox(paths_, *only_)) {
+            files_.try_emplace(*only_);
+            return false;
+        }
+        return files_.erase(*only_) > 0;
+    }
+    const FileStamp stamp = file_stamp(paths_.mailboxes());
+    if (listed_stamp_ == stamp) return false;
+    const auto numbers = config::list_mailboxes(paths_);
+    if (!numbers) return false;  // it cannot be read just now: nothing was deleted
+    const std::int64_t age_ms = system_clock().now() - stamp.changed_ns / 1'000'000;
+    listed_stamp_.reset();
+    if (age_ms > kSettledMs) listed_stamp_ = stamp;
+    for (auto& [number, known] : files_) known.listed = false;
+    for (const std::string& number : *numbers) files_[number].listed = true;
+    return std::erase_if(files_, [](const auto& entry) { return !entry.second.listed; }) > 0;
+}
+
 bool SettingsReader::refresh(std::int64_t now) {
     const bool again = now >= retry_at_;
-    std::map<std::string, FileStamp> stamps;
-    const auto changed = [&](const std::filesystem::path& file) {
+    const auto changed = [](std::optional<FileStamp>& known, const std::filesystem::path& file) {
         const FileStamp seen = file_stamp(file);
-        stamps[file.string()] = seen;
-        const auto before = stamps_.find(file.string());
-        return before == stamps_.end() || before->second != seen;
+        return std::exchange(known, seen) != seen;
     };
-
-    auto next = std::make_shared<Settings>(*current_);
+    // A copy of thousands is made only when something is to be changed in it.
+    std::shared_ptr<Settings> copy;
+    const auto next = [&]() -> Settings& {
+        if (!copy) copy = std::make_shared<Settings>(*current_);
+        return *copy;
+    };
     bool any = false;
-    if (changed(paths_.misc_ini()) || (again && !next->misc_problem.empty()))
-        any = read_misc(*next);
+    if (changed(misc_stamp_, paths_.misc_ini()) || (again && !current_->misc_problem.empty()))
+        any = read_misc(next());
     if (!mine_) {
-        stamps_ = std::move(stamps);
-        if (any) current_ = std::move(next);
+        if (any) current_ = std::move(copy);
         if (any || again) plan_next_try(now, any);
         return any;
     }
     // A new key file opens, or closes, the sealed passwords of all.
-    const bool key_changed = changed(paths_.key_file());
+    const bool key_changed = changed(key_stamp_, paths_.key_file());
 
-    std::vector<std::string> numbers;
-    if (auto listed = config::list_mailboxes(paths_)) {
-        numbers = std::move(*listed);
-    } else {  // the directory cannot be read just now: nothing was deleted
-        for (const auto& [number, mailbox] : next->mailboxes) numbers.push_back(number);
-    }
-    bool files_changed = false;
-    for (const std::string& number : numbers) {
-        const bool file_changed = changed(paths_.mailbox_ini(number));
+    const bool limited = (copy ? copy->misc : current_->misc)->seats > 0;
+    bool files_changed = list_files(limited);
+    if (files_changed)
+        std::erase_if(next().mailboxes,
+                      [&](const auto& entry) { return !files_.contains(entry.first); });
+    const std::filesystem::path directory = paths_.mailboxes();
+    for (auto& [number, known] : files_) {
+        const bool mine = mine_(number);
+        if (!mine && !limited) continue;
+        const FileStamp seen = file_stamp(directory / (number + ".ini"));
+        const bool file_changed = std::exchange(known.stamp, seen) != seen;
         files_changed |= file_changed;
-        if (!mine_(number)) continue;
-        const auto known = next->mailboxes.find(number);
-        const bool fresh = known == next->mailboxes.end();  // or mine since now
-        const bool broken = !fresh && !known->second.problem.empty();
-        if (fresh || file_changed || key_changed || (again && broken))
-            any |= read_mailbox(*next, number);
+        if (!mine) continue;
+        const auto is_broken = [&] {
+            return !(copy ? *copy : *current_).mailboxes.at(number).problem.empty();
+        };
+        if (known.taken && !file_changed && !key_changed && !(again && is_broken())) continue;
+        any |= read_mailbox(next(), number);
+        known.taken = true;
     }
-    std::erase_if(next->mailboxes, [&](const auto& entry) {
-        return std::find(numbers.begin(), numbers.end(), entry.first) == numbers.end();
-    });
-    files_changed |= stamps.size() != stamps_.size();  // one was removed, perhaps another worker's
     any |= files_changed;
-    stamps_ = std::move(stamps);
     if (any || again) plan_next_try(now, any);
     if (!any) return false;
 
-    // Seats are counted over all mailboxes, not only this worker's; each file is read for that.
-    if (next->misc->seats == 0) {
-        for (auto& [number, mailbox] : next->mailboxes) mailbox.seat = true;
-    } else if (auto seats = config::count_seats(paths_, *next->misc)) {
-        const std::set<std::string> refused(seats->refused.begin(), seats->refused.end());
-        for (auto& [number, mailbox] : next->mailboxes) mailbox.seat = !refused.contains(number);
-    }
-    current_ = std::move(next);
+    // Seats are counted over all mailboxes, not only this worker's.
+    if (auto refused = config::refused_seats(paths_, *next().misc))
+        for (auto& [number, mailbox] : next().mailboxes) mailbox.seat = !refused->contains(number);
+    current_ = std::move(copy);
     return true;
 }
 

@@ -1,5 +1,8 @@
 // The configuration in force, as an immutable snapshot that is replaced when a file changed.
 //
+// Looking costs a stat(2) a mailbox: of one's own, and of the others while seats are limited, for
+// who has one depends on all.
+//
 // Promise: a file that became invalid does not stop anything: its last good values stay in force
 // and the problem is reported (INTERFACE "Misc Setup"). Changes are noticed by stat(2): an edit
 // costs no restart, and looking costs no reading. What could not be taken is read again after
@@ -38,7 +41,9 @@ struct Settings {
 class SettingsReader {
   public:
     // Reads only mailboxes that `mine` accepts; empty: Misc Setup alone.
-    SettingsReader(Paths paths, std::function<bool(const std::string&)> mine);
+    // `only`: it accepts no other than this one, so that the rest need not be looked for.
+    SettingsReader(Paths paths, std::function<bool(const std::string&)> mine,
+                   std::optional<std::string> only = {});
 
     // Looks again (`now`: steady_ms); true when the snapshot was replaced. Never fails: problems
     // are in the snapshot. What did not change keeps its object.
@@ -46,13 +51,24 @@ class SettingsReader {
     std::shared_ptr<const Settings> current() const { return current_; }
 
   private:
+    // What is known of a mailbox's file.
+    struct Known {
+        FileStamp stamp;
+        bool listed = true;  // the directory still has it
+        bool taken = false;  // it was read, into the snapshot
+    };
+
     bool read_misc(Settings& settings);
     bool read_mailbox(Settings& settings, const std::string& number);
+    bool list_files(bool all);
     void plan_next_try(std::int64_t now, bool any);
 
     Paths paths_;
     std::function<bool(const std::string&)> mine_;
-    std::map<std::string, FileStamp> stamps_;  // by path
+    std::optional<std::string> only_;
+    std::optional<FileStamp> misc_stamp_, key_stamp_;
+    std::optional<FileStamp> listed_stamp_;  // the directory's when it was listed, if that will do
+    std::map<std::string, Known> files_;     // by mailbox
     std::shared_ptr<const Settings> current_;
     std::int64_t retry_at_ = 0;  // steady: what has a problem is read again
     int failures_ = 0;

@@ -7,7 +7,10 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <atomic>
+#include <chrono>
+#include <fstream>
 #include <sys/stat.h>
+#include <thread>
 
 namespace vm::agent {
 
@@ -26,6 +29,8 @@ class SettingsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(trouble_outside_the_file_ends_without_an_edit);
     CPPUNIT_TEST(an_edit_keeps_the_others_objects);
     CPPUNIT_TEST(removed_mailbox_goes);
+    CPPUNIT_TEST(what_comes_to_a_directory_that_was_at_rest_is_noticed);
+    CPPUNIT_TEST(one_mailbox_is_looked_at_alone);
     CPPUNIT_TEST(seats_beyond_the_limit_are_marked);
     CPPUNIT_TEST(chmod_is_an_edit);
     CPPUNIT_TEST(pokes_arrive_and_garbage_does_not);
@@ -121,6 +126,46 @@ class SettingsTest : public CppUnit::TestFixture {
         SettingsReader reader(root_.paths, all);
         reader.refresh(now_);
         std::filesystem::remove(root_.paths.mailbox_ini("101"));
+        CPPUNIT_ASSERT(reader.refresh(now_));
+        CPPUNIT_ASSERT(reader.current()->mailboxes.empty());
+    }
+
+    void what_comes_to_a_directory_that_was_at_rest_is_noticed() {
+        SettingsReader reader(root_.paths, all);
+        reader.refresh(now_);
+        std::this_thread::sleep_for(std::chrono::milliseconds(2100));
+        CPPUNIT_ASSERT(!reader.refresh(now_));
+        root_.mailbox("102", "new");
+        CPPUNIT_ASSERT(reader.refresh(now_));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, reader.current()->mailboxes.size());
+        std::filesystem::remove(root_.paths.mailbox_ini("101"));
+        CPPUNIT_ASSERT(reader.refresh(now_));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, reader.current()->mailboxes.size());
+        // An edit in place leaves the directory as it is.
+        std::ofstream(root_.paths.mailbox_ini("102"), std::ios::app) << "Smtp Port = many\n";
+        CPPUNIT_ASSERT(reader.refresh(now_));
+        CPPUNIT_ASSERT(!reader.current()->mailboxes.at("102").problem.empty());
+        CPPUNIT_ASSERT(!reader.refresh(now_));
+    }
+
+    void one_mailbox_is_looked_at_alone() {
+        const auto mine = [](const std::string& number) { return number == "102"; };
+        SettingsReader reader(root_.paths, mine, "102");
+        reader.refresh(now_);
+        CPPUNIT_ASSERT(reader.current()->mailboxes.empty());
+        root_.mailbox("102", "new");
+        CPPUNIT_ASSERT(reader.refresh(now_));
+        root_.mailbox("101", "other");
+        CPPUNIT_ASSERT(!reader.refresh(now_));
+        CPPUNIT_ASSERT(reader.current()->mailboxes.at("102").seat);
+        // But who has a seat depends on all.
+        root_.misc("[g_nUnifiedMessagingSeats]\nValue = 1\nIgnore = 0\n");
+        CPPUNIT_ASSERT(reader.refresh(now_));
+        CPPUNIT_ASSERT(!reader.current()->mailboxes.at("102").seat);
+        std::filesystem::remove(root_.paths.mailbox_ini("101"));
+        CPPUNIT_ASSERT(reader.refresh(now_));
+        CPPUNIT_ASSERT(reader.current()->mailboxes.at("102").seat);
+        std::filesystem::remove(root_.paths.mailbox_ini("102"));
         CPPUNIT_ASSERT(reader.refresh(now_));
         CPPUNIT_ASSERT(reader.current()->mailboxes.empty());
     }
