@@ -160,11 +160,11 @@ class SyncSchedule {
     std::shared_ptr<const Settings> settings_;
     std::optional<transport::Plugin> plugin_;
     Actors actors_;
+    std::size_t running_ = 0;            // of these
     std::map<int, std::string> parked_;  // by descriptor
     std::int64_t next_due_ = std::numeric_limits<std::int64_t>::max();
     std::vector<Ended> answers_;  // to persons who asked for what cannot be done now
     std::uint64_t starts_ = 0;
-    std::size_t running_ = 0;
     std::size_t looked_at_ = 0;  // actors, since the start
     std::int64_t next_progress_ = 0;
 

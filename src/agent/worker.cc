@@ -69,7 +69,9 @@ void install_signals() {
 
 Worker::Worker(const WorkerOptions& options)
     : options_(options),
-      settings_(options.paths, [this](const std::string& number) { return is_mine(number); }),
+      settings_(
+          options.paths, [this](const std::string& number) { return is_mine(number); },
+          options.only_mailbox),
       gate_(static_cast<int>(kThreads), kAtOnce),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       threads_(options.paths, kThreads),
@@ -113,6 +115,7 @@ void Worker::recover() {
     if (*recovered > 0)
         trace(TraceLevel::kWarning, "deliveries cut off by a crash, uncertain now: {}", *recovered);
     total_.uncertain += *recovered;
+    look_at_queue_ = true;
 }
 
 // Makes the files' newest valid state the one in force.
@@ -173,6 +176,7 @@ void Worker::watch_clock() {
     clock_difference_ = difference;
     if (std::abs(jump) < kClockJumpMs) return;
     clock_since_ = steady;
+    look_at_queue_ = true;
     trace(TraceLevel::kWarning, "the clock was set {} by {} s", jump > 0 ? "forward" : "back",
           std::abs(jump) / 1000);
 }
@@ -235,7 +239,8 @@ void Worker::note_switched_off(const std::string& number) {
 
 void Worker::take_passes() {
     for (SyncSchedule::Ended& ended : sync_.take_ended()) {
-        look_at_queue_ |= ended.result.push_again;
+        if (ended.result.push_again || ended.result.changed_here > 0)
+            requeued_.insert(ended.mailbox);
         ++passes_;
         changed_here_ += ended.result.changed_here;
         changed_there_ += ended.result.changed_there;
@@ -276,6 +281,7 @@ void Worker::take_requests() {
         const auto found = settings->mailboxes.find(number);
         if (found == settings->mailboxes.end() || !found->second.options) continue;
         gate_.end_pause(gate_key(*found->second.options));
+        requeued_.insert(number);  // it may have had nothing to do
         if (const auto actor = actors_.find(number); actor != actors_.end())
             actor->second.not_before = 0;
     }
@@ -296,9 +302,8 @@ bool Worker::wait() {
         char buffer[512];
         const ssize_t n = ::read(options_.control_fd, buffer, sizeof buffer);
         if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) return false;
-        // Which mailbox was poked does not matter: the queue says what is due. Its options may just
-        // have been mended.
-        look_at_queue_ = true;
+        // Which mailbox was poked does not matter: the store says what has changed. Its options may
+        // just have been mended.
         next_look_ = 0;
         if (n > 0) requests_.append(buffer, static_cast<std::size_t>(n));
     }

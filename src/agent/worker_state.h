@@ -41,7 +41,8 @@ class Worker {
         // The earliest next_attempt in the store; of a queue that a turn found nothing to do in,
         // what that turn said: some deliveries wait for an option, not for a time.
         TimeMs due = kNever;
-        std::int64_t not_before = 0;  // steady: end of its pause
+        std::uint64_t queue_reads = 0;  // how often `due` was read from the store
+        std::int64_t not_before = 0;    // steady: end of its pause
         int failures = 0;     // turns in a row that ended in a pause, or with the store's failure
         std::string problem;  // of its last turn
         bool store_failed = false;  // that problem is the store's
@@ -55,7 +56,7 @@ class Worker {
     struct Finished {
         std::string mailbox, server;  // server: "" when the gate was not asked
         int server_failures = 0;
-        std::uint64_t queue_reads = 0;                          // when it began
+        std::uint64_t queue_reads = 0;                          // the actor's when it began
         std::shared_ptr<const config::MailboxOptions> options;  // those it was done with
         RunResult result;
     };
@@ -75,7 +76,9 @@ class Worker {
     void recover();
     void take_settings();
     void read_queue();
-    void read_changes();
+    bool read_whole_queue();
+    bool read_requeued();
+    bool read_changes();
     void take_passes();
     void watch_clock();
     bool trusts_clock(std::int64_t grace) const;
@@ -108,25 +111,25 @@ class Worker {
     UniqueFd wake_;
     std::unique_ptr<store::Store> store_;  // the main thread's
     std::int64_t mark_ = -1;
-    std::int64_t changes_seen_ = 0;  // in the store's sequence of them
-    std::string requests_;           // lines from the master, the last perhaps not whole
-    std::uint64_t queue_reads_ = 0;
+    std::int64_t changes_seen_ = 0;        // in the store's sequence of them
+    std::string requests_;                 // lines from the master, the last perhaps not whole
     std::set<std::string> statuses_due_;   // to be written, of these mailboxes
     std::vector<store::Settled> settled_;  // the same
     // Mailboxes of which the store could not take that they were switched off, and why not.
     std::map<std::string, std::string> off_unnoted_;
-    std::int64_t next_look_ = 0;   // steady: at the files
-    std::int64_t next_purge_ = 0;  // steady
-    bool look_at_queue_ = true;
+    std::int64_t next_look_ = 0;      // steady: at the files
+    std::int64_t next_purge_ = 0;     // steady
+    bool look_at_queue_ = true;       // all of it, whoever changed what
+    std::set<std::string> requeued_;  // else that of these mailboxes: it may have changed
     std::int64_t next_due_ = kNever;  // steady
     std::map<std::string, Actor> actors_;
+    std::size_t running_ = 0;  // of these
     bool recovered_ = false;
     const std::int64_t started_ = clock_.steady_ms();
     // Since when the wall clock has gone as the steady one does: the start, or its last jump.
     std::int64_t clock_since_ = started_;
     std::int64_t clock_difference_ = clock_.now() - clock_.steady_ms();
     std::uint64_t starts_ = 0;
-    std::size_t running_ = 0;  // turns
     std::atomic<std::uint64_t> settings_changes_{0};
 
     PluginSlot plugin_{options_.plugin_crash};

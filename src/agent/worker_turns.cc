@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 namespace vm::agent {
 
@@ -16,49 +17,85 @@ constexpr std::int64_t kGraceMs = 3'600'000;
 
 }  // namespace
 
+// What is due is read of the mailboxes that something happened to: the phone says which it changed,
+// and the rest are this worker's own turns and passes.
 void Worker::read_queue() {
     const auto mark = store_->change_mark();
     if (!mark) {
         trace(TraceLevel::kError, "queue: {}", mark.error().text());
         return;
     }
-    if (*mark == mark_ && !look_at_queue_) return;
-    look_at_queue_ = false;
-    read_changes();
-    const auto due = store_->due();
-    if (!due) {
-        trace(TraceLevel::kError, "queue: {}", due.error().text());
+    if (*mark == mark_ && !look_at_queue_ && requeued_.empty()) return;
+    if (!read_changes()) {
         look_at_queue_ = true;
         return;
     }
-    mark_ = *mark;
-    ++queue_reads_;
-    for (auto& [number, actor] : actors_) actor.due = kNever;
+    if (options_.only_mailbox && std::exchange(look_at_queue_, false))
+        requeued_.insert(*options_.only_mailbox);
+    const bool read = look_at_queue_ ? read_whole_queue() : read_requeued();
+    look_at_queue_ = !read;
+    if (read) mark_ = *mark;
+}
+
+bool Worker::read_whole_queue() {
+    const auto due = store_->due();
+    if (!due) {
+        trace(TraceLevel::kError, "queue: {}", due.error().text());
+        return false;
+    }
+    requeued_.clear();
+    for (auto& [number, actor] : actors_) {
+        actor.due = kNever;
+        ++actor.queue_reads;
+    }
     for (const auto& entry : *due)
         if (const auto actor = actors_.find(entry.mailbox); actor != actors_.end())
             actor->second.due = entry.next_attempt;
+    return true;
+}
+
+bool Worker::read_requeued() {
+    while (!requeued_.empty()) {
+        const auto actor = actors_.find(*requeued_.begin());
+        if (actor != actors_.end()) {
+            const auto due = store_->due(actor->first);
+            if (!due) {
+                trace(TraceLevel::kError, "queue: {}", due.error().text());
+                return false;
+            }
+            actor->second.due = due->value_or(kNever);
+            ++actor->second.queue_reads;
+        }
+        requeued_.erase(requeued_.begin());
+    }
+    return true;
 }
 
 // Which mailboxes the phone changed since the last look: their accounts are to follow.
-void Worker::read_changes() {
-    const auto changes = store_->changes_since(changes_seen_);
+bool Worker::read_changes() {
+    const auto changes = options_.only_mailbox
+                             ? store_->changes_since(changes_seen_, *options_.only_mailbox)
+                             : store_->changes_since(changes_seen_);
     if (!changes) {
         trace(TraceLevel::kError, "changes: {}", changes.error().text());
-        look_at_queue_ = true;
-        return;
+        return false;
     }
     const std::int64_t seen = changes_seen_;
     for (const store::MailboxChange& change : *changes) {
         // A lamp is no matter of the account: those in quarantine have theirs told by their share.
         if (is_of_my_share(change.mailbox) && !options_.alone) waiting_.changed(change.mailbox);
         if (is_mine(change.mailbox)) {
-            if (change.phone_sequence > seen) sync_.unit_changed(change.mailbox);
+            if (change.phone_sequence > seen) {
+                requeued_.insert(change.mailbox);
+                sync_.unit_changed(change.mailbox);
+            }
             const auto actor = actors_.find(change.mailbox);
             if (actor != actors_.end() && actor->second.on_hold)
                 statuses_due_.insert(change.mailbox);
         }
         changes_seen_ = std::max(changes_seen_, change.sequence);
     }
+    return true;
 }
 
 // The mailboxes whose turn it is, the one that has waited longest first. Leaves in next_due_ when
@@ -140,9 +177,9 @@ void Worker::start_turn(const std::string& number, Actor& actor, const std::stri
     actor.last_start = ++starts_;
     auto* unrecorded = &actor.unrecorded;  // std::map nodes stay; erased only when not running
     threads_.submit([this, number, server, server_failures, clock_offset, unrecorded,
-                     reads = queue_reads_, mailbox_failures = actor.failures, misc = settings->misc,
-                     mailbox = settings->mailboxes.at(number).options, plugin = plugin_.plugin(),
-                     plugin_problem = plugin_.problem(),
+                     reads = actor.queue_reads, mailbox_failures = actor.failures,
+                     misc = settings->misc, mailbox = settings->mailboxes.at(number).options,
+                     plugin = plugin_.plugin(), plugin_problem = plugin_.problem(),
                      changes = settings_changes_.load()](Result<store::Store*> store) {
         const InHand note(options_.in_hand, number, Work::kPush);
         RunResult result;
@@ -210,8 +247,9 @@ void Worker::take_pause(const Finished& turn, Actor& actor) {
         actor.failures = 0;
         actor.not_before = 0;
         set_problem(turn.mailbox, actor, {});
-    } else if (!result.more && turn.queue_reads == queue_reads_) {
+    } else if (!result.more && turn.queue_reads == actor.queue_reads) {
         actor.due = result.wake_at.value_or(kNever);
+        requeued_.erase(turn.mailbox);
     }
 }
 
@@ -236,6 +274,7 @@ void Worker::take_finished() {
         Actor& actor = actors_[turn.mailbox];
         actor.running = false;
         --running_;
+        requeued_.insert(turn.mailbox);
         if (result.more) actor.done_once = false;
         take_pause(turn, actor);
         total_.sent += result.sent;
@@ -259,7 +298,7 @@ void Worker::record_unrecorded(bool last) {
         if (actor.running || actor.unrecorded.empty()) continue;
         if (!last && actor.not_before > steady) continue;
         const auto done = record_outcomes(*store_, actor.unrecorded);
-        look_at_queue_ = true;  // the change mark tells of other connections only
+        requeued_.insert(number);
         if (!done) {
             store_failed(number, actor, done.error());
             return;  // each try may wait for the store's lock
