@@ -144,6 +144,10 @@ inline constexpr const char* kChangesSince =
     "SELECT mailbox, sequence, phone_sequence FROM mailbox_changes WHERE sequence > :sequence"
     " ORDER BY sequence, mailbox";
 
+inline constexpr const char* kChangeSince =
+    "SELECT mailbox, sequence, phone_sequence FROM mailbox_changes"
+    " WHERE mailbox = :mailbox AND sequence > :sequence";
+
 inline constexpr const char* kWaitingTold =
     "SELECT new_messages, old_messages FROM waiting_told WHERE mailbox = :mailbox";
 

@@ -53,6 +53,8 @@ class SqlStore : public Store {
     Result<> commit_drop(const std::string& mailbox, const DropCommit& commit) override;
     Result<int> purge(const std::string& mailbox, TimeMs before, bool drop) override;
     Result<std::vector<MailboxChange>> changes_since(std::int64_t sequence) override;
+    Result<std::vector<MailboxChange>> changes_since(std::int64_t sequence,
+                                                     const std::string& mailbox) override;
     Result<std::optional<Waiting>> waiting_told(const std::string& mailbox) override;
     Result<> set_waiting_told(const std::string& mailbox, const Waiting& waiting) override;
 

@@ -25,6 +25,14 @@ MailboxStatus to_status(const std::string& mailbox, const StatusRow& row) {
             row.qresync != 0, false,     row.last_sync, row.answered,  row.changed};
 }
 
+// All that `statement` reads into `row`.
+Result<std::vector<MailboxChange>> rows_of(soci::statement& statement, const MailboxChange& row) {
+    statement.execute();
+    std::vector<MailboxChange> out;
+    while (statement.fetch()) out.push_back(row);
+    return out;
+}
+
 // False: there is none.
 bool read_row(soci::session& sql, const std::string& mailbox, StatusRow& row) {
     sql << kStatus, soci::into(row.state), soci::into(row.reason), soci::into(row.idle),
@@ -169,16 +177,25 @@ Result<std::optional<MailboxStatus>> SqlStore::status(const std::string& mailbox
 }
 
 Result<std::vector<MailboxChange>> SqlStore::changes_since(std::int64_t sequence) {
-    return guarded("read changes", "", [&]() -> Result<std::vector<MailboxChange>> {
+    return guarded("read changes", "", [&] {
         const long long after = sequence;
-        std::string mailbox;
-        long long last = 0, by_phone = 0;
-        soci::statement statement = (sql_.prepare << kChangesSince, soci::into(mailbox),
-                                     soci::into(last), soci::into(by_phone), soci::use(after));
-        statement.execute();
-        std::vector<MailboxChange> out;
-        while (statement.fetch()) out.push_back({mailbox, last, by_phone});
-        return out;
+        MailboxChange row;
+        soci::statement statement =
+            (sql_.prepare << kChangesSince, soci::into(row.mailbox), soci::into(row.sequence),
+             soci::into(row.phone_sequence), soci::use(after));
+        return rows_of(statement, row);
+    });
+}
+
+Result<std::vector<MailboxChange>> SqlStore::changes_since(std::int64_t sequence,
+                                                           const std::string& mailbox) {
+    return guarded("read changes of mailbox", mailbox, [&] {
+        const long long after = sequence;
+        MailboxChange row;
+        soci::statement statement = (sql_.prepare << kChangeSince, soci::into(row.mailbox),
+                                     soci::into(row.sequence), soci::into(row.phone_sequence),
+                                     soci::use(mailbox, "mailbox"), soci::use(after, "sequence"));
+        return rows_of(statement, row);
     });
 }
 

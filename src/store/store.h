@@ -311,6 +311,9 @@ class Store {
     virtual Result<int> purge(const std::string& mailbox, TimeMs before, bool drop = false) = 0;
     // Mailboxes whose messages changed after `sequence`, by their sequence.
     virtual Result<std::vector<MailboxChange>> changes_since(std::int64_t sequence) = 0;
+    // The same of one mailbox: one at most.
+    virtual Result<std::vector<MailboxChange>> changes_since(std::int64_t sequence,
+                                                             const std::string& mailbox) = 0;
     // The counts the message-waiting command was last run with; nullopt: never.
     struct Waiting {
         std::int64_t new_messages = 0, old_messages = 0;

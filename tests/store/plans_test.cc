@@ -137,6 +137,7 @@ class Everything {
         good(store_->counts("101"));
         good(store_->all_counts());
         good(store_->changes_since(0));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, good(store_->changes_since(0, "101")).size());
         good(store_->change_mark());
         good(store_->set_waiting_told("101", {}));
         good(store_->waiting_told("101"));
