@@ -153,6 +153,13 @@ SIM_LDFLAGS := $(foreach f,sim_imap_transport sim_drop_transport sqlite3_prepare
 $(B)/test/sim: $(SIM_OBJS) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) $(SIM_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
+# What a call of the store costs (tests/bench).
+STORE_CALLS := $(B)/test/store_calls
+$(STORE_CALLS): $(B)/obj/tests/bench/store_calls.o $(B)/obj/libvm_store.a $(B)/obj/libvm_core.a $(B)/obj/libvm_base.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -Wl,--export-dynamic-symbol=fsync -Wl,--export-dynamic-symbol=fdatasync \
+	    -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
+
 .PHONY: sim
 sim: $(B)/test/sim $(SIM_PLUGINS)
 	$(Q)VM_BUILD=$(B) $(B)/test/sim --schedules $(SCHEDULES) --first $(or $(SEED),1) --jobs $(JOBS) --progress
@@ -198,7 +205,7 @@ sim-planted: $(PLANTED:%=$(B)/planted/%/sim) $(SIM_PLUGINS)
 
 TEST_PROGRAMS := $(foreach t,$(TESTS),$(if $(wildcard tests/$(t)/*.cc),$(B)/test/$(t)_test))
 .PHONY: tests
-tests: all $(TEST_PROGRAMS) $(TEST_PLUGINS) $(CRASH_PROGRAMS) $(CRASH_LIBRARIES) $(PRELOADS) $(B)/test/sim $(SIM_PLUGINS) $(FUZZ_PROGRAMS)
+tests: all $(TEST_PROGRAMS) $(TEST_PLUGINS) $(CRASH_PROGRAMS) $(CRASH_LIBRARIES) $(PRELOADS) $(B)/test/sim $(SIM_PLUGINS) $(FUZZ_PROGRAMS) $(STORE_CALLS)
 
 check: tests
 	$(Q)tests/run --build $(B) $(if $(SANITIZE),--longest 3600) $(ONLY)
