@@ -30,7 +30,7 @@ import mailrig  # noqa: E402
 import media  # noqa: E402
 import vmunit  # noqa: E402
 
-PARTS = ("mailbox", "fleet", "push")
+PARTS = ("mailbox", "fleet", "changes", "push")
 PROGRAMS = (  # and the package they are of
     ("mbsync", "isync"),
     ("offlineimap", "offlineimap3"),
