@@ -225,8 +225,9 @@ fuzz:
 
 demo: all
 	$(Q)scripts/demo --build $(B)
+# Beside the peers; ONLY=PART,PART and ROUNDS=N.
 bench: all
-	$(Q)scripts/bench --build $(B)
+	$(Q)scripts/bench --build $(B) $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS))
 # kill -9 at random moments, with real mail servers; SEED=N repeats what was drawn.
 KILLS ?= 500
 torture: all

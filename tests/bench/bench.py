@@ -2,9 +2,10 @@
 """The bench: vmemaild beside the programs people use for the same, on this machine, at this time.
 
 Every part is a module part_NAME.py with run(context), which returns tables and claims, and SECONDS, the time it
-may take. A part starts servers of its own on loopback, lets peers and us take turns for some rounds, and gives
-medians and their ratios: what else the machine does falls on all alike. Wall and processor time are taken without
-anything between client and server; bytes and turns through a proxy (proxy.py) that makes them late.
+may take for the default number of rounds. A part starts servers of its own on loopback, lets peers and us take
+turns for some rounds, and gives medians and their ratios: what else the machine does falls on all alike. Wall and
+processor time are taken without anything between client and server; bytes and turns through a proxy (proxy.py)
+that makes them late.
 
 A claim is a figure with its limit. The bench ends with 1 when one is not met, or a part failed.
 """
@@ -30,7 +31,7 @@ import mailrig  # noqa: E402
 import media  # noqa: E402
 import vmunit  # noqa: E402
 
-PARTS = ("mailbox", "fleet", "changes", "push")
+PARTS = ("mailbox", "fleet", "changes", "parked", "push", "memory", "sync")
 PROGRAMS = (  # and the package they are of
     ("mbsync", "isync"),
     ("offlineimap", "offlineimap3"),
@@ -39,7 +40,8 @@ PROGRAMS = (  # and the package they are of
     ("smtp-source", "postfix"),
     ("dovecot", "dovecot-core"),
 )
-DESCRIPTORS = 20000
+DEFAULT_ROUNDS = 3
+DESCRIPTORS = 20000  # a thousand mailboxes, their server, and a proxy between
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PROBLEMS = (mailrig.RigError, mailclient.MailClientError, media.MediaError, vmunit.Failed, OSError)
 
@@ -54,6 +56,7 @@ class Context:
 
     def __init__(self, build, rounds):
         self.build, self.rounds = build.absolute(), rounds
+        self.few_rounds = 1 + rounds // 3  # of what takes long and varies little
         self._stack = contextlib.ExitStack()
         self.enter = self._stack.enter_context
         self.work = mailrig.short_temporary_directory("vmbench.")
@@ -83,7 +86,8 @@ def header(build):
     ours = subprocess.run([build / "bin/vmemaild", "--version"], capture_output=True, text=True, check=True)
     return [
         ", ".join([ours.stdout.strip(), *(version(*program) for program in PROGRAMS)]),
-        f"Linux {platform.release()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        f"Linux {platform.release()}, {os.cpu_count()} cores with a load of {os.getloadavg()[0]:.1f},"
+        f" Python {platform.python_version()}",
     ]
 
 
@@ -106,7 +110,7 @@ def run_part(name, arguments):
     context, start = Context(arguments.build, arguments.rounds), time.monotonic()
     print(f"\n== {name}: {module.__doc__.splitlines()[0]}", flush=True)
     try:
-        with time_limit(module.SECONDS):
+        with time_limit(module.SECONDS * max(1, arguments.rounds // DEFAULT_ROUNDS)):
             tables, claims = module.run(context)
     except (TimeIsUp, *PROBLEMS, subprocess.SubprocessError) as problem:
         print(f"bench: part {name}: {type(problem).__name__}: {problem}", file=sys.stderr)
@@ -140,7 +144,7 @@ def rounds(text):
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", metavar="DIR")
-    parser.add_argument("--rounds", type=rounds, default=3, metavar="N")
+    parser.add_argument("--rounds", type=rounds, default=DEFAULT_ROUNDS, metavar="N")
     parser.add_argument("--only", type=parts, default=PARTS, metavar="PART[,PART]", help=", ".join(PARTS))
     parser.add_argument("--markdown", type=pathlib.Path, metavar="FILE", help="the tables, too")
     arguments = parser.parse_args()

@@ -5,6 +5,7 @@
     series = interleaved({"mbsync": f, "vmemaild --once": g}, rounds, say)
 """
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -91,6 +92,15 @@ def memory(pid, key):
         if line.startswith(key + ":"):
             return int(line.split()[1])
     return 0
+
+
+def sockets(pid):
+    """How many a process has open."""
+    count = 0
+    for descriptor in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            count += os.readlink(descriptor).startswith("socket:")
+    return count
 
 
 def interleaved(clients, rounds, say):

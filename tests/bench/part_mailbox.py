@@ -8,7 +8,7 @@ from proxy import Proxy
 from dovecot import PLAIN_HOST
 from tables import Column, at_most, compare
 
-SECONDS = 240
+SECONDS = 180
 MESSAGES = 1000
 DELAY_MS = 20
 # Accounts of their own, so that nobody lives from what a server remembers for another.
@@ -39,8 +39,8 @@ def run(context):
         return {OURS: ours.pass_once, **{client.name: client.run for client in found}}
 
     near = clients(unit, PLAIN_HOST, rig.ports["imap"], rig.ports["pop3"])
-    if (held := peers.mails_in(context.work / "mbsync")) != MESSAGES:
-        raise measure.vmunit.Failed(f"mbsync holds {held} mails")
+    for directory in ("mbsync", "offlineimap"):
+        peers.check_mails(context.work / directory, MESSAGES)
     late = clients(far, "127.0.0.1", imap.port, pop3.port)
     direct = measure.interleaved(near, 3 * context.rounds, context.say)  # they are short
     for proxy in (imap, pop3):

@@ -95,9 +95,8 @@ def settle(*clients):
         client.run()
 
 
-def mails_in(directory):
-    """How many mails lie in a peer's Maildirs."""
+def check_mails(directory, expected):
+    """That so many mails lie in a peer's Maildirs: that it is in step, too."""
     count = sum(1 for file in directory.rglob("*") if file.is_file() and file.parent.name in ("cur", "new"))
-    if not count:
-        raise vmunit.Failed(f"no mail in {directory}")
-    return count
+    if count != expected:
+        raise vmunit.Failed(f"{count} mails in {directory}, not {expected}")

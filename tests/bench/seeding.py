@@ -22,6 +22,7 @@ import mailrig
 import measure
 import media
 import vmunit
+from dovecot import PLAIN_HOST
 
 Message = collections.namedtuple("Message", "id message_id")
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # of ULIDs
@@ -30,7 +31,8 @@ LONGEST_PASS = 200
 MAIL = (
     "From: Voice Mail <voicemail@example.test>\r\nTo: {user}@example.test\r\nSubject: Voice message\r\n"
     "Message-ID: <{message_id}>\r\nX-VM-Message-Id: {id}\r\nDate: Mon, 06 Jan 2025 10:00:00 +0000\r\n"
-    "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nA voice message; its recording is left out.\r\n"
+    "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
+    "A voice message; its recording is left out.\r\n"
 )
 
 
@@ -184,18 +186,24 @@ class SeededUnit(vmunit.Unit):
         return missing if any(missing) else None
 
 
-def imap_options(rig, port=None):
-    """Options of all mailboxes of a unit that is kept in step with the rig's accounts, in clear."""
-    return {
+def imap_options(rig, port=None, tls=False):
+    """Options of all mailboxes of a unit that is kept in step with the rig's accounts: in clear, through a proxy
+    if `port` is one's, or over TLS."""
+    options = {
         "Email_Integration_Sync_Mode": "Inbox Only",
         "Email_Name": "ann@example.test",
         "Smtp_Server": "127.0.0.1",
         "Smtp_Port": rig.ports["relay"],
-        "Imap4_Server": "127.0.0.1" if port else "127.0.0.2",
-        "Imap4_Port": port or rig.ports["imap"],
-        "Imap4_SSL": "No",
-        "Allow_Cleartext_Password": "Yes",
     }
+    if tls:
+        account = {"Server": rig.host, "Port": rig.ports["imaps"], "SSL": "Yes"}
+        options["TLS_CA_File"] = rig.ca_file
+    else:
+        account = {"Server": PLAIN_HOST, "Port": rig.ports["imap"], "SSL": "No"}
+        options["Allow_Cleartext_Password"] = "Yes"
+        if port:
+            account.update(Server="127.0.0.1", Port=port)
+    return {**options, **{f"Imap4_{name}": value for name, value in account.items()}}
 
 
 def account_of(rig, user):

@@ -2,7 +2,7 @@
 
     series = measure.interleaved(...)
     table = compare("one mailbox", series, [Column("wall", "ms", 1000, "{:.1f}")], base="mbsync")
-    claim = at_most("wall", "x mbsync", series.ratio("vmemaild", "mbsync", "wall"), 0.6)
+    claim = at_most("wall", series.ratio("vmemaild", "mbsync", "wall"), 0.6, "x mbsync")
 """
 
 import collections
@@ -10,7 +10,8 @@ import statistics
 
 # A figure of a table: its key in the samples, its heading, what it is multiplied with to be in the heading's
 # unit, its form, and whether its ratio to the base's stands behind it, and its least and most.
-Column = collections.namedtuple("Column", "figure heading scale form ratio spread", defaults=(1, "{:.0f}", True, False))
+COLUMN_DEFAULTS = (1, "{:.0f}", True, False)
+Column = collections.namedtuple("Column", "figure heading scale form ratio spread", defaults=COLUMN_DEFAULTS)
 Claim = collections.namedtuple("Claim", "text met")
 
 
