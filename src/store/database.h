@@ -1,8 +1,9 @@
 // One SOCI session on ROOT/var/vm.db, its write transactions, and SOCI's exceptions as errors.
 //
 // The SQL of this layer is kept to what SQLite and PostgreSQL share; what only SQLite knows
-// (pragmas, BEGIN IMMEDIATE, creation of the file, result codes) stands in database.cc and in
-// change_mark(). A session belongs to one thread and must not be carried across fork().
+// (pragmas, BEGIN IMMEDIATE, creation of the file, result codes) stands in database.cc,
+// statement_cache.cc and change_mark(). A session belongs to one thread and must not be carried
+// across fork().
 #ifndef VM_STORE_DATABASE_H
 #define VM_STORE_DATABASE_H
 
@@ -17,8 +18,8 @@
 namespace vm::store {
 
 // Opens (creating it with mode 0600) the database with WAL, synchronous=FULL, foreign keys and a
-// busy timeout of 10 s. The schema is the caller's next step. kNoInput: the root has no var
-// directory.
+// busy timeout of 10 s; statements stay prepared (statement_cache.h). The schema is the caller's
+// next step. kNoInput: the root has no var directory.
 Result<std::unique_ptr<soci::session>> open_database(const Paths& paths);
 
 // A write transaction that holds the write lock from its begin, so that two writers wait for each

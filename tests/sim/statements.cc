@@ -1,8 +1,8 @@
-// SQLite's statements, kept prepared, and its connections, kept open: the store prepares the same
-// few statements anew each time, and each schedule opens it, which is most of the time one takes.
-// These functions stand before the library's for the whole program. A statement that is finalized
-// is kept for the next who prepares its text; a connection that is closed for the next who opens
-// its file, after what was not committed was rolled back.
+// SQLite's statements, kept prepared, and its connections, kept open: each schedule opens the
+// store, and prepares the same few statements anew, which is most of the time one takes. These
+// functions stand before the library's for the whole program. A statement that is finalized is kept
+// for the next who prepares its text; a connection that is closed for the next who opens its file,
+// after what was not committed was rolled back.
 #include <sqlite3.h>
 
 #include <dlfcn.h>
