@@ -268,6 +268,8 @@ std::optional<AccountFailure> AccountSession::call(Call call, bool* unsupported)
               report.bytes_received,
               report.round_trips,
               report.connected != 0};
+    traffic_.add(report.connected != 0, report.bytes_sent, report.bytes_received,
+                 report.round_trips);
     if (unsupported != nullptr) *unsupported = status == VM_NOT_SUPPORTED;
     if (status == VM_OK || (unsupported != nullptr && *unsupported)) return std::nullopt;
     return failure_of(report);

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace vm::transport {
@@ -103,6 +104,8 @@ class AccountSession {
     DropNews visit(const DropVisit& visit);
 
     const AccountStats& stats() const { return stats_; }
+    // What the calls since the last take_traffic() have cost.
+    Traffic take_traffic() { return std::exchange(traffic_, {}); }
 
   private:
     explicit AccountSession(Session session) : session_(std::move(session)) {}
@@ -111,6 +114,7 @@ class AccountSession {
 
     Session session_;
     AccountStats stats_;
+    Traffic traffic_;
 };
 
 }  // namespace vm::transport

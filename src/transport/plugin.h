@@ -76,6 +76,20 @@ struct PushStats {
     bool connected = false;  // it opened a new connection
 };
 
+// What the calls of a session have cost so far.
+struct Traffic {
+    std::uint64_t connections = 0, bytes_sent = 0, bytes_received = 0, round_trips = 0;
+
+    // What a plugin says of one call; senseless figures do not spoil the sum.
+    void add(bool connected, std::uint64_t sent, std::uint64_t received, std::uint32_t trips) {
+        constexpr std::uint64_t kMost = std::uint64_t{1} << 40;
+        connections += connected ? 1 : 0;
+        bytes_sent += sent < kMost ? sent : 0;
+        bytes_received += received < kMost ? received : 0;
+        round_trips += trips;
+    }
+};
+
 // What an account said about one message.
 struct AccountAnswer {
     bool supported = false;  // false: this plugin cannot do it, ever; the rest means nothing
@@ -122,6 +136,8 @@ class Session {
     // ended it; core::classify() says what that means.
     PushReport push(const OutgoingMessage& message);
     const PushStats& last_push() const;
+    // Of all pushes.
+    const Traffic& traffic() const;
 
     // Looks for the message with header X-VM-Message-Id `id` in the account. Errors: kRetryLater
     // with the plugin's words.

@@ -161,14 +161,21 @@ PushReport Session::push(const OutgoingMessage& message) {
         return thrown;
     }
     PushReport judged = judge_report(report, state_->server);
-    if (judged.cause != PushCause::kPlugin)
+    if (judged.cause != PushCause::kPlugin) {
         state_->stats = {report.bytes_sent, report.bytes_received, report.round_trips,
                          report.connected != 0};
+        state_->traffic.add(report.connected != 0, report.bytes_sent, report.bytes_received,
+                            report.round_trips);
+    }
     return judged;
 }
 
 const PushStats& Session::last_push() const {
     return state_->stats;
+}
+
+const Traffic& Session::traffic() const {
+    return state_->traffic;
 }
 
 Result<AccountAnswer> Session::State::ask(AccountFunction function, const char* operation,

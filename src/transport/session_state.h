@@ -17,6 +17,7 @@ struct Session::State {
     std::string plugin;
     std::string server;
     PushStats stats;
+    Traffic traffic;
 
     using AccountFunction = int (*)(vm_session*, const char*, vm_find_result*);
     Result<AccountAnswer> ask(AccountFunction function, const char* operation,
