@@ -60,6 +60,12 @@ inline constexpr const char* kUnfinished =
     " WHERE d.state IN ('queued', 'sending', 'deferred', 'failed', 'uncertain')"
     " AND m.state <> 'deleted' ORDER BY d.mailbox";
 
+inline constexpr const char* kQueueDepths =
+    "SELECT d.state, d.mailbox, COUNT(*), MIN(d.queued_at)"
+    " FROM deliveries d JOIN messages m ON m.id = d.message_id"
+    " WHERE d.state IN ('queued', 'sending', 'deferred', 'failed', 'uncertain')"
+    " AND m.state <> 'deleted' GROUP BY d.state, d.mailbox";
+
 inline constexpr const char* kSending =
     "SELECT message_id, mailbox FROM deliveries"
     " WHERE state IN ('queued', 'sending', 'deferred', 'failed', 'uncertain')"

@@ -63,6 +63,7 @@ class SqlStore : public Store {
     Result<std::string> hold(const std::string& mailbox) override;
     Result<std::vector<MailboxStatus>> statuses() override;
     Result<std::optional<MailboxStatus>> status(const std::string& mailbox) override;
+    Result<std::vector<QueueDepth>> queue_depths() override;
     Result<std::vector<std::string>> unfinished() override;
     Result<MailboxCounts> counts(const std::string& mailbox) override;
     Result<std::map<std::string, MailboxCounts>> all_counts() override;

@@ -224,6 +224,22 @@ Result<> SqlStore::set_waiting_told(const std::string& mailbox, const Waiting& w
     });
 }
 
+Result<std::vector<Store::QueueDepth>> SqlStore::queue_depths() {
+    return guarded("count the queue", "", [&]() -> Result<std::vector<QueueDepth>> {
+        std::string state, mailbox;
+        long long deliveries = 0, oldest = 0;
+        soci::statement statement =
+            (sql_.prepare << kQueueDepths, soci::into(state), soci::into(mailbox),
+             soci::into(deliveries), soci::into(oldest));
+        statement.execute();
+        std::vector<QueueDepth> out;
+        while (statement.fetch())
+            if (const auto known = parse_delivery_state(state))
+                out.push_back({mailbox, *known, deliveries, oldest});
+        return out;
+    });
+}
+
 Result<std::vector<std::string>> SqlStore::unfinished() {
     return guarded("read the queue", "", [&]() -> Result<std::vector<std::string>> {
         std::string mailbox;

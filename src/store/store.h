@@ -336,6 +336,15 @@ class Store {
     virtual Result<std::vector<MailboxStatus>> statuses() = 0;
     // Of one mailbox; nullopt when set_status() never was.
     virtual Result<std::optional<MailboxStatus>> status(const std::string& mailbox) = 0;
+    // How many deliveries of one mailbox are in one state, of those in queue(); and since when the
+    // oldest of them waits (not before its time, when it was postponed).
+    struct QueueDepth {
+        std::string mailbox;
+        DeliveryState state;
+        std::int64_t deliveries = 0;
+        TimeMs oldest = 0;
+    };
+    virtual Result<std::vector<QueueDepth>> queue_depths() = 0;
     // Mailboxes that have messages in queue(), in the order of their names.
     virtual Result<std::vector<std::string>> unfinished() = 0;
     virtual Result<MailboxCounts> counts(const std::string& mailbox) = 0;

@@ -73,6 +73,7 @@ class Everything {
     void queue() const {
         const std::string id = add(), other = add();
         good(store_->queue());
+        good(store_->queue_depths());
         good(store_->pending("101"));
         good(store_->due());
         good(store_->due("101"));

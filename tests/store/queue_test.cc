@@ -1,8 +1,10 @@
+#include "base/text.h"
 #include "root.h"
 #include "store/database.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <algorithm>
 #include <atomic>
 #include <sys/wait.h>
 #include <thread>
@@ -40,6 +42,7 @@ class QueueTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(the_last_pass_is_written_once_a_minute);
     CPPUNIT_TEST(counts_what_is_not_deleted);
     CPPUNIT_TEST(names_the_mailboxes_with_unfinished_deliveries);
+    CPPUNIT_TEST(counts_what_is_not_settled);
     CPPUNIT_TEST(the_change_mark_moves_with_the_commits_of_others);
     CPPUNIT_TEST_SUITE_END();
 
@@ -611,6 +614,30 @@ class QueueTest : public CppUnit::TestFixture {
         const auto store = root.open();
         good(store->remove(message_in(*store, root, D::kFailed)));
         CPPUNIT_ASSERT(good(store->unfinished()).empty());
+    }
+
+    void counts_what_is_not_settled() {
+        using D = DeliveryState;
+        const Root root;
+        ManualClock clock(kStart);
+        const auto store = root.open(clock);
+        for (const D state : {D::kQueued, D::kQueued, D::kSending, D::kSent, D::kDeferred,
+                              D::kFailed, D::kUncertain, D::kOff}) {
+            message_in(*store, root, state);
+            clock.advance(1000);
+        }
+        good(store->add(root.message("099")));
+        good(store->remove(message_in(*store, root, D::kFailed)));
+        std::vector<std::string> found;
+        for (const Store::QueueDepth& depth : good(store->queue_depths()))
+            found.push_back(depth.mailbox + " " + to_string(depth.state) + " " +
+                            std::to_string(depth.deliveries) + " " +
+                            std::to_string(depth.oldest - kStart));
+        std::sort(found.begin(), found.end());
+        CPPUNIT_ASSERT_EQUAL(std::string("099 queued 1 8000, 101 deferred 1 4000, "
+                                         "101 failed 1 5000, 101 queued 2 0, "
+                                         "101 sending 1 2000, 101 uncertain 1 6000"),
+                             join(found, ", "));
     }
 
     void the_change_mark_moves_with_the_commits_of_others() {
