@@ -1,5 +1,6 @@
 #include "agent/mailbox_run.h"
 
+#include "agent/counting.h"
 #include "agent/mail.h"
 #include "agent/session_options.h"
 #include "base/files.h"
@@ -115,6 +116,7 @@ void Turn::note(const UnrecordedOutcome& outcome) {
         default:
             break;
     }
+    count_delivery(context_.metrics, mailbox_, outcome.event);
     const bool good = is_success(outcome.event);
     const std::string line = "push " + outcome.id + " to " + server_of(mailbox_) + ": " +
                              to_string(outcome.event) + ": " + outcome.reply;
@@ -420,6 +422,7 @@ RunResult Turn::run() {
     while (!ended() && look())
         if (context_.should_yield(result_.recorded)) result_.more = true;
     if (gave_up_for_all_) give_up_the_untried();
+    if (session_) result_.traffic = session_->traffic();
     trace(TraceLevel::kDebug, "{}: turn: {} outcomes recorded", mailbox_.number, result_.recorded);
     return result_;
 }

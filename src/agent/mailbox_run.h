@@ -16,6 +16,7 @@
 #ifndef VM_AGENT_MAILBOX_RUN_H
 #define VM_AGENT_MAILBOX_RUN_H
 
+#include "agent/metrics.h"
 #include "agent/server_gate.h"
 #include "base/clock.h"
 #include "base/paths.h"
@@ -63,6 +64,7 @@ struct RunContext {
     // The mailbox is apart because its worker died: each intent is committed before anything is
     // done about its message, so that of what kills the worker again it is known which one it was.
     bool alone = false;
+    Metrics* metrics = nullptr;  // where outcomes are counted as they are committed; may be null
 };
 
 // Why a turn ended early and how long nothing more should be tried.
@@ -82,6 +84,7 @@ struct RunResult {
     std::optional<Error> store_error;  // the store failed: nothing more can be done or recorded
     bool more = false;                 // stopped early with work due
     std::optional<TimeMs> wake_at;     // when nothing was due: the next delivery that will be
+    transport::Traffic traffic;        // of the dialogues
 };
 
 // The policy decide() gets for this mailbox.

@@ -1,5 +1,6 @@
 #include "agent/sync_run.h"
 
+#include "agent/counting.h"
 #include "agent/session_options.h"
 #include "agent/sync_pass.h"
 #include "base/text.h"
@@ -108,6 +109,9 @@ bool Pass::commit(const store::SyncCommit& commit) {
         result_.store_error = done.error();
         return false;
     }
+    for (const store::SyncChange& change : commit.changes)
+        if (change.kind == Kind::kLink && message(change.id) && !message(change.id)->agreed)
+            count_link(context_.metrics, context_.store, change.id);
     return true;
 }
 

@@ -13,6 +13,7 @@
 #ifndef VM_AGENT_SYNC_RUN_H
 #define VM_AGENT_SYNC_RUN_H
 
+#include "agent/metrics.h"
 #include "base/clock.h"
 #include "config/config.h"
 #include "core/sync.h"
@@ -42,6 +43,7 @@ struct SyncContext {
     std::function<bool()> cancelled;
     // g_bUseTTS: vmreadmail(1), and where its work is kept meanwhile.
     std::filesystem::path mail_reader, spool;
+    Metrics* metrics = nullptr;  // where the latency of links is counted; may be null
 };
 
 struct SyncResult {

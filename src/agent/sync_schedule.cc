@@ -245,6 +245,7 @@ void SyncSchedule::submit(const std::string& mailbox, Actor& actor) {
     threads_.submit([this, job](Result<store::Store*> store) mutable {
         const InHand note(options_.in_hand, job.mailbox,
                           job.plugin->can_visit() ? Work::kVisit : Work::kSync);
+        const CountedIn counted(options_.metrics, Metric::kPassesRunning);
         work(job, std::move(store));
         {
             const std::lock_guard lock(mutex_);
@@ -294,7 +295,8 @@ void SyncSchedule::run(Job& job, Result<store::Store*> store) const {
     if (check(job)) return;
     const SyncContext visit{options_.clock,    **store,       *job.options,
                             *job.misc,         *job.session,  true,
-                            options_.stopping, mail_reader(), options_.paths.spool()};
+                            options_.stopping, mail_reader(), options_.paths.spool(),
+                            options_.metrics};
     if (job.plugin->can_visit()) {
         do {
             SyncResult result = visit_drop(visit);
@@ -377,6 +379,7 @@ std::vector<SyncSchedule::Ended> SyncSchedule::take_ended() {
         actor.running = false;
         --running_;
         if (!std::exchange(actor.looked_at, true)) ++looked_at_;
+        count(job);
         actor.session = std::move(job.session);
         if (!actor.session || job.plugin->can_visit()) count_closed(actor);
         const bool counts = take(job, actor);
@@ -446,6 +449,8 @@ bool SyncSchedule::take(const Job& job, Actor& actor) {
         event.data.fd = job.parked_fd;
         if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, job.parked_fd, &event) == 0) {
             actor.parked_fd = job.parked_fd;
+            actor.idle.emplace(options_.metrics, Metric::kIdleConnections,
+                               LabelValues{account_server_of(*job.options, *job.misc)});
             parked_[job.parked_fd] = job.mailbox;
         } else {
             actor.poll_at = now + timer;
@@ -497,6 +502,7 @@ void SyncSchedule::take_failure(const Job& job, Actor& actor, const AccountFailu
         const int failures = job.server_failures + 1;
         gate_.finished_down(job.server, actor.view.problem, failures,
                             now + backoff(actor, failures));
+        count_down(job);
         return;
     }
     gate_.finished(job.server, failure.fault == AccountFault::kStalls   ? ServerSeen::kStalls
@@ -523,6 +529,7 @@ void SyncSchedule::unpark(Actor& actor) {
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, actor.parked_fd, nullptr);
     parked_.erase(actor.parked_fd);
     actor.parked_fd = -1;
+    actor.idle.reset();
 }
 
 void SyncSchedule::count_closed(Actor& actor) {

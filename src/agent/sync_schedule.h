@@ -14,6 +14,7 @@
 #define VM_AGENT_SYNC_SCHEDULE_H
 
 #include "agent/in_hand.h"
+#include "agent/metrics.h"
 #include "agent/plugin_slot.h"
 #include "agent/server_gate.h"
 #include "agent/settings.h"
@@ -47,6 +48,7 @@ class SyncSchedule {
         std::function<double()> jitter;  // uniform in [0, 1)
         int wake_fd = -1;                // eventfd that a pass's end writes to
         InHandTable* in_hand = nullptr;  // may be null
+        Metrics* metrics = nullptr;      // may be null
     };
     explicit SyncSchedule(Options options);
     ~SyncSchedule();
@@ -107,6 +109,7 @@ class SyncSchedule {
         double place = 0;        // among those that have waited as long
         bool looked_at = false;  // since the start
         int parked_fd = -1;
+        std::optional<CountedIn> idle;  // while it is parked
         std::string busiest;  // where it is parked: the folder that most of the messages lie in
         std::shared_ptr<const config::MailboxOptions> options;
         std::shared_ptr<const config::MiscSetup> misc;
@@ -145,6 +148,8 @@ class SyncSchedule {
     Actors::iterator erase(Actors::iterator entry);
     void tell_progress();
     bool take(const Job& job, Actor& actor);
+    void count(const Job& job) const;
+    void count_down(const Job& job) const;
     void answer(const std::string& mailbox, Actor& actor);
     void take_pass(const SyncResult& result, Actor& actor);
     void take_failure(const Job& job, Actor& actor, const AccountFailure& failure);

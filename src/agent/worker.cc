@@ -78,7 +78,7 @@ Worker::Worker(const WorkerOptions& options)
       waiting_(options.paths, options.in_hand,
                [this] { return stopping() && (!options_.once || interrupted_); }),
       sync_({options.paths, clock_, options.once, options.count, stopping, random_jitter,
-             wake_.get(), options.in_hand}) {}
+             wake_.get(), options.in_hand, &metrics_}) {}
 
 Worker::~Worker() {
     g_wake_fd = -1;
@@ -116,6 +116,7 @@ void Worker::recover() {
         trace(TraceLevel::kWarning, "deliveries cut off by a crash, uncertain now: {}", *recovered);
     total_.uncertain += *recovered;
     look_at_queue_ = true;
+    if (*recovered > 0) metrics_.add(Metric::kDeliveries, {"", "uncertain"}, *recovered);
 }
 
 // Makes the files' newest valid state the one in force.
@@ -370,7 +371,9 @@ int Worker::run() {
         record_unrecorded(false);
         take_passes();
         read_queue();
+        update_gauges();
         write_statuses();  // before another pass begins, see Settled
+        const bool pushing = start_turns() || running_ > 0;
         const bool pushing = start_turns() || running_ > 0;
         // With --once the accounts are looked at when everything was pushed.
         const bool syncing =

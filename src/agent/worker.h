@@ -10,6 +10,7 @@
 #define VM_AGENT_WORKER_H
 
 #include "agent/in_hand.h"
+#include "agent/metrics.h"
 #include "agent/plugin_slot.h"
 #include "base/paths.h"
 
@@ -43,7 +44,8 @@ struct WorkerOptions {
     std::string recovery_reason;  // what became of the worker before, "" when it is not known
     int control_fd = -1;          // from the master: a line means "look at the queue", with a
                           // mailbox's number "and end its server's pause"; the end means "stop"
-    InHandTable* in_hand = nullptr;  // where threads note whose work they do; null: nowhere
+    InHandTable* in_hand = nullptr;   // where threads note whose work they do; null: nowhere
+    MetricsTable* metrics = nullptr;  // where they count; null: nowhere
 };
 
 // Runs until SIGTERM, the master's end or, with `once`, until everything due was done. Returns the

@@ -1,5 +1,6 @@
 // The class behind run_worker(), private to worker.cc (the loop and what it reads), worker_turns.cc
-// (the queue: which mailbox may push, and what became of it) and worker_status.cc (what is told).
+// (the queue: which mailbox may push, and what became of it), worker_status.cc (what is told) and
+// worker_metrics.cc (what is counted).
 #ifndef VM_AGENT_WORKER_STATE_H
 #define VM_AGENT_WORKER_STATE_H
 
@@ -47,6 +48,7 @@ class Worker {
         std::string problem;  // of its last turn
         bool store_failed = false;  // that problem is the store's
         bool on_hold = false;       // as its status says
+        std::string state;          // the same; "" when it could not be written
         bool named = false;         // --once: the problem was told with the messages it met
         // The options and Misc Setup that failures, pause and problem speak of.
         std::shared_ptr<const config::MailboxOptions> options;
@@ -94,6 +96,10 @@ class Worker {
     void store_failed(const std::string& number, Actor& actor, const Error& error);
     std::optional<store::MailboxStatus> status_of(const std::string& number);
     void write_statuses();
+    void count_turn(const Finished& turn);
+    void update_gauges();
+    void count_queue(const std::vector<store::Store::QueueDepth>& depths);
+    void count_mailboxes(const std::vector<store::MailboxStatus>& statuses);
     std::string mailbox_problem(const std::string& number) const;
     void take_requests();
     bool wait();
@@ -132,6 +138,11 @@ class Worker {
     std::uint64_t starts_ = 0;
     std::atomic<std::uint64_t> settings_changes_{0};
 
+    Metrics metrics_{options_.metrics};
+    std::int64_t next_gauges_ = 0;   // steady
+    std::int64_t gauges_mark_ = -1;  // the store's mark when they were read
+    bool gauges_stale_ = true;       // what the main thread's session has written has changed since
+    std::map<LabelValues, std::int64_t> queue_gauges_;  // as they are set
     PluginSlot plugin_{options_.plugin_crash};
     RunResult total_;
     int passes_ = 0, changed_here_ = 0, changed_there_ = 0;  // by synchronisation

@@ -2,6 +2,7 @@
 #include "base/trace.h"
 
 #include <cstdio>
+#include <utility>
 
 namespace vm::agent {
 
@@ -29,10 +30,15 @@ void Worker::write_statuses() {
     for (const std::string& number : statuses_due_)
         if (auto status = status_of(number)) statuses.push_back(std::move(*status));
     const auto written = store_->set_statuses(statuses, std::exchange(settled_, {}));
-    if (written)
-        statuses_due_.clear();
-    else
+    if (!written) {
+        for (const store::MailboxStatus& status : statuses) actors_[status.mailbox].state.clear();
         trace(TraceLevel::kError, "{}", written.error().text());
+        return;
+    }
+    for (const store::MailboxStatus& status : statuses)
+        gauges_stale_ |=
+            std::exchange(actors_[status.mailbox].state, status.state) != status.state;
+    statuses_due_.clear();
 }
 
 std::string Worker::mailbox_problem(const std::string& number) const {

@@ -182,6 +182,7 @@ void Worker::start_turn(const std::string& number, Actor& actor, const std::stri
                      plugin = plugin_.plugin(), plugin_problem = plugin_.problem(),
                      changes = settings_changes_.load()](Result<store::Store*> store) {
         const InHand note(options_.in_hand, number, Work::kPush);
+        const CountedIn counted(&metrics_, Metric::kTurnsRunning);
         RunResult result;
         if (!store) {
             result.store_error = store.error();
@@ -203,7 +204,8 @@ void Worker::start_turn(const std::string& number, Actor& actor, const std::stri
                                      server_failures,
                                      mailbox_failures,
                                      clock_offset,
-                                     options_.alone.has_value()};
+                                     options_.alone.has_value(),
+                                     &metrics_};
             result = run_mailbox(context);
         }
         {
@@ -277,6 +279,7 @@ void Worker::take_finished() {
         requeued_.insert(turn.mailbox);
         if (result.more) actor.done_once = false;
         take_pause(turn, actor);
+        count_turn(turn);
         total_.sent += result.sent;
         total_.deferred += result.deferred;
         total_.failed += result.failed;

@@ -47,6 +47,7 @@ class MailboxRunTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(spool_that_cannot_be_written_pauses_the_mailbox);
     CPPUNIT_TEST(alone_every_intent_comes_first);
     CPPUNIT_TEST(unrecorded_outcome_is_recorded_later);
+    CPPUNIT_TEST(outcomes_are_counted);
     CPPUNIT_TEST(spool_is_empty_afterwards);
     CPPUNIT_TEST_SUITE_END();
 
@@ -464,6 +465,24 @@ class MailboxRunTest : public CppUnit::TestFixture {
         expect(DeliveryState::kSent, id);
         CPPUNIT_ASSERT(unrecorded_.empty());
         CPPUNIT_ASSERT_EQUAL(1, delivery(id).attempts);
+    }
+
+    void outcomes_are_counted() {
+        MetricsTable table;
+        Metrics metrics(&table);
+        const auto turn = [&](const std::string& script) {
+            add();
+            RunContext counted = context(script);
+            counted.metrics = &metrics;
+            run_mailbox(counted);
+        };
+        turn("reply-dot-250");
+        turn("reply-rcpt-550");
+        turn("lost-dot-0");
+        const std::string server = "smtp.example.net:25";
+        const std::map<LabelValues, std::int64_t> wanted{
+            {{server, "sent"}, 1}, {{server, "failed"}, 1}, {{server, "uncertain"}, 1}};
+        CPPUNIT_ASSERT(table.read().at(Metric::kDeliveries) == wanted);
     }
 
     void spool_is_empty_afterwards() {

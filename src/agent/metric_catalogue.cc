@@ -1,0 +1,183 @@
+#include "agent/metric_catalogue.h"
+
+namespace vm::agent {
+
+const char* to_string(MetricType type) {
+    switch (type) {
+        case MetricType::kCounter:
+            return "counter";
+        case MetricType::kGauge:
+            return "gauge";
+        case MetricType::kHistogram:
+            return "histogram";
+    }
+    return "untyped";
+}
+
+const std::vector<MetricInfo>& metric_catalogue() {
+    using enum MetricType;
+    using enum MetricInfo::Merge;
+    using enum MetricInfo::Shown;
+    static const std::vector<MetricInfo> catalogue{
+        {Metric::kDeliveries,
+         "vmemail_deliveries_total",
+         kCounter,
+         {"server", "outcome"},
+         kSum,
+         kNumber,
+         "Outcomes of deliveries, by SMTP server."},
+        {Metric::kPasses,
+         "vmemail_sync_passes_total",
+         kCounter,
+         {"server", "result"},
+         kSum,
+         kNumber,
+         "Looks at an account, by its server."},
+        {Metric::kChanges,
+         "vmemail_sync_changes_total",
+         kCounter,
+         {"side"},
+         kSum,
+         kNumber,
+         "Changes that synchronisation made, by the side they were made on."},
+        {Metric::kConnections,
+         "vmemail_connections_total",
+         kCounter,
+         {"server", "protocol"},
+         kSum,
+         kNumber,
+         "Connections opened to a server."},
+        {Metric::kBytesSent,
+         "vmemail_sent_bytes_total",
+         kCounter,
+         {"server", "protocol"},
+         kSum,
+         kNumber,
+         "Bytes sent to a server, without those of TLS."},
+        {Metric::kBytesReceived,
+         "vmemail_received_bytes_total",
+         kCounter,
+         {"server", "protocol"},
+         kSum,
+         kNumber,
+         "Bytes received from a server, without those of TLS."},
+        {Metric::kRoundTrips,
+         "vmemail_round_trips_total",
+         kCounter,
+         {"server", "protocol"},
+         kSum,
+         kNumber,
+         "Times a server had to be waited for."},
+        {Metric::kLinkLatency,
+         "vmemail_link_latency_seconds",
+         kHistogram,
+         {},
+         kSum,
+         kSeconds,
+         "From the moment a message was sent to that at which its mail was linked in the account."},
+        {Metric::kQueue,
+         "vmemail_queue_deliveries",
+         kGauge,
+         {"server", "state"},
+         kSum,
+         kNumber,
+         "Deliveries that are not settled, by state and SMTP server."},
+        {Metric::kOldestQueued,
+         "vmemail_queue_oldest_age_seconds",
+         kGauge,
+         {},
+         kEarliest,
+         kAge,
+         "How long the oldest delivery that waits has been waiting; 0: none waits."},
+        {Metric::kMailboxes,
+         "vmemail_mailboxes",
+         kGauge,
+         {"state"},
+         kSum,
+         kNumber,
+         "Mailboxes, by the state that vmctl status shows."},
+        {Metric::kIdleConnections,
+         "vmemail_idle_connections",
+         kGauge,
+         {"server"},
+         kSum,
+         kNumber,
+         "Connections on which a server tells of changes (IDLE)."},
+        {Metric::kPassesRunning,
+         "vmemail_sync_passes_running",
+         kGauge,
+         {},
+         kSum,
+         kNumber,
+         "Looks at accounts under way."},
+        {Metric::kTurnsRunning,
+         "vmemail_push_turns_running",
+         kGauge,
+         {},
+         kSum,
+         kNumber,
+         "Mailboxes whose messages are being sent."},
+        {Metric::kServerDownUntil,
+         "vmemail_server_down_until_timestamp_seconds",
+         kGauge,
+         {"server"},
+         kLatest,
+         kSeconds,
+         "When a server that was found down is tried again, in Unix time; 0: it is not down."},
+        {Metric::kQuarantined,
+         "vmemail_quarantined_mailboxes",
+         kGauge,
+         {},
+         kSum,
+         kNumber,
+         "Mailboxes in quarantine."},
+        {Metric::kQuarantines,
+         "vmemail_quarantines_total",
+         kCounter,
+         {},
+         kSum,
+         kNumber,
+         "Times a mailbox was put into quarantine, or kept there, as its worker died."},
+        {Metric::kWorkerDeaths,
+         "vmemail_worker_deaths_total",
+         kCounter,
+         {},
+         kSum,
+         kNumber,
+         "Workers that died; each is started again."},
+        {Metric::kPluginCrashes,
+         "vmemail_plugin_crashes_total",
+         kCounter,
+         {},
+         kSum,
+         kNumber,
+         "Workers that died while they were loading the plugin."},
+        {Metric::kStartTime,
+         "vmemail_start_time_seconds",
+         kGauge,
+         {},
+         kLatest,
+         kSeconds,
+         "When the agent was started, in Unix time."},
+        {Metric::kDropped,
+         "vmemail_metrics_dropped_total",
+         kCounter,
+         {},
+         kSum,
+         kNumber,
+         "Series that are not counted, for there was no room in the table."},
+    };
+    return catalogue;
+}
+
+const MetricInfo& info_of(Metric metric) {
+    return metric_catalogue().at(static_cast<std::size_t>(metric));
+}
+
+const std::vector<std::int64_t>& latency_bounds_ms() {
+    static const std::vector<std::int64_t> bounds{100,    250,    500,     1'000,   2'500,    5'000,
+                                                  10'000, 30'000, 120'000, 600'000, 3'600'000};
+    return bounds;
+}
+
+}  // namespace vm::agent
