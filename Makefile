@@ -178,7 +178,7 @@ $(call fuzzes,smtp plugin,transport core base)
 $(call fuzzes,mail mail_json template,mime media core base)
 $(call fuzzes,ini,config base)
 $(call fuzzes,media,media base)
-$(call fuzzes,pokes,agent base)
+$(call fuzzes,pokes http,agent base)
 # The plugins without libcurl: the server of the input is in its place.
 FUZZED_PLUGINS := $(filter-out %/plugin.o %/dial.o %/push_session.o,$(call objs,plugins/common) \
     $(call objs,plugins/smtpimap4) $(call objs,plugins/smtppop3))

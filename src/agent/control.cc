@@ -1,15 +1,13 @@
 #include "agent/control.h"
 
+#include "agent/socket_address.h"
 #include "base/text.h"
 
 #include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <string>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 namespace vm::agent {
@@ -18,39 +16,16 @@ namespace {
 
 constexpr std::string_view kRetry = " retry";
 
-// The address of the socket. A path that is too long for one goes by way of its directory, which is
-// open as long as the object lives.
-class Address {
-  public:
-    explicit Address(const Paths& paths) {
-        address_.sun_family = AF_UNIX;
-        std::string path = paths.socket().string();
-        if (path.size() >= sizeof address_.sun_path) {
-            directory_.reset(::open(paths.run().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-            path = "/proc/self/fd/" + std::to_string(directory_.get()) + "/" +
-                   paths.socket().filename().string();
-        }
-        std::memcpy(address_.sun_path, path.c_str(), path.size() + 1);
-    }
-    const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&address_); }
-    static socklen_t size() { return sizeof(sockaddr_un); }
-    const char* path() const { return address_.sun_path; }
-
-  private:
-    sockaddr_un address_{};
-    UniqueFd directory_;
-};
-
 UniqueFd datagram_socket() {
     return UniqueFd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
-bool send_poke(int fd, const Address& address, const std::string& mailbox, Request request) {
+bool send_poke(int fd, const SocketAddress& address, const std::string& mailbox, Request request) {
     std::string text = mailbox;
     if (request == Request::kRetry) text += kRetry;
     if (request == Request::kSync) text += kSyncRequest;
-    return ::sendto(fd, text.data(), text.size(), MSG_NOSIGNAL, address.get(), Address::size()) >=
-           0;
+    return ::sendto(fd, text.data(), text.size(), MSG_NOSIGNAL, address.get(),
+                    SocketAddress::size()) >= 0;
 }
 
 }  // namespace
@@ -68,13 +43,13 @@ std::string worker_line(const Poke& poke) {
 }
 
 void poke(const Paths& paths, const std::string& mailbox, Request request) {
-    const Address address(paths);
+    const SocketAddress address(paths.socket());
     const UniqueFd fd = datagram_socket();
     if (fd) send_poke(fd.get(), address, mailbox, request);
 }
 
 void poke(const Paths& paths, const std::set<std::string>& mailboxes, Request request) {
-    const Address address(paths);
+    const SocketAddress address(paths.socket());
     const UniqueFd fd = datagram_socket();
     if (!fd) return;
     // A socket takes ten at a time, by the kernel's default.
@@ -97,12 +72,10 @@ bool agent_running(const Paths& paths) {
 }
 
 Result<UniqueFd> open_control_socket(const Paths& paths) {
-    const Address address(paths);
+    constexpr const char* kOpen = "open control socket";
     UniqueFd fd = datagram_socket();
-    ::unlink(address.path());
-    if (!fd || ::bind(fd.get(), address.get(), Address::size()) != 0 ||
-        ::chmod(address.path(), 0660) != 0)
-        return fail_errno(errno, "open control socket", paths.socket().string());
+    if (!fd) return fail_errno(errno, kOpen, paths.socket().string());
+    VM_TRY(bind_socket(fd.get(), paths.socket(), kOpen));
     return fd;
 }
 

@@ -1,5 +1,6 @@
 #include "agent/control.h"
 #include "agent/master_state.h"
+#include "agent/metrics_text.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/identity.h"
@@ -124,6 +125,7 @@ void Master::wait() {
     each_process([&](const WorkerProcess& process) {
         fds.push_back({process.trace_fd(), POLLIN, 0});
     });
+    metrics_socket_.add_to(fds);
     ::poll(fds.data(), fds.size(), 1000);
     signalfd_siginfo signal{};
     while (::read(signals_.get(), &signal, sizeof signal) == sizeof signal) {
@@ -133,6 +135,13 @@ void Master::wait() {
         }
     }
     each_process([](WorkerProcess& process) { process.forward_trace(); });
+    metrics_socket_.serve(clock_.steady_ms(), [this] { return metrics(); });
+}
+
+std::string Master::metrics() {
+    metrics_.set(Metric::kQuarantined, {},
+                 static_cast<std::int64_t>(quarantine_.mailboxes().size()));
+    return metrics_text(metrics_table_.read(), clock_.now());
 }
 
 Result<int> Master::run() {
@@ -141,6 +150,9 @@ Result<int> Master::run() {
     VM_TRY(take_settings());
     if (!options_.once) {
         VM_ASSIGN(socket_, open_control_socket(options_.paths));
+        VM_TRY(metrics_socket_.open(options_.paths));
+        metrics_.set(Metric::kStartTime, {}, clock_.now());
+        for (const char* side : {"phone", "account"}) metrics_.add(Metric::kChanges, {side}, 0);
     }
 
     sigset_t handled;
@@ -168,10 +180,16 @@ Result<int> Master::run() {
         start_shares();
         tell_untold();
         start_quarantined();
+        metrics_file_.keep(clock_.steady_ms(), settings_.current()->misc->metrics_file,
+                           [this] { return metrics(); });
     }
     // No successor will recover what a killed worker left: it is done here, in a child, as ever.
     if (crashed_) (void)run_in_child([&] { return recover_all(options_.paths); });
-    if (!options_.once) ::unlink(options_.paths.socket().c_str());
+    metrics_file_.remove();
+    if (!options_.once) {
+        ::unlink(options_.paths.socket().c_str());
+        ::unlink(options_.paths.metrics_socket().c_str());
+    }
     trace(TraceLevel::kInfo, "stopped");
     return options_.once ? once_status_ : 0;
 }

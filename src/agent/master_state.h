@@ -5,6 +5,9 @@
 
 #include "agent/control.h"
 #include "agent/master.h"
+#include "agent/metrics.h"
+#include "agent/metrics_file.h"
+#include "agent/metrics_socket.h"
 #include "agent/plugin_slot.h"
 #include "agent/quarantine.h"
 #include "agent/settings.h"
@@ -51,6 +54,7 @@ class Master {
         for (auto& [mailbox, alone] : alone_) act(alone.process);
     }
     bool any_running();
+    std::string metrics();
     void wait();
     void stop_workers();
     void take_ends();
@@ -61,7 +65,7 @@ class Master {
     Mark mark_of(const std::string& mailbox) const;
     void put_aside(int index, const WorkerProcess::End& end);
     void take_back(const std::string& mailbox);
-    WorkerOptions options_of(int index) const;
+    WorkerOptions options_of(int index);
     Result<> start(WorkerProcess& process, const WorkerOptions& options, const std::string& who);
     void start_shares();
     void start_alone(const std::string& mailbox, bool note_only);
@@ -76,6 +80,10 @@ class Master {
     const Clock& clock_ = system_clock();
     SettingsReader settings_;
     UniqueFd lock_, socket_, signals_;
+    MetricsTable metrics_table_;
+    Metrics metrics_{options_.once ? nullptr : &metrics_table_};
+    MetricsSocket metrics_socket_;
+    MetricsFile metrics_file_;
     std::deque<Share> shares_;
     std::map<std::string, Alone> alone_;  // by mailbox, those whose process runs
     Quarantine quarantine_;

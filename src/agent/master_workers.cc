@@ -25,7 +25,7 @@ Master::Mark Master::mark_of(const std::string& mailbox) const {
 
 // ---- starting workers ---------------------------------------------------------------------------
 
-WorkerOptions Master::options_of(int index) const {
+WorkerOptions Master::options_of(int index) {
     WorkerOptions options(options_.paths);
     options.index = index;
     options.count = static_cast<int>(shares_.size());
@@ -34,6 +34,7 @@ WorkerOptions Master::options_of(int index) const {
     options.only_mailbox = options_.only_mailbox;
     options.excluded = quarantine_.mailboxes();
     options.plugin_crash = plugin_crash_;
+    options.metrics = options_.once ? nullptr : &metrics_table_;
     return options;
 }
 
@@ -43,6 +44,7 @@ Result<> Master::start(WorkerProcess& process, const WorkerOptions& options,
         each_process([](WorkerProcess& other) { other.forget(); });
         socket_.reset();
         signals_.reset();
+        metrics_socket_.close();
     }));
     trace(TraceLevel::kInfo, "{} started, process {}", who, process.pid());
     return {};
@@ -115,7 +117,9 @@ void Master::note_end(const std::string& who, const WorkerProcess::End& end, boo
     const bool expected = good || stopping_;
     trace(expected ? TraceLevel::kInfo : TraceLevel::kError, "{}, process {}, ended: {}", who,
           end.pid, words);
+    metrics_table_.ended(end.pid);
     if (expected) return;
+    metrics_.add(Metric::kWorkerDeaths, {});
     if (const auto noted = note_death(options_.paths, clock_.now(), words); !noted)
         trace(TraceLevel::kError, "{}", noted.error().text());
 }
@@ -136,6 +140,7 @@ bool Master::note_plugin(const WorkerProcess::End& end, std::int64_t lived_ms) {
     int times = end.plugin_crashes + 1;
     if (plugin_crash_ && plugin_crash_->file == end.loading)
         times = std::max(times, plugin_crash_->times);
+    metrics_.add(Metric::kPluginCrashes, {});
     const Error error = transport::crashed_while_loading(end.loading, end.how);
     plugin_crash_ = {end.loading, end.loading_stamp, error.text(), times};
     trace(TraceLevel::kError, "{}", plugin_crash_->problem);
@@ -148,6 +153,7 @@ void Master::put_aside(int index, const WorkerProcess::End& end) {
         // (What a process wrote that died of overwritten memory may be anything.)
         if (!in_share(mailbox, index, static_cast<int>(shares_.size()))) continue;
         quarantine_.died(mailbox, {end.how, works, clock_.now(), false}, clock_.steady_ms());
+        metrics_.add(Metric::kQuarantines, {});
         marks_[mailbox] = mark_of(mailbox);
         trace(TraceLevel::kWarning, "{}: {}", mailbox,
               quarantine_.words(mailbox, clock_.steady_ms(), clock_.now(), !options_.once));
@@ -220,6 +226,7 @@ void Master::alone_ended(const std::string& mailbox, bool note_only,
                      {end.how, works == end.in_hand.end() ? std::vector<Work>() : works->second,
                       clock_.now(), true},
                      clock_.steady_ms());
+    metrics_.add(Metric::kQuarantines, {});
     const std::string words =
         quarantine_.words(mailbox, clock_.steady_ms(), clock_.now(), !options_.once);
     trace(TraceLevel::kWarning, "{}: {}", mailbox, words);

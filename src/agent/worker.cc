@@ -374,7 +374,6 @@ int Worker::run() {
         update_gauges();
         write_statuses();  // before another pass begins, see Settled
         const bool pushing = start_turns() || running_ > 0;
-        const bool pushing = start_turns() || running_ > 0;
         // With --once the accounts are looked at when everything was pushed.
         const bool syncing =
             (!options_.once || !pushing) && (sync_.start(off_unnoted_) || sync_.running() > 0);

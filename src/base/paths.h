@@ -30,6 +30,7 @@ struct Paths {
     std::filesystem::path trace_file() const { return trace() / "vmemaild.trace"; }
     std::filesystem::path run() const { return root / "run"; }
     std::filesystem::path socket() const { return run() / "vmemaild.sock"; }
+    std::filesystem::path metrics_socket() const { return run() / "metrics.sock"; }
     std::filesystem::path lock_file() const { return run() / "vmemaild.lock"; }
     std::filesystem::path lib() const { return root / "lib"; }
 };

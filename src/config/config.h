@@ -36,6 +36,7 @@ struct MiscSetup {
     std::int64_t mass_deletion_limit = 50;      // g_nMassDeletionLimit
     std::int64_t connections_a_server = 0;      // g_nConnectionsPerServer
     std::int64_t logins_a_second = 100;         // g_nLoginsPerSecond
+    std::filesystem::path metrics_file;         // g_szMetricsFile, absolute; "": none
 };
 
 enum class Ssl { kNo, kYes, kStartTls };

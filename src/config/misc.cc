@@ -42,6 +42,7 @@ Result<MiscSetup> load_misc(const Paths& paths) {
     misc.mass_deletion_limit = number("g_nMassDeletionLimit");
     misc.connections_a_server = number("g_nConnectionsPerServer");
     misc.logins_a_second = number("g_nLoginsPerSecond");
+    misc.metrics_file = text("g_szMetricsFile");
     return misc;
 }
 

@@ -13,6 +13,15 @@ Rule truth() {
     return one_of({"True", "False"});
 }
 
+// The collector reads no other files.
+Rule prometheus_file() {
+    Rule rule = absolute_path("an absolute path that ends in .prom, or blank");
+    rule.canonical = [path = std::move(rule.canonical)](std::string_view text) {
+        return text.ends_with(".prom") ? path(text) : std::nullopt;
+    };
+    return rule;
+}
+
 }  // namespace
 
 std::vector<Option> misc_options(const Paths& paths) {
@@ -61,6 +70,8 @@ std::vector<Option> misc_options(const Paths& paths) {
               "Connections that may be open to one IMAP server; 0: no limit."}),
         ours({"g_nLoginsPerSecond", "100", whole_number(0, 1000000, "logins"),
               "New connections a second to one server; 0: no limit."}),
+        ours({"g_szMetricsFile", "", prometheus_file(),
+              "Metrics for node_exporter's textfile collector; blank: none are written."}),
     };
 }
 

@@ -70,6 +70,7 @@ class LoadTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL(std::int64_t{20}, loaded->sync_pending_timer_s);
             CPPUNIT_ASSERT_EQUAL(std::int64_t{7200}, loaded->retry_timeout_min);
             CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, loaded->seats);
+            CPPUNIT_ASSERT(loaded->metrics_file.empty());
         }
     }
 
@@ -81,6 +82,7 @@ class LoadTest : public CppUnit::TestFixture {
             "[TraceLevelOverride]\nValue = true ; for a day\n[MaxTraceFileSize]\nValue = "
             "5000\nIgnore =\n"
             "[g_szSpeechCommand]\nValue = /opt/voice/speak it\n"
+            "[g_szMetricsFile]\nValue = /var/lib/prometheus/node-exporter/vmemail.prom\n"
             "[g_nMassDeletionLimit]\nValue=1\n[g_nRepeatStartUpPeriod]\nValue=2\n[g_bUseTTS]"
             "\nValue=True\n");
         const auto loaded = load_misc(root->paths);
@@ -93,6 +95,8 @@ class LoadTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::int64_t{2}, loaded->repeat_start_up_period_s);
         CPPUNIT_ASSERT_EQUAL(std::string("/bin/x -y"), loaded->message_waiting_command);
         CPPUNIT_ASSERT_EQUAL(std::string("/opt/voice/speak it"), loaded->speech_command);
+        CPPUNIT_ASSERT_EQUAL(std::string("/var/lib/prometheus/node-exporter/vmemail.prom"),
+                             loaded->metrics_file.string());
     }
 
     void misc_ignore() {
@@ -112,6 +116,10 @@ class LoadTest : public CppUnit::TestFixture {
             load_misc(root->paths), ErrorKind::kConfig,
             "read: " + file +
                 " line 3: [g_bUseTTS] Value = \"Maybe\" is not valid; allowed: True, False");
+        for (const char* path : {"vmemail.prom", "/tmp/vmemail", "/tmp/vmemail.prom.txt"}) {
+            misc(std::string("[g_szMetricsFile]\nValue = ") + path + "\n");
+            assert_error(load_misc(root->paths), ErrorKind::kConfig, "ends in .prom");
+        }
         misc("[MaxTraceFileSize]\nValue = 1\nIgnore = x\n");
         assert_error(load_misc(root->paths), ErrorKind::kConfig,
                      "line 3: [MaxTraceFileSize] Ignore = \"x\"");

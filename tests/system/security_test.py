@@ -34,6 +34,7 @@ MODES = [
     ("run", 0o750),
     ("run/vmemaild.lock", 0o640),
     ("run/vmemaild.sock", 0o660),
+    ("run/metrics.sock", 0o660),
     ("var", 0o700),
     ("var/trace/*", 0o640),
     ("var/trace", 0o700),
