@@ -89,6 +89,8 @@ int run_vmctl(int argc, char** argv) {
     add_sync_commands(program, context);
     add_status_command(program, context);
     add_watch_command(program, context);
+    add_metrics_command(program, context);
+    add_top_command(program, context);
 
     std::vector<std::string> arguments = split_empty_values(program, argc, argv);
     std::vector<char*> pointers;

@@ -49,6 +49,8 @@ void add_queue_commands(CLI::App& queue, VmctlContext& context);
 void add_status_command(CLI::App& program, VmctlContext& context);
 void add_sync_commands(CLI::App& program, VmctlContext& context);
 void add_watch_command(CLI::App& program, VmctlContext& context);
+void add_metrics_command(CLI::App& program, VmctlContext& context);
+void add_top_command(CLI::App& program, VmctlContext& context);
 
 // The program: parses, acts, prints. Returns the exit status.
 int run_vmctl(int argc, char** argv);
