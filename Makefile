@@ -244,11 +244,12 @@ clean:
 
 install: all
 	install -d -m 755 $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/lib $(DESTDIR)$(prefix)/include \
-	    $(DESTDIR)$(prefix)/share/vmemail/templates $(foreach s,1 3 5 7 8,$(DESTDIR)$(mandir)/man$(s))
+	    $(DESTDIR)$(prefix)/share/vmemail/templates $(DESTDIR)$(prefix)/share/vmemail/grafana $(foreach s,1 3 5 7 8,$(DESTDIR)$(mandir)/man$(s))
 	install -m 755 $(PROGRAMS:%=$(B)/bin/%) $(DESTDIR)$(prefix)/bin/
 	install -m 755 $(PLUGINS:%=$(B)/lib/lib%.so) $(DESTDIR)$(prefix)/lib/
 	install -m 644 plugins/vm_transport.h $(DESTDIR)$(prefix)/include/
 	install -m 644 etc/templates/*.ini $(DESTDIR)$(prefix)/share/vmemail/templates/
+	install -m 644 etc/grafana/*.json $(DESTDIR)$(prefix)/share/vmemail/grafana/
 	install -m 644 etc/*.sample $(DESTDIR)$(prefix)/share/vmemail/
 	for s in 1 3 5 7 8; do install -m 644 man/*.$$s $(DESTDIR)$(mandir)/man$$s/ || exit 1; done
 
