@@ -371,8 +371,8 @@ int Worker::run() {
         record_unrecorded(false);
         take_passes();
         read_queue();
-        update_gauges();
         write_statuses();  // before another pass begins, see Settled
+        update_gauges();
         const bool pushing = start_turns() || running_ > 0;
         // With --once the accounts are looked at when everything was pushed.
         const bool syncing =
