@@ -23,6 +23,7 @@ class SessionTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SessionTest);
     CPPUNIT_TEST(success);
     CPPUNIT_TEST(senseless_reports_are_nobody_knows);
+    CPPUNIT_TEST(what_pushes_cost_is_summed);
     CPPUNIT_TEST(text_is_made_harmless);
     CPPUNIT_TEST(status_of_another_class_is_dropped);
     CPPUNIT_TEST(message_is_read_and_rewound);
@@ -93,6 +94,16 @@ class SessionTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_MESSAGE(order, classify(report).event == DeliveryEvent::kReplyLost);
             CPPUNIT_ASSERT_MESSAGE(order, !report.text.empty());
         }
+    }
+
+    void what_pushes_cost_is_summed() {
+        Session pushing = session();
+        for (const char* order : {"cheap", "dear", "cheap", "cause"}) pushing.push(message(order));
+        const Traffic& traffic = pushing.traffic();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, traffic.connections);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{20}, traffic.bytes_sent);  // (no push sends so much)
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{60}, traffic.bytes_received);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, traffic.round_trips);
     }
 
     void text_is_made_harmless() {
