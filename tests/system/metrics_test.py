@@ -10,6 +10,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -251,6 +252,44 @@ class MetricsTest(vmunit.TestCase):
                 self.assertLessEqual(value, after.get(key, -1), key)
         self.assertEqual(5, total(after, "vmemail_deliveries_total", outcome="sent"))
         self.assertLessEqual(4, total(after, "vmemail_connections_total", protocol="imap"))
+
+    def test_quarantine_and_crashes(self):
+        os.environ["VM_CRASH_DIRECTORY"] = str(self.files)
+        self.addCleanup(os.environ.pop, "VM_CRASH_DIRECTORY")
+        armed, loading = self.files / "armed", self.files / "crash-load"
+        armed.touch()
+        unit = self.unit()
+        plugin = unit.root / "plugin.so"
+        shutil.copy(unit.build / "test/libcrash_on_purpose.so", plugin)
+        unit.config("misc", "set", "g_szEmailDllPath", plugin)
+        for number, name in (("101", "crash-push"), ("103", "good")):
+            unit.config("mailbox", "create", number)
+            unit.set(number, Email_Integration="Yes", Email_Name=f"{name}@example.com", Smtp_Server="a.example.com")
+        with unit.agent() as agent:
+            agent.wait_for_workers()
+            bad = unit.add("101", media.recording(RECORDING))
+            unit.wait_for_state(bad, "uncertain")
+            self.wait_for(unit, "vmemail_quarantined_mailboxes", 1)
+            # It is the share's yet, and so is its delivery; its server is not known.
+            self.wait_for(unit, "vmemail_mailboxes", 1, state="error")
+            series = self.wait_for(unit, "vmemail_queue_deliveries", 1, state="uncertain", server="")
+            self.assertEqual(1, total(series, "vmemail_mailboxes", state="ok"), series)
+            self.assertLessEqual(1, total(series, "vmemail_quarantines_total"))
+            self.assertLessEqual(1, total(series, "vmemail_worker_deaths_total"))
+            self.assertLessEqual(1, total(series, "vmemail_deliveries_total", outcome="uncertain"))
+            self.assertEqual(0, total(series, "vmemail_plugin_crashes_total"))
+            armed.unlink()
+            unit.ctl("queue", "retry", bad)
+            self.wait_for(unit, "vmemail_quarantined_mailboxes", 0)
+            self.wait_for(unit, "vmemail_mailboxes", 2, state="ok")
+        loading.touch()
+        with unit.agent():
+            wait_until("the socket", (unit.root / "run/metrics.sock").exists)
+            wait_until(
+                lambda: f"crash of the plugin; {unit.trace()[-2000:]}",
+                lambda: total(self.read(unit), "vmemail_plugin_crashes_total") >= 1,
+            )
+            self.assertEqual(0, total(self.read(unit), "vmemail_quarantines_total"))
 
     # ---- clients that misbehave ---------------------------------------------------------------------
     def test_no_client_holds_up_the_agent(self):
