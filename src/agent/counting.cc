@@ -47,6 +47,11 @@ void count_traffic(Metrics* metrics, const std::string& server, const std::strin
     add(Metric::kRoundTrips, traffic.round_trips);
 }
 
+TimeMs pause_end(std::int64_t until, const Clock& clock) {
+    const std::int64_t left = until - clock.steady_ms();
+    return left > 0 ? clock.now() + left : 0;
+}
+
 void count_link(Metrics* metrics, store::Store& store, const std::string& id) {
     if (!metrics) return;
     const auto history = store.history(id);

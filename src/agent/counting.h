@@ -3,6 +3,7 @@
 #define VM_AGENT_COUNTING_H
 
 #include "agent/metrics.h"
+#include "base/clock.h"
 #include "config/config.h"
 #include "core/delivery.h"
 #include "store/store.h"
@@ -21,6 +22,10 @@ void count_delivery(Metrics* metrics, const config::MailboxOptions& mailbox, Del
 // `protocol`: "smtp", "imap" or "pop3".
 void count_traffic(Metrics* metrics, const std::string& server, const std::string& protocol,
                    const transport::Traffic& traffic);
+
+// For Metric::kServerDownUntil: the wall time of the end of a pause, given in steady time; 0 when
+// it is over, or there is none.
+TimeMs pause_end(std::int64_t until, const Clock& clock);
 
 // A message that was linked for the first time since it was sent, right after the commit. What the
 // store cannot tell now is not counted.

@@ -148,6 +148,7 @@ class SyncSchedule {
     Actors::iterator erase(Actors::iterator entry);
     void tell_progress();
     bool take(const Job& job, Actor& actor);
+    // sync_metrics.cc
     void count(const Job& job) const;
     void count_down(const Job& job) const;
     void answer(const std::string& mailbox, Actor& actor);

@@ -13,12 +13,6 @@ namespace {
 constexpr std::int64_t kGaugesMs = 10'000;
 constexpr std::int64_t kTimesAsLong = 100;
 
-// Wall time of the end of a pause; 0 when there is none.
-std::int64_t pause_end(std::int64_t until, const Clock& clock) {
-    const std::int64_t left = until - clock.steady_ms();
-    return left > 0 ? clock.now() + left : 0;
-}
-
 }  // namespace
 
 // ---- pushing ------------------------------------------------------------------------------------
@@ -82,37 +76,6 @@ void Worker::count_mailboxes(const std::vector<store::MailboxStatus>& statuses) 
         if (is_there && is_of_my_share(status.mailbox)) ++states[status.state];
     }
     for (const auto& [state, count] : states) metrics_.set(Metric::kMailboxes, {state}, count);
-}
-
-// ---- synchronising ------------------------------------------------------------------------------
-
-void SyncSchedule::count(const Job& job) const {
-    if (!options_.metrics) return;
-    Metrics& metrics = *options_.metrics;
-    const std::string server = account_server_of(*job.options, *job.misc);
-    if (job.session)
-        count_traffic(&metrics, server, job.plugin->can_visit() ? "pop3" : "imap",
-                      job.session->take_traffic());
-    const SyncResult& result = job.result;
-    if (result.failure && result.failure->fault == AccountFault::kCancelled) return;
-    const bool failed = result.failure || result.store_error;
-    const bool answered = result.failure ? result.failure->fault != AccountFault::kConfig &&
-                                               result.failure->fault != AccountFault::kServer
-                                         : result.asked && !failed;
-    if (answered) metrics.set(Metric::kServerDownUntil, {server}, 0);
-    if (!job.passed && !failed) return;  // a sign of life
-    metrics.add(Metric::kPasses, {server, failed            ? "failed"
-                                          : result.complete ? "complete"
-                                                            : "incomplete"});
-    metrics.add(Metric::kChanges, {"phone"}, result.changed_here);
-    metrics.add(Metric::kChanges, {"account"}, result.changed_there);
-}
-
-void SyncSchedule::count_down(const Job& job) const {
-    if (options_.metrics)
-        options_.metrics->set(Metric::kServerDownUntil,
-                              {account_server_of(*job.options, *job.misc)},
-                              pause_end(gate_.down_until(job.server), options_.clock));
 }
 
 }  // namespace vm::agent
