@@ -457,7 +457,8 @@ struct vm_transport {
      * VM_FEATURE_NOTIFY, in all of the scope last given to folders() - by making *fd readable,
      * which is then handed to peek(). *changed: something happened already, or the folder's state
      * is not that of the last look at it. The descriptor stays the session's. Any other function
-     * ends it; so must the host before 29 minutes are over, by calling park() again.
+     * ends it; so must the host before 29 minutes are over, by calling park() again,
+     * which asks the server for what it has not told yet.
      * VM_NOT_SUPPORTED: the server has no IDLE. */
     int (*park)(struct vm_session* session, const char* folder, int* fd, uint8_t* changed,
                 struct vm_account_report* report);

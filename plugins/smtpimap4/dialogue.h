@@ -65,6 +65,7 @@ class Dialogue {
     // Runs the steps and begins IDLE (RFC 2177) in one round trip; the answers to the steps, then
     // that to IDLE: OK when the server waits, else what it said.
     std::vector<Condition> idle(const std::vector<Step>& steps);
+    bool idling() const { return idling_; }
     // Takes what the server said meanwhile, without waiting. Throws Ended when it is gone.
     void poll();
 

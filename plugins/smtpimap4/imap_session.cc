@@ -129,10 +129,13 @@ bool ImapSession::start_waiting(const std::string& name) {
         unlike_ = told == told_.end() || !is_like(selection.state, told->second.state);
     }
     std::vector<Dialogue::Step> steps;
+    // The end of IDLE need not tell what has happened (RFC 2177); NOOP asks (RFC 3501
+    // section 6.1.2).
+    if (link_->dialogue().idling()) steps.push_back({"NOOP", {}});
     const bool notify = all_folders_ && link_->may_notify() && !link_->notifying();
     if (notify) steps.push_back({kNotify, {}});
     const auto done = link_->dialogue().idle(steps);
-    if (notify) link_->set_notifying(done.front().status == Status::kOk);
+    if (notify) link_->set_notifying(done[done.size() - 2].status == Status::kOk);
     if (done.back().status != Status::kOk) return false;
     // What came right behind the answer is in no socket any more: nobody would be woken for it.
     link_->dialogue().poll();

@@ -36,8 +36,7 @@ void Worker::write_statuses() {
         return;
     }
     for (const store::MailboxStatus& status : statuses)
-        gauges_stale_ |=
-            std::exchange(actors_[status.mailbox].state, status.state) != status.state;
+        gauges_stale_ |= std::exchange(actors_[status.mailbox].state, status.state) != status.state;
     statuses_due_.clear();
 }
 

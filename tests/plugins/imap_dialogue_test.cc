@@ -35,6 +35,7 @@ class ImapDialogueTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(parks_and_peeks);
     CPPUNIT_TEST(park_sees_what_came_before_the_plus);
     CPPUNIT_TEST(park_sees_what_came_with_the_plus);
+    CPPUNIT_TEST(parking_again_asks);
     CPPUNIT_TEST(park_refused);
     CPPUNIT_TEST(park_without_idle);
     CPPUNIT_TEST(park_and_bye);
@@ -486,6 +487,18 @@ class ImapDialogueTest : public CppUnit::TestFixture {
         const Parked parked = park(rig);
         assert_ok(parked.end);
         CPPUNIT_ASSERT(parked.changed);
+    }
+
+    void parking_again_asks() {
+        for (const bool news : {false, true}) {
+            ImapRig rig(ImapScript().answer("NOOP", news ? "* 5 EXISTS\r\n" : ""));
+            Parked parked = park(rig);
+            assert_ok(parked.end);
+            assert_ok(rig.session().park("INBOX", parked.fd, parked.changed));
+            CPPUNIT_ASSERT_EQUAL(news, parked.changed);
+            CPPUNIT_ASSERT_EQUAL(1u, rig.session().counters().round_trips);
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig.commands("NOOP").size());
+        }
     }
 
     void park_refused() {
