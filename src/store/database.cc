@@ -60,7 +60,20 @@ void use_wal(soci::session& sql) {
     }
 }
 
+// Asked by SQLite whether to go on waiting for a lock. Its own answer comes to look ten times a
+// second at last; where another process has much to write, its lock is free for a tenth of a
+// millisecond between two transactions, and who looks so seldom may not get it within the time.
+int wait_for_lock(void* /* context */, int times) {
+    thread_local std::chrono::steady_clock::time_point deadline;
+    const auto now = std::chrono::steady_clock::now();
+    if (times == 0) deadline = now + kBusyTimeout;
+    if (now >= deadline) return 0;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return 1;
+}
+
 void set_up(soci::session& sql) {
+    set_busy_handler(sql, wait_for_lock);
     use_wal(sql);
     sql << "PRAGMA synchronous = FULL";
     sql << "PRAGMA foreign_keys = ON";
@@ -94,16 +107,19 @@ Result<std::unique_ptr<soci::session>> open_database(const Paths& paths) {
         return fail_errno(errno, kOpen, file.string());
     return guarded(kOpen, file.string(), [&]() -> Result<std::unique_ptr<soci::session>> {
         without_locks();
-        auto sql = std::make_unique<soci::session>(
-            caching_sqlite3(),
-            "dbname=\"" + file.string() + "\" timeout=" + std::to_string(kBusyTimeout.count()));
+        auto sql =
+            std::make_unique<soci::session>(caching_sqlite3(), "dbname=\"" + file.string() + "\"");
         set_up(*sql);
         return sql;
     });
 }
 
 Transaction::Transaction(soci::session& sql, const char* name, Durable durable)
-    : sql_(sql), name_(name), durable_(durable) {
+    : Transaction(sql, durable) {
+    join(name);
+}
+
+Transaction::Transaction(soci::session& sql, Durable durable) : sql_(sql), durable_(durable) {
     if (durable_ == Durable::kSoon) sql_ << "PRAGMA synchronous = NORMAL";
     try {
         sql_ << "BEGIN IMMEDIATE";

@@ -106,7 +106,10 @@ class CachedStatement : public soci::details::statement_backend {
 
 class CachingSession : public soci::details::session_backend {
   public:
-    explicit CachingSession(session_backend* inner) : inner_(inner) {}
+    explicit CachingSession(session_backend* inner)
+        : inner_(static_cast<soci::sqlite3_session_backend*>(inner)) {}
+
+    sqlite_api::sqlite3* connection() const { return inner_->conn_; }
 
     soci::details::statement_backend* make_statement_backend() override {
         return new CachedStatement(cache_, inner_->make_statement_backend());
@@ -127,7 +130,7 @@ class CachingSession : public soci::details::session_backend {
     }
 
   private:
-    const std::unique_ptr<session_backend> inner_;
+    const std::unique_ptr<soci::sqlite3_session_backend> inner_;
     StatementCache cache_;  // after it: a connection that has statements cannot be closed
 };
 
@@ -144,6 +147,11 @@ class Factory : public soci::backend_factory {
 const soci::backend_factory& caching_sqlite3() {
     static const Factory factory;
     return factory;
+}
+
+void set_busy_handler(soci::session& sql, int (*handler)(void* context, int times)) {
+    auto* const session = static_cast<CachingSession*>(sql.get_backend());
+    sqlite_api::sqlite3_busy_handler(session->connection(), handler, nullptr);
 }
 
 }  // namespace vm::store

@@ -14,6 +14,10 @@ namespace vm::store {
 // For soci::session, in the place of soci::sqlite3, whose connection strings and errors it has.
 const soci::backend_factory& caching_sqlite3();
 
+// What SQLite asks, in a session that has this backend, when a lock is another connection's
+// (sqlite3_busy_handler). Takes the place of a timeout.
+void set_busy_handler(soci::session& sql, int (*handler)(void* context, int times));
+
 }  // namespace vm::store
 
 #endif

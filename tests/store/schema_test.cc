@@ -7,9 +7,13 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <atomic>
+#include <chrono>
 #include <csignal>
+#include <future>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 namespace {
@@ -241,15 +245,30 @@ class SchemaTest : public CppUnit::TestFixture {
         const Root root;
         const auto sql = good(open_database(root.paths));
         std::string mode;
-        int synchronous = 0, foreign_keys = 0, timeout = 0;
+        int synchronous = 0, foreign_keys = 0;
         *sql << "PRAGMA journal_mode", soci::into(mode);
         *sql << "PRAGMA synchronous", soci::into(synchronous);
         *sql << "PRAGMA foreign_keys", soci::into(foreign_keys);
-        *sql << "PRAGMA busy_timeout", soci::into(timeout);
         CPPUNIT_ASSERT_EQUAL(std::string("wal"), mode);
         CPPUNIT_ASSERT_EQUAL(2, synchronous);  // FULL
         CPPUNIT_ASSERT_EQUAL(1, foreign_keys);
-        CPPUNIT_ASSERT_EQUAL(10000, timeout);
+
+        // For a lock that another has.
+        auto held = std::make_unique<Transaction>(*sql, "held");
+        std::promise<void> tries;
+        std::atomic<bool> got{false};
+        std::thread waits([&] {
+            const auto other = good(open_database(root.paths));
+            tries.set_value();
+            const Transaction transaction(*other, "waits");
+            got = true;
+        });
+        tries.get_future().wait();
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        CPPUNIT_ASSERT(!got);
+        held.reset();
+        waits.join();
+        CPPUNIT_ASSERT(got);
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(SchemaTest);
