@@ -150,10 +150,11 @@ void Transaction::close() noexcept {
 }
 
 void Transaction::commit() {
-    VM_CRASH_POINT(std::string("commit ") + name_);
+    for ([[maybe_unused]] const char* name : names_) VM_CRASH_POINT(std::string("commit ") + name);
     sql_ << "COMMIT";
     open_ = false;
-    VM_CRASH_POINT(std::string("committed ") + name_);
+    for ([[maybe_unused]] const char* name : names_)
+        VM_CRASH_POINT(std::string("committed ") + name);
 }
 
 Error database_error(std::string operation, std::string object, const soci::soci_error& error) {

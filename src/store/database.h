@@ -14,6 +14,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace vm::store {
 
@@ -22,26 +23,31 @@ namespace vm::store {
 // next step. kNoInput: the root has no var directory.
 Result<std::unique_ptr<soci::session>> open_database(const Paths& paths);
 
+enum class Durable {
+    kAtCommit,  // commit() returns when nothing can undo it any more
+    kSoon,      // a loss of power may undo the last of these; costs no fsync
+};
+
 // A write transaction that holds the write lock from its begin, so that two writers wait for each
 // other instead of failing half way. Rolls back unless committed. Both throw soci_error.
 class Transaction {
   public:
-    enum class Durable {
-        kAtCommit,  // commit() returns when nothing can undo it any more
-        kSoon,      // a loss of power may undo the last of these; costs no fsync
-    };
     // `name` is that of its crash points (base/crash_point.h); a literal.
     Transaction(soci::session& sql, const char* name, Durable durable = Durable::kAtCommit);
+    // For the writes that are yet to join().
+    Transaction(soci::session& sql, Durable durable);
     Transaction(const Transaction&) = delete;
     Transaction& operator=(const Transaction&) = delete;
     ~Transaction();
+    // One more write is part of it, with crash points of its own.
+    void join(const char* name) { names_.push_back(name); }
     void commit();
 
   private:
     void close() noexcept;
 
     soci::session& sql_;
-    [[maybe_unused]] const char* name_;
+    std::vector<const char*> names_;
     const Durable durable_;
     bool open_ = true;
 };

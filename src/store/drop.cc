@@ -69,20 +69,21 @@ Result<DropState> SqlStore::drop_state(const std::string& mailbox, const std::st
 }
 
 Result<> SqlStore::commit_drop(const std::string& mailbox, const DropCommit& commit) {
-    return guarded("commit a visit to the maildrop of mailbox", mailbox, [&]() -> Result<> {
-        Transaction transaction(sql_, "drop");
-        forget_others(sql_, mailbox, commit.account);
-        for (const DropMail& mail : commit.looked) write_mail(sql_, mailbox, commit.account, mail);
-        // (No mail has an empty unique-id: it stands for the drop itself.)
-        if (commit.begun) write_mail(sql_, mailbox, commit.account, {});
-        for (const std::string& unique_id : commit.gone)
-            sql_ << "DELETE FROM drop_mails WHERE mailbox = :mailbox AND unique_id = :unique_id",
-                soci::use(mailbox), soci::use(unique_id);
-        for (const auto& [id, reason] : commit.settled)
-            settle(sql_, mailbox, id, reason, clock_.now());
-        transaction.commit();
-        return {};
-    });
+    return write(
+        {"drop", "commit a visit to the maildrop of mailbox", mailbox},
+        [&](soci::session& sql) -> Result<> {
+            forget_others(sql, mailbox, commit.account);
+            for (const DropMail& mail : commit.looked)
+                write_mail(sql, mailbox, commit.account, mail);
+            // (No mail has an empty unique-id: it stands for the drop itself.)
+            if (commit.begun) write_mail(sql, mailbox, commit.account, {});
+            for (const std::string& unique_id : commit.gone)
+                sql << "DELETE FROM drop_mails WHERE mailbox = :mailbox AND unique_id = :unique_id",
+                    soci::use(mailbox), soci::use(unique_id);
+            for (const auto& [id, reason] : commit.settled)
+                settle(sql, mailbox, id, reason, clock_.now());
+            return {};
+        });
 }
 
 }  // namespace vm::store

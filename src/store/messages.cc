@@ -78,19 +78,19 @@ Result<std::string> SqlStore::add(const NewMessage& incoming) {
     delivery.last_reply = sanitize_line(incoming.delivery_reason);
     if (message.kind == MessageKind::kEmail)
         delivery.message_id = sanitize_line(incoming.message_id);
-    return guarded("add message to mailbox", message.mailbox, [&]() -> Result<std::string> {
-        Transaction transaction(sql_, "add");
-        insert_message(sql_, message);
-        insert_delivery(sql_, message, delivery);
-        insert_history(sql_, message.id, message.created, "added", "", to_string(message.state));
-        insert_history(sql_, message.id, message.created, "delivery", "", to_string(delivery.state),
-                       delivery.last_reply);
-        note_change(sql_, message.mailbox,
-                    message.kind == MessageKind::kEmail ? ChangedBy::kSync : ChangedBy::kPhone);
-        transaction.commit();
-        media.keep();
-        return message.id;
-    });
+    VM_TRY(write(
+        {"add", "add message to mailbox", message.mailbox}, [&](soci::session& sql) -> Result<> {
+            insert_message(sql, message);
+            insert_delivery(sql, message, delivery);
+            insert_history(sql, message.id, message.created, "added", "", to_string(message.state));
+            insert_history(sql, message.id, message.created, "delivery", "",
+                           to_string(delivery.state), delivery.last_reply);
+            note_change(sql, message.mailbox,
+                        message.kind == MessageKind::kEmail ? ChangedBy::kSync : ChangedBy::kPhone);
+            return {};
+        }));
+    media.keep();
+    return message.id;
 }
 
 Result<MessageRecord> SqlStore::get(const std::string& id) {
@@ -128,66 +128,56 @@ Result<std::vector<HistoryEntry>> SqlStore::history(const std::string& id) {
 Result<> SqlStore::mark(const std::string& id, MessageState state) {
     if (state == MessageState::kDeleted)
         return fail(ErrorKind::kUsage, "mark message", id, "deleting is an operation of its own");
-    return guarded("mark message", id, [&]() -> Result<> {
-        Transaction transaction(sql_, "mark");
-        VM_ASSIGN(MessageRecord record, read_record(sql_, id));
+    return write({"mark", "mark message", id}, [&](soci::session& sql) -> Result<> {
+        VM_ASSIGN(MessageRecord record, read_record(sql, id));
         VM_TRY(check_not_deleted(record));
         if (record.message.state == state) return {};
-        change_state(sql_, record, state, {clock_.now(), ""});
-        note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
-        transaction.commit();
+        change_state(sql, record, state, {clock_.now(), ""});
+        note_change(sql, record.message.mailbox, ChangedBy::kPhone);
         return {};
     });
 }
 
 Result<> SqlStore::set_urgent(const std::string& id, bool urgent) {
-    return guarded("mark message", id, [&]() -> Result<> {
-        Transaction transaction(sql_, "urgent");
-        VM_ASSIGN(MessageRecord record, read_record(sql_, id));
+    return write({"urgent", "mark message", id}, [&](soci::session& sql) -> Result<> {
+        VM_ASSIGN(MessageRecord record, read_record(sql, id));
         VM_TRY(check_not_deleted(record));
         if (record.message.urgent == urgent) return {};
-        change_urgent(sql_, record, urgent, {clock_.now(), ""});
-        note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
-        transaction.commit();
+        change_urgent(sql, record, urgent, {clock_.now(), ""});
+        note_change(sql, record.message.mailbox, ChangedBy::kPhone);
         return {};
     });
 }
 
 Result<> SqlStore::move(const std::string& id, const std::string& folder) {
     VM_TRY(check_folder(folder));
-    return guarded("move message", id, [&]() -> Result<> {
-        Transaction transaction(sql_, "move");
-        VM_ASSIGN(MessageRecord record, read_record(sql_, id));
+    return write({"move", "move message", id}, [&](soci::session& sql) -> Result<> {
+        VM_ASSIGN(MessageRecord record, read_record(sql, id));
         VM_TRY(check_not_deleted(record));
         if (record.message.folder == folder) return {};
-        change_folder(sql_, record, folder, {clock_.now(), ""});
-        note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
-        transaction.commit();
+        change_folder(sql, record, folder, {clock_.now(), ""});
+        note_change(sql, record.message.mailbox, ChangedBy::kPhone);
         return {};
     });
 }
 
 Result<> SqlStore::remove(const std::string& id) {
-    return guarded("delete message", id, [&]() -> Result<> {
-        Transaction transaction(sql_, "remove");
-        VM_ASSIGN(MessageRecord record, read_record(sql_, id));
+    return write({"remove", "delete message", id}, [&](soci::session& sql) -> Result<> {
+        VM_ASSIGN(MessageRecord record, read_record(sql, id));
         if (record.message.state == MessageState::kDeleted) return {};
-        change_to_deleted(sql_, record, {clock_.now(), ""});
-        note_deleted_again(sql_, id);
-        note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
-        transaction.commit();
+        change_to_deleted(sql, record, {clock_.now(), ""});
+        note_deleted_again(sql, id);
+        note_change(sql, record.message.mailbox, ChangedBy::kPhone);
         return {};
     });
 }
 
 Result<> SqlStore::restore(const std::string& id) {
-    return guarded("restore message", id, [&]() -> Result<> {
-        Transaction transaction(sql_, "restore");
-        VM_ASSIGN(MessageRecord record, read_record(sql_, id));
+    return write({"restore", "restore message", id}, [&](soci::session& sql) -> Result<> {
+        VM_ASSIGN(MessageRecord record, read_record(sql, id));
         if (record.message.state != MessageState::kDeleted) return {};
-        VM_TRY(change_to_restored(sql_, record, {clock_.now(), ""}));
-        note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
-        transaction.commit();
+        VM_TRY(change_to_restored(sql, record, {clock_.now(), ""}));
+        note_change(sql, record.message.mailbox, ChangedBy::kPhone);
         return {};
     });
 }

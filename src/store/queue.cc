@@ -103,21 +103,19 @@ Result<std::optional<TimeMs>> SqlStore::due(const std::string& mailbox) {
 
 Result<> SqlStore::retry(const std::string& id) {
     constexpr const char* kRetry = "retry";
-    return guarded(kRetry, id, [&]() -> Result<> {
-        Transaction transaction(sql_, kRetry);
-        VM_ASSIGN(const MessageRecord record, read_open(sql_, id, kRetry));
+    return write({kRetry, kRetry, id}, [&](soci::session& sql) -> Result<> {
+        VM_ASSIGN(const MessageRecord record, read_open(sql, id, kRetry));
         const TimeMs now = clock_.now();
         Delivery delivery = record.delivery;
         delivery.next_attempt = now;
         delivery.postponed = false;
         if (delivery.state == DeliveryState::kQueued) {
-            update_delivery(sql_, id, delivery);
-            note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
-            transaction.commit();
+            update_delivery(sql, id, delivery);
+            note_change(sql, record.message.mailbox, ChangedBy::kPhone);
             return {};
         }
         // What was given up while it was uncertain is looked for before it is sent again.
-        const bool unsure = delivery.state == DeliveryState::kFailed && may_have_arrived(sql_, id);
+        const bool unsure = delivery.state == DeliveryState::kFailed && may_have_arrived(sql, id);
         const auto next = next_state(delivery.state,
                                      unsure ? DeliveryEvent::kLookAgain : DeliveryEvent::kRequeue);
         if (!next) return refused_in_state(record, kRetry);
@@ -127,18 +125,16 @@ Result<> SqlStore::retry(const std::string& id) {
             delivery.attempts = 0;
         if (delivery.state == DeliveryState::kOff) delivery.last_reply.clear();
         delivery.state = *next;
-        change_delivery(sql_, record, delivery, now, "retry was asked for");
-        note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
-        transaction.commit();
+        change_delivery(sql, record, delivery, now, "retry was asked for");
+        note_change(sql, record.message.mailbox, ChangedBy::kPhone);
         return {};
     });
 }
 
 Result<> SqlStore::postpone(const std::string& id, TimeMs until) {
     constexpr const char* kPostpone = "postpone";
-    return guarded(kPostpone, id, [&]() -> Result<> {
-        Transaction transaction(sql_, kPostpone);
-        VM_ASSIGN(const MessageRecord record, read_open(sql_, id, kPostpone));
+    return write({kPostpone, kPostpone, id}, [&](soci::session& sql) -> Result<> {
+        VM_ASSIGN(const MessageRecord record, read_open(sql, id, kPostpone));
         const auto next = next_state(record.delivery.state, DeliveryEvent::kPostpone);
         if (!next) return refused_in_state(record, kPostpone);
         Delivery delivery = record.delivery;
@@ -146,18 +142,16 @@ Result<> SqlStore::postpone(const std::string& id, TimeMs until) {
         delivery.queued_at = delivery.next_attempt = until;
         delivery.postponed = true;
         delivery.last_reply = "postponed by a person until " + format_rfc3339(until);
-        change_delivery(sql_, record, delivery, clock_.now(), delivery.last_reply);
-        note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
-        transaction.commit();
+        change_delivery(sql, record, delivery, clock_.now(), delivery.last_reply);
+        note_change(sql, record.message.mailbox, ChangedBy::kPhone);
         return {};
     });
 }
 
 Result<> SqlStore::give_up(const std::string& id, const std::string& reason) {
     constexpr const char* kGiveUp = "give up";
-    return guarded(kGiveUp, id, [&]() -> Result<> {
-        Transaction transaction(sql_, kGiveUp);
-        VM_ASSIGN(const MessageRecord record, read_open(sql_, id, kGiveUp));
+    return write({kGiveUp, kGiveUp, id}, [&](soci::session& sql) -> Result<> {
+        VM_ASSIGN(const MessageRecord record, read_open(sql, id, kGiveUp));
         const auto next = next_state(record.delivery.state, DeliveryEvent::kAbandon);
         if (!next) return refused_in_state(record, kGiveUp);
         Delivery delivery = record.delivery;
@@ -168,16 +162,16 @@ Result<> SqlStore::give_up(const std::string& id, const std::string& reason) {
             std::string(record.delivery.state == DeliveryState::kUncertain ? "; it may have arrived"
                                                                            : "") +
             (reason.empty() ? "" : ": " + reason));
-        change_delivery(sql_, record, delivery, clock_.now(), delivery.last_reply);
-        note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
-        transaction.commit();
+        change_delivery(sql, record, delivery, clock_.now(), delivery.last_reply);
+        note_change(sql, record.message.mailbox, ChangedBy::kPhone);
         return {};
     });
 }
 
-Result<MessageRecord> SqlStore::write_intent(const std::string& id, const std::string& message_id) {
+Result<MessageRecord> SqlStore::write_intent(soci::session& sql, const std::string& id,
+                                             const std::string& message_id) {
     constexpr const char* kIntent = "begin delivery of";
-    VM_ASSIGN(MessageRecord record, read_record(sql_, id));
+    VM_ASSIGN(MessageRecord record, read_record(sql, id));
     if (record.message.state == MessageState::kDeleted)
         return refused(record, kIntent, "the message is deleted");
     const auto next = next_state(record.delivery.state, DeliveryEvent::kIntent);
@@ -191,18 +185,18 @@ Result<MessageRecord> SqlStore::write_intent(const std::string& id, const std::s
     delivery.postponed = false;
     ++delivery.attempts;
     if (delivery.message_id.empty()) delivery.message_id = message_id;
-    change_delivery(sql_, record, delivery, clock_.now(),
+    change_delivery(sql, record, delivery, clock_.now(),
                     "attempt " + std::to_string(delivery.attempts));
     record.delivery = std::move(delivery);
     return record;
 }
 
-Result<> SqlStore::write_outcome(const Outcome& outcome) {
+Result<> SqlStore::write_outcome(soci::session& sql, const Outcome& outcome) {
     constexpr const char* kOutcome = "end delivery of";
     if (!is_outcome(outcome.event))
         return fail(ErrorKind::kUsage, kOutcome, outcome.id,
                     std::string(to_string(outcome.event)) + " is not an outcome");
-    VM_ASSIGN(const MessageRecord record, read_record(sql_, outcome.id));
+    VM_ASSIGN(const MessageRecord record, read_record(sql, outcome.id));
     const auto next = next_state(record.delivery.state, outcome.event);
     if (!next)
         return refused(record, kOutcome,
@@ -216,67 +210,58 @@ Result<> SqlStore::write_outcome(const Outcome& outcome) {
         outcome.event == DeliveryEvent::kDeferral && is_postponed(delivery, clock_.now());
     if (!delivery.postponed) delivery.next_attempt = outcome.next_attempt;
     delivery.last_reply = sanitize_line(outcome.reply);
-    change_delivery(sql_, record, delivery, clock_.now(), outcome.reply);
+    change_delivery(sql, record, delivery, clock_.now(), outcome.reply);
     return {};
 }
 
 Result<MessageRecord> SqlStore::record_intent(const std::string& id,
                                               const std::string& message_id) {
-    return guarded("begin delivery of", id, [&]() -> Result<MessageRecord> {
-        Transaction transaction(sql_, "intent");
-        VM_ASSIGN(MessageRecord record, write_intent(id, message_id));
-        transaction.commit();
-        return record;
-    });
+    return write({"intent", "begin delivery of", id},
+                 [&](soci::session& sql) -> Result<MessageRecord> {
+                     return write_intent(sql, id, message_id);
+                 });
 }
 
 Result<> SqlStore::record_outcome(const Outcome& outcome) {
-    return guarded("end delivery of", outcome.id, [&]() -> Result<> {
-        Transaction transaction(sql_, "outcome");
-        VM_TRY(write_outcome(outcome));
-        transaction.commit();
-        return {};
-    });
+    return write({"outcome", "end delivery of", outcome.id},
+                 [&](soci::session& sql) -> Result<> { return write_outcome(sql, outcome); });
 }
 
 Result<std::optional<MessageRecord>> SqlStore::record_outcome(const Outcome& outcome,
                                                               const Intent& following) {
-    return guarded("end delivery of", outcome.id, [&]() -> Result<std::optional<MessageRecord>> {
-        Transaction transaction(sql_, "outcome and intent");
-        VM_TRY(write_outcome(outcome));
-        // A refusal has written nothing.
-        auto intent = write_intent(following.id, following.message_id);
-        transaction.commit();
-        if (!intent) return std::optional<MessageRecord>();
-        return std::optional(std::move(*intent));
-    });
+    return write({"outcome and intent", "end delivery of", outcome.id},
+                 [&](soci::session& sql) -> Result<std::optional<MessageRecord>> {
+                     VM_TRY(write_outcome(sql, outcome));
+                     // A refusal has written nothing.
+                     auto intent = write_intent(sql, following.id, following.message_id);
+                     if (!intent) return std::optional<MessageRecord>();
+                     return std::optional(std::move(*intent));
+                 });
 }
 
 Result<int> SqlStore::recover(const std::function<bool(const std::string&)>& mine,
                               TimeMs next_attempt, const std::string& reason) {
     sweep_temporaries(paths_, clock_.now());
-    return guarded("recover deliveries", "", [&]() -> Result<int> {
-        Transaction transaction(sql_, "recovery");
+    return write({"recovery", "recover deliveries", ""}, [&](soci::session& sql) -> Result<int> {
         std::vector<std::string> left;
         {
             std::string id, mailbox;
             soci::statement statement =
-                (sql_.prepare << kSending, soci::into(id), soci::into(mailbox));
+                (sql.prepare << kSending, soci::into(id), soci::into(mailbox));
             statement.execute();
             while (statement.fetch())
                 if (mine(mailbox)) left.push_back(id);
         }
         for (const std::string& id : left) {
-            VM_ASSIGN(const MessageRecord record, read_record(sql_, id));
+            VM_ASSIGN(const MessageRecord record, read_record(sql, id));
             Delivery delivery = record.delivery;
             delivery.state = *next_state(delivery.state, DeliveryEvent::kRestart);
             delivery.next_attempt = next_attempt;
             delivery.last_reply = reason;
-            change_delivery(sql_, record, delivery, clock_.now(), reason);
+            change_delivery(sql, record, delivery, clock_.now(), reason);
             // Its mail may have been seen in the account while it was being sent.
-            note_change(sql_, record.message.mailbox, ChangedBy::kPhone);
+            note_change(sql, record.message.mailbox, ChangedBy::kPhone);
         }
-        transaction.commit();
         return static_cast<int>(left.size());
     });
 }

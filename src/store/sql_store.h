@@ -3,20 +3,30 @@
 #define VM_STORE_SQL_STORE_H
 
 #include "store/store.h"
+#include "store/writer.h"
 
 #include <soci/soci.h>
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace vm::store {
 
 class SqlStore : public Store {
   public:
-    SqlStore(Paths paths, std::unique_ptr<soci::session> sql, const Clock& clock)
-        : Store(std::move(paths)), session_(std::move(sql)), sql_(*session_), clock_(clock) {}
+    // Without a `writer` it writes by `sql` too.
+    SqlStore(Paths paths, std::unique_ptr<soci::session> sql, std::shared_ptr<Writer> writer,
+             const Clock& clock)
+        : Store(std::move(paths)),
+          session_(std::move(sql)),
+          sql_(*session_),
+          writer_(writer ? std::move(writer) : std::make_shared<OwnWriter>(sql_)),
+          clock_(clock) {}
 
     Result<std::string> add(const NewMessage& message) override;
     Result<MessageRecord> get(const std::string& id) override;
@@ -70,13 +80,28 @@ class SqlStore : public Store {
     Result<std::int64_t> change_mark() override;
 
   private:
-    // Parts of a transaction. An error means that nothing was written.
+    // What `body` returns, which reads and writes by the session it is given (Writer::Body), when
+    // that is committed, or refused by its error; or why it could not be written.
+    template <class Body>
+    auto write(const Write& what, const Body& body)
+        -> std::invoke_result_t<const Body&, soci::session&> {
+        std::optional<std::invoke_result_t<const Body&, soci::session&>> result;
+        VM_TRY(writer_->write(what, [&](soci::session& sql) {
+            result.emplace(body(sql));
+            return result->has_value();
+        }));
+        return std::move(*result);
+    }
 
-    Result<MessageRecord> write_intent(const std::string& id, const std::string& message_id);
-    Result<> write_outcome(const Outcome& outcome);
+    // Parts of a write. An error means that nothing was written.
+
+    Result<MessageRecord> write_intent(soci::session& sql, const std::string& id,
+                                       const std::string& message_id);
+    Result<> write_outcome(soci::session& sql, const Outcome& outcome);
 
     std::unique_ptr<soci::session> session_;
-    soci::session& sql_;  // *session_
+    soci::session& sql_;  // *session_, for what is no part of a write
+    const std::shared_ptr<Writer> writer_;
     const Clock& clock_;
 };
 

@@ -123,24 +123,27 @@ void write_row(soci::session& sql, const std::string& mailbox, const StatusRow& 
 
 Result<> SqlStore::set_statuses(const std::vector<MailboxStatus>& statuses,
                                 const std::vector<Settled>& settled) {
+    constexpr const char* kOperation = "set status of mailbox";
     const std::string subject = statuses.size() == 1 ? statuses.front().mailbox : "";
-    return guarded("set status of mailbox", subject, [&]() -> Result<> {
-        std::vector<std::pair<std::string, StatusRow>> rows;
+    std::vector<std::pair<std::string, StatusRow>> rows;
+    VM_TRY(guarded(kOperation, subject, [&]() -> Result<> {
         for (const MailboxStatus& status : statuses)
             if (const auto row = row_to_write(sql_, status, clock_.now()))
                 rows.emplace_back(status.mailbox, *row);
-        if (rows.empty() && settled.empty()) return {};
-        Transaction transaction(sql_, "status", Transaction::Durable::kSoon);
-        for (const auto& [mailbox, row] : rows) write_row(sql_, mailbox, row);
-        for (const Settled& one : settled) {
-            const long long sequence = one.phone_sequence;
-            sql_ << "UPDATE sync_states SET settled = :settled, busiest = :busiest"
-                    " WHERE mailbox = :mailbox",
-                soci::use(sequence), soci::use(one.busiest), soci::use(one.mailbox);
-        }
-        transaction.commit();
         return {};
-    });
+    }));
+    if (rows.empty() && settled.empty()) return {};
+    return write({"status", kOperation, subject, Durable::kSoon},
+                 [&](soci::session& sql) -> Result<> {
+                     for (const auto& [mailbox, row] : rows) write_row(sql, mailbox, row);
+                     for (const Settled& one : settled) {
+                         const long long sequence = one.phone_sequence;
+                         sql << "UPDATE sync_states SET settled = :settled, busiest = :busiest"
+                                " WHERE mailbox = :mailbox",
+                             soci::use(sequence), soci::use(one.busiest), soci::use(one.mailbox);
+                     }
+                     return {};
+                 });
 }
 
 Result<std::string> SqlStore::hold(const std::string& mailbox) {
@@ -211,17 +214,18 @@ Result<std::optional<Store::Waiting>> SqlStore::waiting_told(const std::string& 
 }
 
 Result<> SqlStore::set_waiting_told(const std::string& mailbox, const Waiting& waiting) {
-    return guarded("write what was told of mailbox", mailbox, [&]() -> Result<> {
-        const long long new_messages = waiting.new_messages, old_messages = waiting.old_messages;
-        Transaction transaction(sql_, "waiting");
-        sql_ << "INSERT INTO waiting_told (mailbox, new_messages, old_messages)"
-                " VALUES (:mailbox, :new, :old)"
-                " ON CONFLICT (mailbox) DO UPDATE SET new_messages = excluded.new_messages,"
-                " old_messages = excluded.old_messages",
-            soci::use(mailbox), soci::use(new_messages), soci::use(old_messages);
-        transaction.commit();
-        return {};
-    });
+    return write(
+        {"waiting", "write what was told of mailbox", mailbox},
+        [&](soci::session& sql) -> Result<> {
+            const long long new_messages = waiting.new_messages,
+                            old_messages = waiting.old_messages;
+            sql << "INSERT INTO waiting_told (mailbox, new_messages, old_messages)"
+                   " VALUES (:mailbox, :new, :old)"
+                   " ON CONFLICT (mailbox) DO UPDATE SET new_messages = excluded.new_messages,"
+                   " old_messages = excluded.old_messages",
+                soci::use(mailbox), soci::use(new_messages), soci::use(old_messages);
+            return {};
+        });
 }
 
 Result<std::vector<Store::QueueDepth>> SqlStore::queue_depths() {

@@ -7,8 +7,10 @@
 // - delivery transitions go through core/delivery.h: an impossible one is refused, and two
 //   processes can never both get the intent of one delivery.
 //
-// One Store per thread (it owns one database session); any number of processes. A locked database
-// is waited for (10 s), then kUnavailable. Only this layer includes SOCI.
+// One Store per thread (it owns one database session); any number of processes. Stores of one
+// process may share a writer: what their threads write at the same time is committed by one fsync,
+// and each function returns when its part is. A locked database is waited for (10 s; by a shared
+// writer, behind the writes before it), then kUnavailable. Only this layer includes SOCI.
 #ifndef VM_STORE_STORE_H
 #define VM_STORE_STORE_H
 
@@ -188,12 +190,19 @@ struct MailboxCounts {
     bool operator==(const MailboxCounts&) const = default;
 };
 
+// One session that the Stores of many threads write by (store/shared_writer.h).
+class SharedWriter;
+// Opens nothing: the first Store does.
+std::shared_ptr<SharedWriter> share_writer(const Paths& paths);
+
 class Store {
   public:
     // Opens ROOT/var/vm.db, creating it and migrating its schema as needed. kConfig when it was
     // written by a newer program, kNoInput when the root has no var directory (vmconfig init).
+    // With a `writer`, which is of the same root, it writes together with the others that have it.
     static Result<std::unique_ptr<Store>> open(const Paths& paths,
-                                               const Clock& clock = system_clock());
+                                               const Clock& clock = system_clock(),
+                                               std::shared_ptr<SharedWriter> writer = nullptr);
     virtual ~Store() = default;
 
     // The phone's side: vmctl, firmware. All but add() are kNoInput for an unknown id; doing what
@@ -351,7 +360,8 @@ class Store {
     // Of all mailboxes that have any. Reads every message of the store.
     virtual Result<std::map<std::string, MailboxCounts>> all_counts() = 0;
     // A number that changes whenever another connection committed (PRAGMA data_version): the cheap
-    // question "is there anything new?". Only numbers of one Store compare.
+    // question "is there anything new?". Only numbers of one Store compare. A shared writer is
+    // another connection.
     virtual Result<std::int64_t> change_mark() = 0;
 
   protected:

@@ -51,19 +51,16 @@ Result<std::vector<NewMail>> SqlStore::new_mails(const std::string& mailbox) {
 }
 
 Result<> SqlStore::commit_sync(const std::string& mailbox, const SyncCommit& commit) {
-    return guarded("commit synchronisation of mailbox", mailbox, [&]() -> Result<> {
-        Transaction transaction(sql_, "sync");
-        VM_TRY(SyncWriter(sql_, mailbox, clock_.now()).write(commit));
-        transaction.commit();
-        return {};
-    });
+    return write({"sync", "commit synchronisation of mailbox", mailbox},
+                 [&](soci::session& sql) -> Result<> {
+                     return SyncWriter(sql, mailbox, clock_.now()).write(commit);
+                 });
 }
 
 Result<> SqlStore::release(const std::string& mailbox, bool keep) {
     constexpr const char* kRelease = "release mailbox";
-    return guarded(kRelease, mailbox, [&]() -> Result<> {
-        Transaction transaction(sql_, "release");
-        std::optional<SyncState> state = read_sync_state(sql_, mailbox);
+    return write({"release", kRelease, mailbox}, [&](soci::session& sql) -> Result<> {
+        std::optional<SyncState> state = read_sync_state(sql, mailbox);
         if (!state || state->hold.empty())
             return fail(ErrorKind::kNoInput, kRelease, mailbox, "it is not on hold",
                         "vmctl status shows the mailboxes that are");
@@ -71,41 +68,39 @@ Result<> SqlStore::release(const std::string& mailbox, bool keep) {
         state->released = !keep;
         state->released_keep = keep;
         ++state->releases;
-        write_sync_state(sql_, mailbox, *state);
-        note_change(sql_, mailbox, ChangedBy::kPhone);
-        transaction.commit();
+        write_sync_state(sql, mailbox, *state);
+        note_change(sql, mailbox, ChangedBy::kPhone);
         return {};
     });
 }
 
 Result<int> SqlStore::purge(const std::string& mailbox, TimeMs before, bool drop) {
-    return guarded("purge mailbox", mailbox, [&]() -> Result<int> {
-        Transaction transaction(sql_, "purge");
-        std::vector<std::pair<std::string, std::string>> old;
+    std::vector<std::pair<std::string, std::string>> old;
+    VM_TRY(write({"purge", "purge mailbox", mailbox}, [&](soci::session& sql) -> Result<> {
         {
             const long long limit = before;
             const std::string in_drop = drop ? "yes" : "no";
             std::string id, media;
-            soci::statement statement = (sql_.prepare << kPurgeable, soci::into(id),
+            soci::statement statement = (sql.prepare << kPurgeable, soci::into(id),
                                          soci::into(media), soci::use(mailbox, "mailbox"),
                                          soci::use(limit, "before"), soci::use(in_drop, "drop"));
             statement.execute();
             while (statement.fetch()) old.emplace_back(id, media);
         }
-        if (old.empty()) return 0;
+        if (old.empty()) return {};
         for (const auto& [id, media] : old)
-            sql_ << "DELETE FROM messages WHERE id = :id", soci::use(id);
-        note_change(sql_, mailbox, ChangedBy::kSync);
-        transaction.commit();
-        // Not before: a message must never be without its media.
-        std::set<std::string> ids;
-        for (const auto& [id, media] : old) {
-            remove_media(paths_, media);
-            ids.insert(id);
-        }
-        remove_speech(paths_, ids);
-        return static_cast<int>(old.size());
-    });
+            sql << "DELETE FROM messages WHERE id = :id", soci::use(id);
+        note_change(sql, mailbox, ChangedBy::kSync);
+        return {};
+    }));
+    // Not before: a message must never be without its media.
+    std::set<std::string> ids;
+    for (const auto& [id, media] : old) {
+        remove_media(paths_, media);
+        ids.insert(id);
+    }
+    if (!ids.empty()) remove_speech(paths_, ids);
+    return static_cast<int>(old.size());
 }
 
 }  // namespace vm::store

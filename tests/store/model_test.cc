@@ -61,11 +61,14 @@ struct ModelMessage {
 
 class Model {
   public:
-    explicit Model(const Root& root) : root_(root), store_(root.open()) {}
+    Model(const Root& root, std::shared_ptr<SharedWriter> writer)
+        : root_(root), writer_(std::move(writer)) {
+        open();
+    }
 
     void run(const Step& step) {
         if (step.op == Op::kReopen) {
-            store_ = root_.open();
+            open();
         } else if (step.op == Op::kRecover) {
             int count = 0;
             for (auto& [id, m] : messages_)
@@ -264,7 +267,10 @@ class Model {
         RC_ASSERT(store_->due(mailbox_)->has_value() == !due->empty());
     }
 
+    void open() { store_ = root_.open(system_clock(), writer_); }
+
     const Root& root_;
+    const std::shared_ptr<SharedWriter> writer_;
     const std::string mailbox_ = "101";
     std::unique_ptr<Store> store_;
     std::map<std::string, ModelMessage> messages_;
@@ -273,9 +279,13 @@ class Model {
 class ModelTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ModelTest);
     CPPUNIT_TEST(any_sequence_of_operations_does_what_the_model_says);
+    CPPUNIT_TEST(so_it_does_by_a_shared_writer);
     CPPUNIT_TEST_SUITE_END();
 
-    void any_sequence_of_operations_does_what_the_model_says() {
+    void any_sequence_of_operations_does_what_the_model_says() { check(false); }
+    void so_it_does_by_a_shared_writer() { check(true); }
+
+    static void check(bool shared) {
         const auto steps = rc::gen::container<std::vector<Step>>(rc::gen::apply(
             [](int op, unsigned which) {
                 return Step{static_cast<Op>(op), which};
@@ -283,7 +293,7 @@ class ModelTest : public CppUnit::TestFixture {
             rc::gen::inRange(0, static_cast<int>(Op::kReopen) + 1), rc::gen::inRange(0U, 3U)));
         CPPUNIT_ASSERT(rc::check("the store is its model", [&] {
             const Root root;
-            Model model(root);
+            Model model(root, shared ? share_writer(root.paths) : nullptr);
             for (const Step& step : *steps) model.run(step);
         }));
     }

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace vm::store {
 
@@ -21,8 +22,9 @@ class Root {
         std::ofstream(recording()) << "as good as a recording";
     }
 
-    std::unique_ptr<Store> open(const Clock& clock = system_clock()) const {
-        auto store = Store::open(paths, clock);
+    std::unique_ptr<Store> open(const Clock& clock = system_clock(),
+                                std::shared_ptr<SharedWriter> writer = nullptr) const {
+        auto store = Store::open(paths, clock, std::move(writer));
         CPPUNIT_ASSERT_MESSAGE(store ? "" : store.error().text(), store.has_value());
         return std::move(*store);
     }

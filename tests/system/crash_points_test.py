@@ -170,7 +170,7 @@ class CrashPointsTest(vmunit.TestCase):
                 for (stage, way), reached in play.reached.items():
                     print(f"{name} {stage.__name__}, {way}: {dict(reached)}")
         sources = "".join(file.read_text() for file in SOURCES.glob("*.cc"))
-        commits = set(re.findall(r'Transaction transaction\(\w+, "([^"]*)"\)', sources))
+        commits = set(re.findall(r'(?:Transaction transaction\(\w+, |write\(\s*\{)"([^"]*)"', sources))
         self.assertGreater(len(commits), 10)
         points = {point for play in self.plays.values() for reached in play.reached.values() for point in reached}
         missed = {name for name in commits if not {f"commit {name}", f"committed {name}"} <= points}
