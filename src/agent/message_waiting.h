@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -23,8 +24,11 @@ namespace vm::agent {
 class MessageWaiting {
   public:
     // `stopping` is asked between two commands.
-    MessageWaiting(Paths paths, InHandTable* in_hand, std::function<bool()> stopping)
-        : in_hand_(in_hand), stopping_(std::move(stopping)), threads_(std::move(paths), 1) {}
+    MessageWaiting(Paths paths, std::shared_ptr<store::SharedWriter> writer, InHandTable* in_hand,
+                   std::function<bool()> stopping)
+        : in_hand_(in_hand),
+          stopping_(std::move(stopping)),
+          threads_(std::move(paths), 1, std::move(writer)) {}
 
     // The counts of `mailbox` may have changed.
     void changed(const std::string& mailbox) { due_[mailbox] = 0; }

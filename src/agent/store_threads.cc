@@ -59,7 +59,7 @@ void StoreThreads::serve() {
             jobs_.pop_front();
         }
         if (!store) {
-            auto opened = store::Store::open(paths_);
+            auto opened = store::Store::open(paths_, system_clock(), writer_);
             if (!opened) {
                 job(fail(opened.error()));
                 continue;

@@ -1,6 +1,7 @@
-// A few threads that run jobs, each with a Store of its own. Threads are made when work waits and
-// none is idle, up to the limit or what the system allows; they end with the object, after the jobs
-// they are in.
+// A few threads that run jobs, each with a Store of its own; what these write at the same time is
+// committed together with what others write by the same `writer`. Threads are made when work waits
+// and none is idle, up to the limit or what the system allows; they end with the object, after the
+// jobs they are in.
 #ifndef VM_AGENT_STORE_THREADS_H
 #define VM_AGENT_STORE_THREADS_H
 
@@ -25,7 +26,10 @@ class StoreThreads {
     // be made it runs within submit().
     using Job = std::function<void(Result<store::Store*>)>;
 
-    StoreThreads(Paths paths, std::size_t limit) : paths_(std::move(paths)), limit_(limit) {}
+    // Without a `writer` each writes by itself.
+    StoreThreads(Paths paths, std::size_t limit,
+                 std::shared_ptr<store::SharedWriter> writer = nullptr)
+        : paths_(std::move(paths)), limit_(limit), writer_(std::move(writer)) {}
     ~StoreThreads();
     StoreThreads(const StoreThreads&) = delete;
     StoreThreads& operator=(const StoreThreads&) = delete;
@@ -38,6 +42,7 @@ class StoreThreads {
 
     Paths paths_;
     std::size_t limit_;
+    const std::shared_ptr<store::SharedWriter> writer_;
     std::mutex mutex_;
     std::condition_variable wake_;
     std::deque<Job> jobs_;              // guarded by mutex_
