@@ -67,9 +67,9 @@ std::vector<Option> misc_options(const Paths& paths) {
         ours({"g_nMassDeletionLimit", "50", whole_number(0, 1000000000, "messages"),
               "More linked messages than this, and more than half, vanishing: hold."}),
         ours({"g_nConnectionsPerServer", "0", whole_number(0, 1000000, "connections"),
-              "Connections that may be open to one IMAP server; 0: no limit."}),
-        ours({"g_nLoginsPerSecond", "100", whole_number(0, 1000000, "logins"),
-              "New connections a second to one server; 0: no limit."}),
+              "Connections that may be open to one server; 0: no limit."}),
+        ours({"g_nLoginsPerSecond", "100", whole_number(0, 1000000, "connections"),
+              "Connections opened to one server in a second; 0: no limit."}),
         ours({"g_szMetricsFile", "", prometheus_file(),
               "Metrics for node_exporter's textfile collector; blank: none are written."}),
     };

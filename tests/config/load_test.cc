@@ -70,6 +70,8 @@ class LoadTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL(std::int64_t{20}, loaded->sync_pending_timer_s);
             CPPUNIT_ASSERT_EQUAL(std::int64_t{7200}, loaded->retry_timeout_min);
             CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, loaded->seats);
+            CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, loaded->connections_a_server);
+            CPPUNIT_ASSERT_EQUAL(std::int64_t{100}, loaded->logins_a_second);
             CPPUNIT_ASSERT(loaded->metrics_file.empty());
         }
     }
@@ -83,6 +85,7 @@ class LoadTest : public CppUnit::TestFixture {
             "5000\nIgnore =\n"
             "[g_szSpeechCommand]\nValue = /opt/voice/speak it\n"
             "[g_szMetricsFile]\nValue = /var/lib/prometheus/node-exporter/vmemail.prom\n"
+            "[g_nConnectionsPerServer]\nValue = 300\n[g_nLoginsPerSecond]\nValue = 0\n"
             "[g_nMassDeletionLimit]\nValue=1\n[g_nRepeatStartUpPeriod]\nValue=2\n[g_bUseTTS]"
             "\nValue=True\n");
         const auto loaded = load_misc(root->paths);
@@ -93,6 +96,8 @@ class LoadTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::int64_t{5000}, loaded->max_trace_file_size);
         CPPUNIT_ASSERT_EQUAL(std::int64_t{1}, loaded->mass_deletion_limit);
         CPPUNIT_ASSERT_EQUAL(std::int64_t{2}, loaded->repeat_start_up_period_s);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{300}, loaded->connections_a_server);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, loaded->logins_a_second);
         CPPUNIT_ASSERT_EQUAL(std::string("/bin/x -y"), loaded->message_waiting_command);
         CPPUNIT_ASSERT_EQUAL(std::string("/opt/voice/speak it"), loaded->speech_command);
         CPPUNIT_ASSERT_EQUAL(std::string("/var/lib/prometheus/node-exporter/vmemail.prom"),
@@ -119,6 +124,12 @@ class LoadTest : public CppUnit::TestFixture {
         for (const char* path : {"vmemail.prom", "/tmp/vmemail", "/tmp/vmemail.prom.txt"}) {
             misc(std::string("[g_szMetricsFile]\nValue = ") + path + "\n");
             assert_error(load_misc(root->paths), ErrorKind::kConfig, "ends in .prom");
+        }
+        for (const char* value : {"-1", "1000001", "0.5", "many"}) {
+            misc(std::string("[g_nConnectionsPerServer]\nValue = ") + value + "\n");
+            assert_error(load_misc(root->paths), ErrorKind::kConfig, "allowed: 0 to 1000000");
+            misc(std::string("[g_nLoginsPerSecond]\nValue = ") + value + "\n");
+            assert_error(load_misc(root->paths), ErrorKind::kConfig, "allowed: 0 to 1000000");
         }
         misc("[MaxTraceFileSize]\nValue = 1\nIgnore = x\n");
         assert_error(load_misc(root->paths), ErrorKind::kConfig,
