@@ -13,10 +13,11 @@ constexpr int kAtOnceFirst = 4;
 constexpr std::int64_t kForgiveMs = 300'000;
 }  // namespace
 
-void ServerGate::set_limits(const config::MiscSetup& misc, int workers) {
+void ServerGate::set_limits(const config::MiscSetup& misc, int index, int workers) {
     rate_ = static_cast<double>(misc.logins_a_second) / workers;
-    most_open_ = static_cast<int>(misc.connections_a_server) / workers;
-    if (misc.connections_a_server > 0) most_open_ = std::max(most_open_, 1);
+    // What cannot be divided is the first ones'.
+    const auto all = static_cast<int>(misc.connections_a_server);
+    most_open_ = all == 0 ? 0 : std::max(1, (all + workers - 1 - index) / workers);
 }
 
 const ServerGate::Server* ServerGate::find(const std::string& name) const {
@@ -33,9 +34,12 @@ int ServerGate::unproven_running() const {
 
 bool ServerGate::is_full(const Server& server, std::int64_t now) const {
     if (most_open_ > 0 && server.open >= most_open_) return true;
-    if (!server.bears) return false;
-    const std::int64_t forgiven = (now - server.turned_away_at) / kForgiveMs;
-    return server.open >= *server.bears + forgiven;
+    return server.bears && server.open >= bears(server, now);
+}
+
+// Of one that has shown it.
+int ServerGate::bears(const Server& server, std::int64_t now) {
+    return *server.bears + static_cast<int>((now - server.turned_away_at) / kForgiveMs);
 }
 
 // As many may be opened at once as in a second.
@@ -55,8 +59,9 @@ ServerGate::Verdict ServerGate::ask(const std::string& name, std::int64_t now,
         if (unproven_running() >= unproven_limit_) return Verdict::kWait;
     }
     if (!connects) return Verdict::kGo;
-    if (is_full(server, now)) return Verdict::kFull;
-    return may_connect_at(name, now) <= now ? Verdict::kGo : Verdict::kPaced;
+    // (In this order: nobody's connection is closed for one that may not connect yet.)
+    if (may_connect_at(name, now) > now) return Verdict::kPaced;
+    return is_full(server, now) ? Verdict::kFull : Verdict::kGo;
 }
 
 std::int64_t ServerGate::may_connect_at(const std::string& name, std::int64_t now) const {
@@ -108,7 +113,7 @@ bool ServerGate::finished_turned_away(const std::string& name, std::int64_t now)
     if (!server.proven || server.open < 1) return false;
     if (server.running > 0) --server.running;
     // (Those that were turned away at the same moment count once.)
-    server.bears = server.bears ? std::min(*server.bears, server.open) : server.open;
+    server.bears = server.bears ? std::min(bears(server, now), server.open) : server.open;
     server.turned_away_at = now;
     server.at_once = std::max(1, server.at_once / 2);
     return true;

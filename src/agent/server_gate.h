@@ -36,15 +36,15 @@ class ServerGate {
     ServerGate(int threads, int most_at_once)
         : unproven_limit_(threads > 1 ? threads / 2 : 1), most_at_once_(most_at_once) {}
 
-    // g_nLoginsPerSecond and g_nConnectionsPerServer, as a share of so many workers; of the latter
-    // at least one.
-    void set_limits(const config::MiscSetup& misc, int workers);
+    // g_nLoginsPerSecond and g_nConnectionsPerServer, as the share of worker `index` of so many; of
+    // the latter at least one.
+    void set_limits(const config::MiscSetup& misc, int index, int workers);
 
     enum class Verdict {
         kGo,     // start: call started(), later finished()
         kWait,   // its dialogues, or the threads for servers like it, are taken: ask again later
-        kFull,   // as many connections are open as may be: close another one, or ask again later
         kPaced,  // not before may_connect_at(): connections are spread over time
+        kFull,   // as many connections are open as may be: close another one, or ask again later
         kDown,   // it is down until down_until(): do not try
     };
     // `connects`: the dialogue needs a new connection.
@@ -88,6 +88,7 @@ class ServerGate {
     };
     const Server* find(const std::string& name) const;
     int unproven_running() const;
+    static int bears(const Server& server, std::int64_t now);
     bool is_full(const Server& server, std::int64_t now) const;
     double spent(const Server& server, std::int64_t now) const;
 

@@ -51,7 +51,7 @@ void SyncSchedule::take_settings(std::shared_ptr<const Settings> settings,
         plugin.has_value() == plugin_.has_value() && (!plugin || plugin->path() == plugin_->path());
     settings_ = std::move(settings);
     plugin_ = plugin;
-    gate_.set_limits(*settings_->misc, options_.workers);
+    gate_.set_limits(*settings_->misc, options_.index, options_.workers);
     const auto is_wanted_now = [&](const Settings::Mailbox& mailbox) {
         return plugin_ && (plugin_->can_sync() || plugin_->can_visit()) && mailbox.options &&
                mailbox.seat && settings_->misc->use_email_integration &&
@@ -97,7 +97,7 @@ SyncSchedule::Actors::iterator SyncSchedule::erase(Actors::iterator entry) {
 void SyncSchedule::unit_changed(const std::string& mailbox) {
     const auto actor = actors_.find(mailbox);
     if (actor == actors_.end()) return;
-    actor->second.unit_changed = actor->second.wanted = true;
+    actor->second.unit_changed = actor->second.wanted = actor->second.pending = true;
     // What could not be done before does not keep the rest from being done.
     if (actor->second.noted) actor->second.not_before = 0;
 }
@@ -107,7 +107,7 @@ bool SyncSchedule::ask(const std::string& mailbox) {
     if (actor == actors_.end() || !actor->second.options) return false;
     gate_.end_pause(actor->second.server);
     actor->second.not_before = 0;
-    actor->second.wanted = actor->second.asked = true;
+    actor->second.wanted = actor->second.pending = actor->second.asked = true;
     return true;
 }
 
@@ -119,7 +119,7 @@ void SyncSchedule::wake() {
         if (found == parked_.end()) continue;
         Actor& actor = actors_.at(found->second);
         unpark(actor);
-        actor.wanted = actor.spoke = true;
+        actor.wanted = actor.pending = actor.spoke = true;
         // It lives, whatever pause an earlier trouble has left.
         actor.not_before = 0;
     }
@@ -130,8 +130,8 @@ bool SyncSchedule::is_wanted(const Actor& actor, std::int64_t now) const {
     return actor.wanted || actor.poll_at <= now;
 }
 
-// Those for whom something happened first, then the one that has waited longest. Leaves in
-// next_due_ when the next one is due.
+// Those for whom something happened first, then those that want a pass for another reason, and of
+// each the one that has waited longest. Leaves in next_due_ when the next one is due.
 std::vector<SyncSchedule::Due*> SyncSchedule::due_now(std::int64_t now) {
     next_due_ = kNever;
     std::vector<Due*> due;
@@ -147,7 +147,7 @@ std::vector<SyncSchedule::Due*> SyncSchedule::due_now(std::int64_t now) {
         }
     }
     const auto rank = [](const Actor& actor) {
-        return std::tuple(!actor.wanted, actor.last_start, actor.place);
+        return std::tuple(!actor.pending, !actor.wanted, actor.last_start, actor.place);
     };
     std::sort(due.begin(), due.end(),
               [&](const Due* a, const Due* b) { return rank(a->second) < rank(b->second); });
@@ -158,17 +158,15 @@ bool SyncSchedule::start(const std::map<std::string, std::string>& withheld) {
     tell_progress();
     const std::int64_t now = options_.clock.steady_ms();
     bool any = false;
+    std::map<std::string, int> without_place;  // by server
     for (auto* entry : due_now(now)) {
         Actor& actor = entry->second;
         if (const auto why = withheld.find(entry->first); why != withheld.end()) {
-            actor.view.problem = why->second;
+            restate(entry->first, actor, why->second);
             answer(entry->first, actor);
             continue;
         }
-        auto verdict = gate_.ask(actor.server, now, actor.open_at.empty());
-        if (verdict == ServerGate::Verdict::kFull && running_ < kThreads && make_room(actor.server))
-            verdict = gate_.ask(actor.server, now, true);
-        switch (verdict) {
+        switch (gate_.ask(actor.server, now, actor.open_at.empty())) {
             case ServerGate::Verdict::kGo:
                 if (running_ >= kThreads) break;
                 submit(entry->first, actor);
@@ -180,32 +178,41 @@ bool SyncSchedule::start(const std::map<std::string, std::string>& withheld) {
                 break;
             case ServerGate::Verdict::kDown:
                 next_due_ = std::min(next_due_, gate_.down_until(actor.server));
-                actor.view.problem = gate_.down_reason(actor.server);
+                restate(entry->first, actor, gate_.down_reason(actor.server));
                 answer(entry->first, actor);
                 break;
-            case ServerGate::Verdict::kWait:
             case ServerGate::Verdict::kFull:
+                // One is closed for each that waits; that it is closed wakes us.
+                if (++without_place[actor.server] > closing_[actor.server] && running_ < kThreads)
+                    make_room(actor.server, now);
+                any |= closing_[actor.server] > 0;
+                break;
+            case ServerGate::Verdict::kWait:
                 break;  // one that ends wakes us
         }
     }
     return any;
 }
 
-// Closes the connection of that server that has been parked longest and has nothing to do; false
-// when there is none.
-bool SyncSchedule::make_room(const std::string& server) {
-    Due* longest = nullptr;
+// Closes the connection to that server that was used least recently and has nothing to do now,
+// whether it is parked or waits for its next poll; where there is none, one that ends wakes us.
+void SyncSchedule::make_room(const std::string& server, std::int64_t now) {
+    Due* oldest = nullptr;
     for (Due& entry : actors_) {
         const Actor& actor = entry.second;
-        if (actor.parked_fd < 0 || actor.wanted || actor.open_at != server) continue;
-        if (longest == nullptr || actor.last_start < longest->second.last_start) longest = &entry;
+        if (actor.running || actor.open_at != server) continue;
+        if (actor.wanted && actor.not_before <= now) continue;
+        if (oldest == nullptr || actor.last_start < oldest->second.last_start) oldest = &entry;
     }
-    if (longest == nullptr) return false;
-    Actor& actor = longest->second;
-    drop_session(longest->first, actor);
-    actor.view.idle = false;
-    actor.poll_at = options_.clock.steady_ms() + actor.misc->sync_pending_timer_s * 1000;
-    return true;
+    if (oldest == nullptr) return;
+    Actor& actor = oldest->second;
+    drop_session(oldest->first, actor);
+    actor.poll_at = std::min(actor.poll_at, now + actor.misc->sync_pending_timer_s * 1000);
+    if (std::exchange(actor.view.idle, false)) restated_.insert(oldest->first);
+}
+
+void SyncSchedule::restate(const std::string& mailbox, Actor& actor, const std::string& problem) {
+    if (std::exchange(actor.view.problem, problem) != problem) restated_.insert(mailbox);
 }
 
 // A fleet takes its time to start.
@@ -240,7 +247,7 @@ void SyncSchedule::submit(const std::string& mailbox, Actor& actor) {
     actor.open_at = actor.server;
     actor.running = actor.done_once = true;
     ++running_;
-    actor.wanted = actor.unit_changed = actor.spoke = actor.asked = false;
+    actor.wanted = actor.pending = actor.unit_changed = actor.spoke = actor.asked = false;
     actor.last_start = ++starts_;
     threads_.submit([this, job](Result<store::Store*> store) mutable {
         const InHand note(options_.in_hand, job.mailbox,
@@ -368,6 +375,7 @@ void SyncSchedule::park(Job& job) const {
 // ---- its end ------------------------------------------------------------------------------------
 
 std::vector<SyncSchedule::Ended> SyncSchedule::take_ended() {
+    take_closed();
     std::vector<Job> jobs;
     {
         const std::lock_guard lock(mutex_);
@@ -483,6 +491,8 @@ void SyncSchedule::take_failure(const Job& job, Actor& actor, const AccountFailu
     actor.unit_changed = actor.wanted = true;
     actor.noted = false;
     actor.view.idle = false;
+    // What was turned away was no connection.
+    if (failure.fault == AccountFault::kTurnedAway) count_closed(actor);
     drop_session(job.mailbox, actor);
     if (failure.fault == AccountFault::kCancelled) {
         gate_.finished(job.server, ServerSeen::kNothing);
@@ -491,7 +501,6 @@ void SyncSchedule::take_failure(const Job& job, Actor& actor, const AccountFailu
     actor.view.problem =
         "sync with " + account_server_of(*job.options, *job.misc) + ": " + failure.text;
     trace(TraceLevel::kWarning, "{}: {}", job.mailbox, actor.view.problem);
-    // (Its own connection does not count any more.)
     const bool others_stay =
         failure.fault == AccountFault::kTurnedAway && gate_.finished_turned_away(job.server, now);
     if (others_stay) {
@@ -536,17 +545,42 @@ void SyncSchedule::count_closed(Actor& actor) {
     if (!actor.open_at.empty()) gate_.closed(std::exchange(actor.open_at, {}));
 }
 
-// Ending a session may take its time: not in this thread.
+// Ending a session may take its time: not in this thread. Its connection counts until then.
 void SyncSchedule::drop_session(const std::string& mailbox, Actor& actor) {
     unpark(actor);
-    count_closed(actor);
-    if (!actor.session) return;
-    threads_.submit(
-        [this, mailbox, session = std::move(actor.session)](const Result<store::Store*>&) mutable {
+    if (!actor.session) {
+        count_closed(actor);
+        return;
+    }
+    const std::string server = std::exchange(actor.open_at, {});
+    if (!server.empty()) ++closing_[server];
+    threads_.submit([this, mailbox, server,
+                     session = std::move(actor.session)](const Result<store::Store*>&) mutable {
+        {
             const InHand note(options_.in_hand, mailbox, Work::kClose);
             session.reset();
-        });
+        }
+        if (server.empty()) return;
+        {
+            const std::lock_guard lock(mutex_);
+            closed_.push_back(server);
+        }
+        const std::uint64_t one = 1;
+        if (::write(options_.wake_fd, &one, sizeof one) < 0) return;  // full: awake anyway
+    });
     actor.session.reset();
+}
+
+void SyncSchedule::take_closed() {
+    std::vector<std::string> closed;
+    {
+        const std::lock_guard lock(mutex_);
+        closed.swap(closed_);
+    }
+    for (const std::string& server : closed) {
+        --closing_[server];
+        gate_.closed(server);
+    }
 }
 
 SyncSchedule::View SyncSchedule::view(const std::string& mailbox) const {

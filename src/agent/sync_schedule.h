@@ -6,8 +6,9 @@
 // of everything in the scope, else before an IDLE gets too old (RFC 2177).
 //
 // New connections are spread over time (ServerGate). Where fewer may be open to a server than there
-// are mailboxes, these take turns: one that has something to do gets the connection of the one that
-// has waited longest without, which is then looked at when its time has come.
+// are mailboxes, these take turns: one that has something to do gets the place of the one whose
+// connection has had nothing to do for longest, which is then looked at when its time has come. Its
+// connection is closed before the other is opened.
 //
 // Used by the worker's main thread; passes run in threads of its own.
 #ifndef VM_AGENT_SYNC_SCHEDULE_H
@@ -33,6 +34,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace vm::agent {
@@ -43,7 +45,7 @@ class SyncSchedule {
         Paths paths;
         const Clock& clock;
         bool once = false;               // a pass for each, and no parking
-        int workers = 1;                 // that share the limits of connections
+        int index = 0, workers = 1;      // which of the workers that share the limits this is
         std::function<bool()> stopping;  // asked in the threads too
         std::function<double()> jitter;  // uniform in [0, 1)
         int wake_fd = -1;                // eventfd that a pass's end writes to
@@ -80,6 +82,8 @@ class SyncSchedule {
         TimeMs asked_before = 0;
     };
     std::vector<Ended> take_ended();
+    // The mailboxes of which view() has changed without a pass.
+    std::set<std::string> take_restated() { return std::exchange(restated_, {}); }
     std::size_t running() const { return running_; }
 
     // How a mailbox stands, for its status.
@@ -95,7 +99,8 @@ class SyncSchedule {
     struct Actor {
         bool running = false;
         bool done_once = false;
-        bool wanted = true;        // something happened: a pass as soon as it may
+        bool wanted = true;    // a pass as soon as it may
+        bool pending = false;  // for something happened: before those that wait for a first look
         bool unit_changed = true;  // since the last pass began
         bool asked = false;
         bool spoke = false;           // the server did, on the parked connection
@@ -143,7 +148,7 @@ class SyncSchedule {
     bool check(Job& job) const;
     void park(Job& job) const;
     std::vector<Due*> due_now(std::int64_t now);
-    bool make_room(const std::string& server);
+    void make_room(const std::string& server, std::int64_t now);
     void submit(const std::string& mailbox, Actor& actor);
     void count_closed(Actor& actor);
     Actors::iterator erase(Actors::iterator entry);
@@ -159,6 +164,8 @@ class SyncSchedule {
     std::int64_t backoff(const Actor& actor, int failures) const;
     void unpark(Actor& actor);
     void drop_session(const std::string& mailbox, Actor& actor);
+    void take_closed();
+    void restate(const std::string& mailbox, Actor& actor, const std::string& problem);
     bool is_wanted(const Actor& actor, std::int64_t now) const;
 
     const Options options_;
@@ -170,14 +177,17 @@ class SyncSchedule {
     std::size_t running_ = 0;            // of these
     std::map<int, std::string> parked_;  // by descriptor
     std::int64_t next_due_ = std::numeric_limits<std::int64_t>::max();
-    std::vector<Ended> answers_;  // to persons who asked for what cannot be done now
+    std::vector<Ended> answers_;          // to persons who asked for what cannot be done now
+    std::set<std::string> restated_;      // see take_restated()
+    std::map<std::string, int> closing_;  // connections of a server that are just being closed
     std::uint64_t starts_ = 0;
     std::size_t looked_at_ = 0;  // actors, since the start
     std::int64_t next_progress_ = 0;
 
     std::mutex mutex_;
-    std::vector<Job> ended_;  // guarded by mutex_
-    StoreThreads threads_;    // last: its threads use everything above
+    std::vector<Job> ended_;           // guarded by mutex_
+    std::vector<std::string> closed_;  // the same: servers, one for each connection
+    StoreThreads threads_;             // last: its threads use everything above
 };
 
 }  // namespace vm::agent

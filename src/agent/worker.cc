@@ -77,8 +77,8 @@ Worker::Worker(const WorkerOptions& options)
       threads_(options.paths, kThreads, writer_),
       waiting_(options.paths, writer_, options.in_hand,
                [this] { return stopping() && (!options_.once || interrupted_); }),
-      sync_({options.paths, clock_, options.once, options.count, stopping, random_jitter,
-             wake_.get(), options.in_hand, &metrics_, writer_}) {}
+      sync_({options.paths, clock_, options.once, options.index, options.count, stopping,
+             random_jitter, wake_.get(), options.in_hand, &metrics_, writer_}) {}
 
 Worker::~Worker() {
     g_wake_fd = -1;
@@ -146,7 +146,7 @@ void Worker::take_settings() {
                    !now->mailboxes.contains(entry.first);
         });
     }
-    gate_.set_limits(*now->misc, options_.count);
+    gate_.set_limits(*now->misc, options_.index, options_.count);
     sync_.take_settings(now, plugin_.plugin());
     for (auto& [number, actor] : actors_) {
         const auto mailbox = now->mailboxes.find(number);

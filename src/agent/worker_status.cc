@@ -25,6 +25,8 @@ void Worker::set_problem(const std::string& number, Actor& actor, const std::str
 // All that became another one, in one commit. What the store does not take is offered to it again;
 // that something is settled is not, as by then it may not be true any more.
 void Worker::write_statuses() {
+    // (Alone, how it stands is told when everything was done.)
+    if (!options_.alone) statuses_due_.merge(sync_.take_restated());
     if (statuses_due_.empty() && settled_.empty()) return;
     std::vector<store::MailboxStatus> statuses;
     for (const std::string& number : statuses_due_)

@@ -16,6 +16,8 @@ class ServerGateTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(proven_server_gets_four_and_more_as_it_goes_well);
     CPPUNIT_TEST(connections_are_spread_over_time);
     CPPUNIT_TEST(open_connections_are_limited);
+    CPPUNIT_TEST(limit_is_shared_by_workers);
+    CPPUNIT_TEST(its_time_comes_before_its_place);
     CPPUNIT_TEST(server_that_turns_away_gets_what_it_bears);
     CPPUNIT_TEST(down_server_rests_and_is_probed_by_one);
     CPPUNIT_TEST(one_outage_counts_once);
@@ -67,7 +69,7 @@ class ServerGateTest : public CppUnit::TestFixture {
 
     void connections_are_spread_over_time() {
         ServerGate gate(16, 16);
-        gate.set_limits(limits(0, 8), 2);  // four a second are this worker's
+        gate.set_limits(limits(0, 8), 0, 2);  // four a second are this worker's
         const auto connect = [&](std::int64_t now) {
             if (gate.ask("a", now, true) != Verdict::kGo) return false;
             gate.started("a", now, true);
@@ -89,7 +91,7 @@ class ServerGateTest : public CppUnit::TestFixture {
 
     void open_connections_are_limited() {
         ServerGate gate(16, 16);
-        gate.set_limits(limits(5, 0), 2);
+        gate.set_limits(limits(5, 0), 1, 2);
         prove(gate, "a");  // and its connection stays open
         CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kGo);
         gate.started("a", 0, true);
@@ -100,9 +102,33 @@ class ServerGateTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kFull);
         gate.closed("a");
         CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kGo);
+    }
+
+    void limit_is_shared_by_workers() {
+        const auto share = [&](int connections, int index, int workers) {
+            ServerGate gate(16, 16);
+            gate.set_limits(limits(connections, 0), index, workers);
+            for (int open = 0;; ++open) {
+                if (gate.ask("a", 0, true) != Verdict::kGo) return open;
+                prove(gate, "a");
+            }
+        };
+        CPPUNIT_ASSERT_EQUAL(3, share(3, 0, 1));
+        CPPUNIT_ASSERT_EQUAL(2, share(3, 0, 2));
+        CPPUNIT_ASSERT_EQUAL(1, share(3, 1, 2));
+        CPPUNIT_ASSERT_EQUAL(2, share(4, 1, 2));
         // However many workers share it, each has one.
-        gate.set_limits(limits(1, 0), 2);
-        CPPUNIT_ASSERT(gate.ask("b", 0, true) == Verdict::kGo);
+        CPPUNIT_ASSERT_EQUAL(1, share(1, 0, 2));
+        CPPUNIT_ASSERT_EQUAL(1, share(1, 1, 2));
+    }
+
+    // Nobody is to make room for one that may not connect yet.
+    void its_time_comes_before_its_place() {
+        ServerGate gate(16, 16);
+        gate.set_limits(limits(1, 1), 0, 1);
+        prove(gate, "a");
+        CPPUNIT_ASSERT(gate.ask("a", 999, true) == Verdict::kPaced);
+        CPPUNIT_ASSERT(gate.ask("a", 1000, true) == Verdict::kFull);
     }
 
     // Who turns one away while others are open is not down: it gets no more than it bears.
@@ -120,6 +146,15 @@ class ServerGateTest : public CppUnit::TestFixture {
         gate.finished("a", ServerSeen::kWorks);
         CPPUNIT_ASSERT(gate.ask("a", 299'999, true) == Verdict::kFull);
         CPPUNIT_ASSERT(gate.ask("a", 300'000, true) == Verdict::kGo);  // it may bear more by now
+        // What it has borne meanwhile is not forgotten when it turns one away again.
+        for (int i = 0; i < 10; ++i) prove(gate, "a");
+        gate.started("a", 3'000'000, true);
+        gate.closed("a");
+        CPPUNIT_ASSERT(gate.finished_turned_away("a", 3'000'000));
+        CPPUNIT_ASSERT_EQUAL(13, gate.open("a"));
+        CPPUNIT_ASSERT(gate.ask("a", 3'000'000, true) == Verdict::kFull);
+        gate.closed("a");
+        CPPUNIT_ASSERT(gate.ask("a", 3'000'000, true) == Verdict::kGo);
         // With none open it is down.
         gate.started("b", 0, true);
         gate.closed("b");

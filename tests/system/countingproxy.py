@@ -9,6 +9,9 @@
 A round trip is a burst of the client's that the server has answered: commands that are sent together
 are one. IDLE and DONE alone are none: nobody waits for the one, and what follows the other does not
 have to. held() keeps back what both sides say, so that things happen behind the agent's back.
+
+`most_open` is the number of connections that were open at the same time, as the agent sees it, and
+`opened` when each of them began, by time.monotonic().
 """
 
 import collections
@@ -17,6 +20,7 @@ import re
 import selectors
 import socket
 import threading
+import time
 
 Cost = collections.namedtuple("Cost", "round_trips sent received connections")
 PARKING = re.compile(rb"(?i)(?:\S+ IDLE|DONE)\r\n")
@@ -69,6 +73,7 @@ class CountingProxy:
         with self._lock:
             self._round_trips = self._sent = self._received = self._connections = 0
             self.said = []  # ("C" or "S", bytes), for a failing test's message
+            self.most_open, self.opened = len(self._pairs), []
 
     def cost(self):
         with self._lock:
@@ -91,16 +96,27 @@ class CountingProxy:
     # ---- in its thread ----------------------------------------------------------------------------
     def _run(self):
         while not self._ended:
-            for key, _ in self._selector.select():
-                self._open.wait()
-                if self._ended:
-                    return
-                if key.fileobj is self._woken:
-                    self._woken.recv(100)
-                elif key.fileobj is self._listener:
+            ready = {key.fileobj: key.data for key, _ in self._selector.select()}
+            self._open.wait()
+            if self._ended:
+                return
+            if self._listener not in ready:
+                self._read(ready)
+            # What the agent closed before it opened one more is seen before.
+            while self._listener in ready:
+                del ready[self._listener]
+                if not ready:
                     self._accept()
-                else:
-                    self._pass_on(key.fileobj, key.data)
+                    break
+                self._read(ready)
+                ready = {key.fileobj: key.data for key, _ in self._selector.select(0)}
+
+    def _read(self, ready):
+        for source, pair in ready.items():
+            if source is self._woken:
+                self._woken.recv(100)
+            else:
+                self._pass_on(source, pair)
 
     def _accept(self):
         client, _ = self._listener.accept()
@@ -116,6 +132,8 @@ class CountingProxy:
             self._selector.register(one, selectors.EVENT_READ, pair)
         with self._lock:
             self._connections += 1
+            self.most_open = max(self.most_open, len(self._pairs))
+            self.opened.append(time.monotonic())
 
     def _pass_on(self, source, pair):
         if pair not in self._pairs:

@@ -31,6 +31,9 @@ class Fault:
         link.send(by_client, data)
         return True
 
+    def ended(self, link):
+        """One half of the connection has ended; both do."""
+
 
 class SingleBytes(Fault):
     """Each byte in a packet of its own, both ways."""
@@ -271,5 +274,6 @@ class FaultProxy:
         if not (by_client and link.alone):
             link.close()
         source.close()
+        fault.ended(link)
         with self._lock:
             self._links.discard(link)
