@@ -22,6 +22,8 @@ enum class Metric : std::uint32_t {
     kQueue,
     kOldestQueued,
     kMailboxes,
+    kAccounts,
+    kAccountsLookedAt,
     kIdleConnections,
     kPassesRunning,
     kTurnsRunning,

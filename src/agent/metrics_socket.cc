@@ -22,7 +22,6 @@ constexpr int kBacklog = 128;
 constexpr int kReadsInARow = 4;
 // What an agent says about itself: more is none's.
 constexpr std::size_t kLongestAnswer = 16U << 20;
-constexpr std::int64_t kAnswerMs = 10'000;
 
 bool would_block(int code) {
     return code == EAGAIN || code == EWOULDBLOCK || code == EINTR;
@@ -93,7 +92,7 @@ void MetricsSocket::serve(std::int64_t now, const std::function<std::string()>& 
 
 // ---- the other end ------------------------------------------------------------------------------
 
-Result<std::string> fetch_metrics(const Paths& paths) {
+Result<std::string> fetch_metrics(const Paths& paths, int patience_s) {
     constexpr const char* kRead = "read metrics";
     const std::string socket = paths.metrics_socket().string();
     if (!agent_running(paths))
@@ -106,7 +105,7 @@ Result<std::string> fetch_metrics(const Paths& paths) {
     };
     const SocketAddress address(paths.metrics_socket());
     const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    const timeval patience{kAnswerMs / 1000, 0};
+    const timeval patience{patience_s, 0};
     if (!fd) return fail_errno(errno, kRead, socket);
     ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
@@ -121,7 +120,7 @@ Result<std::string> fetch_metrics(const Paths& paths) {
         return trouble(errno_text(errno));
     std::string answer;
     std::array<char, 16384> buffer{};
-    const std::int64_t give_up = system_clock().steady_ms() + kAnswerMs;
+    const std::int64_t give_up = system_clock().steady_ms() + patience_s * 1000;
     for (;;) {
         const ssize_t n = ::recv(fd.get(), buffer.data(), buffer.size(), 0);
         if (n == 0) break;

@@ -52,8 +52,8 @@ class MetricsSocket {
 };
 
 // The metrics of the agent that runs on this root. kUnavailable when none does, or when it does not
-// answer within some seconds.
-Result<std::string> fetch_metrics(const Paths& paths);
+// answer within so many seconds.
+Result<std::string> fetch_metrics(const Paths& paths, int patience_s = 10);
 
 }  // namespace vm::agent
 

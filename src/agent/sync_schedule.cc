@@ -217,8 +217,16 @@ void SyncSchedule::restate(const std::string& mailbox, Actor& actor, const std::
 
 // A fleet takes its time to start.
 void SyncSchedule::tell_progress() {
-    if (looked_at_ >= actors_.size() || options_.clock.steady_ms() < next_progress_) return;
+    if (options_.metrics) {
+        options_.metrics->set(Metric::kAccounts, {}, static_cast<std::int64_t>(actors_.size()));
+        options_.metrics->set(Metric::kAccountsLookedAt, {}, static_cast<std::int64_t>(looked_at_));
+    }
+    // (Some may wait for a server that is down.)
+    if (looked_at_ >= actors_.size() || looked_at_ == traced_progress_ ||
+        options_.clock.steady_ms() < next_progress_)
+        return;
     next_progress_ = options_.clock.steady_ms() + kProgressMs;
+    traced_progress_ = looked_at_;
     trace(TraceLevel::kInfo, "{} of {} accounts looked at since the start", looked_at_,
           actors_.size());
 }

@@ -181,7 +181,8 @@ class SyncSchedule {
     std::set<std::string> restated_;      // see take_restated()
     std::map<std::string, int> closing_;  // connections of a server that are just being closed
     std::uint64_t starts_ = 0;
-    std::size_t looked_at_ = 0;  // actors, since the start
+    std::size_t looked_at_ = 0;        // actors, since the start
+    std::size_t traced_progress_ = 0;  // the same, when the trace was told last
     std::int64_t next_progress_ = 0;
 
     std::mutex mutex_;

@@ -98,6 +98,11 @@ class Picture {
         lines_.push_back(fmt::format(
             "Mailboxes  {} ok, {} hold, {} error, {} off; {} in quarantine", state("ok"),
             state("hold"), state("error"), state("off"), count("vmemail_quarantined_mailboxes")));
+        // (While it starts.)
+        if (now("vmemail_sync_accounts_looked_at") < now("vmemail_sync_accounts"))
+            lines_.push_back(fmt::format("Accounts   {} of {} looked at since the start",
+                                         count("vmemail_sync_accounts_looked_at"),
+                                         count("vmemail_sync_accounts")));
         const auto queue = [&](const char* name) {
             return count("vmemail_queue_deliveries", {{"state", name}});
         };

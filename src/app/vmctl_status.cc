@@ -1,6 +1,8 @@
 // vmctl status: every mailbox with its state and counts. It works without an agent: configuration
 // is read afresh, and what the agent last found out is in the store.
+#include "agent/metrics_socket.h"
 #include "app/mailbox_state.h"
+#include "app/metrics_reading.h"
 #include "app/vmctl_commands.h"
 #include "app/vmctl_output.h"
 #include "config/config.h"
@@ -8,6 +10,7 @@
 
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <unordered_set>
 
 namespace vm::app {
@@ -34,12 +37,29 @@ Json mailbox_json(const std::string& mailbox, const MailboxState& state,
             {"last_sync", state.last_sync > 0 ? Json(format_rfc3339(state.last_sync)) : Json()}};
 }
 
-Json agent_json(const UnitState& unit) {
+// How far the running agent has come since its start, as it counts it; nothing when it does not
+// say.
+struct Progress {
+    std::int64_t accounts = 0, looked_at = 0;
+};
+std::optional<Progress> progress(const Paths& paths) {
+    constexpr int kPatienceSeconds = 1;  // the rest of the status does not depend on it
+    const auto text = agent::fetch_metrics(paths, kPatienceSeconds);
+    if (!text) return std::nullopt;
+    const MetricsReading metrics(*text);
+    return Progress{static_cast<std::int64_t>(metrics.sum("vmemail_sync_accounts")),
+                    static_cast<std::int64_t>(metrics.sum("vmemail_sync_accounts_looked_at"))};
+}
+
+Json agent_json(const UnitState& unit, const std::optional<Progress>& progress) {
     Json last = nullptr;
     if (unit.deaths.count > 0)
         last = {{"time", format_rfc3339(unit.deaths.last)}, {"how", unit.deaths.words}};
+    Json accounts = nullptr;
+    if (progress) accounts = {{"number", progress->accounts}, {"looked_at", progress->looked_at}};
     return {{"running", unit.agent_running},
             {"reason", unit.problem},
+            {"accounts", std::move(accounts)},
             {"recent_deaths", unit.deaths.count},
             {"last_death", std::move(last)}};
 }
@@ -68,6 +88,7 @@ Result<> status(const Paths& paths, bool json) {
         VM_ASSIGN(seats, config::count_seats(paths, unit.misc));
     }
     VM_ASSIGN(auto counts, store->all_counts());
+    const auto start = unit.agent_running ? progress(paths) : std::nullopt;
     Json all = Json::array();
     std::int64_t failed = 0, waiting = 0;
     Table table({"MAILBOX", "STATE", "NEW", "OLD", "QUEUED", "SENDING", "SENT", "DEFERRED",
@@ -88,12 +109,15 @@ Result<> status(const Paths& paths, bool json) {
         table.add(std::move(row));
     }
     if (json) {
-        print_json(std::cout, {{"agent", agent_json(unit)},
+        print_json(std::cout, {{"agent", agent_json(unit, start)},
                                {"seats", {{"limit", seats.limit}, {"in_use", seats.in_use.size()}}},
                                {"mailboxes", std::move(all)}});
         return {};
     }
     std::cout << "Agent: " << agent_line(unit) << '\n';
+    if (start && start->looked_at < start->accounts)
+        std::cout << "Accounts: " << start->looked_at << " of " << start->accounts
+                  << " looked at since the start\n";
     if (!unit.problem.empty()) std::cout << "Misc Setup: " << unit.problem << '\n';
     if (seats.limit > 0)
         std::cout << "Seats: " << seats.in_use.size() << " of " << seats.limit << " in use\n";

@@ -22,6 +22,7 @@ class VmctlTopTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(what_the_agent_says_is_read);
     CPPUNIT_TEST(lines_that_are_no_samples_are_left_out);
     CPPUNIT_TEST(the_picture_has_the_figures);
+    CPPUNIT_TEST(a_start_that_goes_on_is_shown);
     CPPUNIT_TEST(rates_are_of_the_time_between);
     CPPUNIT_TEST(it_fits_the_screen);
     CPPUNIT_TEST(foreign_words_do_no_harm);
@@ -112,6 +113,23 @@ class VmctlTopTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(picture.find("smtp1:587") < picture.find("smtp0:587"));
         contains(picture, "08:00:20Z");
         contains(drawn(some_view(2, 0)), "No mailbox is in trouble.");
+    }
+
+    void a_start_that_goes_on_is_shown() {
+        TopView view = some_view();
+        const std::string words = "looked at since the start";
+        CPPUNIT_ASSERT(drawn(view).find(words) == std::string::npos);
+        for (const int looked_at : {0, 312, 1000}) {
+            agent::MetricValues values;
+            values[agent::Metric::kAccounts][{}] = 1000;
+            values[agent::Metric::kAccountsLookedAt][{}] = looked_at;
+            view.now = reading(values);
+            if (looked_at < 1000)
+                contains(drawn(view),
+                         "\nAccounts   " + std::to_string(looked_at) + " of 1000 " + words + "\n");
+            else
+                CPPUNIT_ASSERT(drawn(view).find(words) == std::string::npos);
+        }
     }
 
     void rates_are_of_the_time_between() {

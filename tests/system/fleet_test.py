@@ -3,6 +3,7 @@
 after the other when the agent starts, and wait alone when their provider has enough of us."""
 
 import base64
+import json
 import re
 import threading
 import time
@@ -183,6 +184,31 @@ class PaceTest(FleetTestCase):
         self.assertEqual(count, len(opened))
         for number, at in enumerate(opened, 1):
             self.assertLessEqual(number, rate + rate * at, opened)
+
+    def test_a_start_that_goes_on_is_shown(self):
+        unit = self.fleet()
+        proxy = self.counting()
+        boxes = self.boxes(unit, 5, proxy.port)
+        line = "0 of 5 looked at since the start\n"
+        with proxy.held():
+            self.agent(unit)
+            wait_until(
+                lambda: f"progress in {unit.ctl('status').stdout}",
+                lambda: f"Accounts: {line}" in unit.ctl("status").stdout,
+            )
+            self.assertEqual({"number": 5, "looked_at": 0}, self.accounts(unit))
+            self.assertIn(f"Accounts   {line}", unit.ctl("top", "--once").stdout)
+        self.looked_at(boxes)
+        wait_until(
+            lambda: f"end of the start; {self.accounts(unit)}",
+            lambda: self.accounts(unit) == {"number": 5, "looked_at": 5},
+        )
+        for command in (("status",), ("top", "--once")):
+            self.assertNotIn("since the start", unit.ctl(*command).stdout)
+
+    @staticmethod
+    def accounts(unit):
+        return json.loads(unit.ctl("status", "--json").stdout)["agent"]["accounts"]
 
 
 class BusyAtGreeting(Fault):
