@@ -159,6 +159,7 @@ bool SyncSchedule::start(const std::map<std::string, std::string>& withheld) {
     const std::int64_t now = options_.clock.steady_ms();
     bool any = false;
     std::map<std::string, int> without_place;  // by server
+    std::set<std::string> no_room;             // servers where nobody can make any
     for (auto* entry : due_now(now)) {
         Actor& actor = entry->second;
         if (const auto why = withheld.find(entry->first); why != withheld.end()) {
@@ -183,8 +184,9 @@ bool SyncSchedule::start(const std::map<std::string, std::string>& withheld) {
                 break;
             case ServerGate::Verdict::kFull:
                 // One is closed for each that waits; that it is closed wakes us.
-                if (++without_place[actor.server] > closing_[actor.server] && running_ < kThreads)
-                    make_room(actor.server, now);
+                if (++without_place[actor.server] > closing_[actor.server] && running_ < kThreads &&
+                    !no_room.contains(actor.server) && !make_room(actor.server, now))
+                    no_room.insert(actor.server);
                 any |= closing_[actor.server] > 0;
                 break;
             case ServerGate::Verdict::kWait:
@@ -195,8 +197,9 @@ bool SyncSchedule::start(const std::map<std::string, std::string>& withheld) {
 }
 
 // Closes the connection to that server that was used least recently and has nothing to do now,
-// whether it is parked or waits for its next poll; where there is none, one that ends wakes us.
-void SyncSchedule::make_room(const std::string& server, std::int64_t now) {
+// whether it is parked or waits for its next poll; false when there is none. (One that ends wakes
+// us then.)
+bool SyncSchedule::make_room(const std::string& server, std::int64_t now) {
     Due* oldest = nullptr;
     for (Due& entry : actors_) {
         const Actor& actor = entry.second;
@@ -204,11 +207,12 @@ void SyncSchedule::make_room(const std::string& server, std::int64_t now) {
         if (actor.wanted && actor.not_before <= now) continue;
         if (oldest == nullptr || actor.last_start < oldest->second.last_start) oldest = &entry;
     }
-    if (oldest == nullptr) return;
+    if (oldest == nullptr) return false;
     Actor& actor = oldest->second;
     drop_session(oldest->first, actor);
     actor.poll_at = std::min(actor.poll_at, now + actor.misc->sync_pending_timer_s * 1000);
     if (std::exchange(actor.view.idle, false)) restated_.insert(oldest->first);
+    return true;
 }
 
 void SyncSchedule::restate(const std::string& mailbox, Actor& actor, const std::string& problem) {

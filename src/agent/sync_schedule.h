@@ -148,7 +148,7 @@ class SyncSchedule {
     bool check(Job& job) const;
     void park(Job& job) const;
     std::vector<Due*> due_now(std::int64_t now);
-    void make_room(const std::string& server, std::int64_t now);
+    bool make_room(const std::string& server, std::int64_t now);
     void submit(const std::string& mailbox, Actor& actor);
     void count_closed(Actor& actor);
     Actors::iterator erase(Actors::iterator entry);

@@ -128,6 +128,18 @@ class TurnsTest(FleetTestCase):
         for box in boxes:
             self.assertEqual("ok", box.status()["state"])
 
+    def test_once_with_wrong_passwords(self):
+        """What fails leaves its place to the next one."""
+        unit = self.fleet(g_nConnectionsPerServer=1)
+        proxy = self.counting()
+        boxes = self.boxes(unit, 4, proxy.port)
+        for box in boxes[:2]:
+            unit.set(box.number, Imap4_Password="forgotten")
+        unit.once(status=75)
+        self.assertEqual(1, proxy.most_open)
+        self.assertEqual({box.user for box in boxes}, set(logins(proxy)), proxy.said)
+        self.assertEqual(["error"] * 2 + ["ok"] * 2, [box.status()["state"] for box in boxes])
+
     def test_pending_work_goes_first(self):
         unit = self.fleet(g_nConnectionsPerServer=2, g_bImap4SyncPendingTimer=1)
         proxy = self.counting()
