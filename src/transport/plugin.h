@@ -24,6 +24,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 struct vm_transport;
 
@@ -64,8 +65,9 @@ struct OutgoingMessage {
     std::string sender;     // envelope sender, "" for <>
     std::string recipient;  // envelope recipient
     int fd = -1;  // the mail with CRLF line ends, read by pread() from offset 0; stays the caller's
-    std::int64_t size = 0;   // its bytes: exactly these are sent; a shorter file is a read error
+    std::int64_t size = 0;   // its bytes: exactly these are sent; if there are less, it is an error
     bool eight_bit = false;  // has bytes above 127
+    std::string_view memory = {};  // where fd is -1: the mail; stays the caller's
 };
 
 // What the last push cost, connecting included.

@@ -43,27 +43,35 @@ std::string server_of(const Endpoint& smtp) {
     return smtp.host + ":" + std::to_string(port);
 }
 
-// Reads a message by pread, so that going back costs nothing and the file's offset stays as it is.
-struct FileReader {
-    int fd;
-    std::int64_t size;
+// Reads a message; a file by pread, so that going back costs nothing and its offset stays as it is.
+struct Reader {
+    const OutgoingMessage& message;
     std::int64_t offset = 0;
 
-    static std::int64_t read(void* context, void* buffer, std::size_t capacity) noexcept {
-        auto& self = *static_cast<FileReader*>(context);
-        const auto wanted =
-            std::min<std::int64_t>(static_cast<std::int64_t>(capacity), self.size - self.offset);
-        if (wanted <= 0) return 0;
+    std::int64_t copy(void* buffer, std::size_t wanted) const noexcept {
+        const auto from = static_cast<std::size_t>(offset);
+        if (message.fd < 0)
+            return from < message.memory.size() ? static_cast<std::int64_t>(message.memory.copy(
+                                                      static_cast<char*>(buffer), wanted, from))
+                                                : 0;
         ssize_t n = 0;
         do {
-            n = ::pread(self.fd, buffer, static_cast<std::size_t>(wanted), self.offset);
+            n = ::pread(message.fd, buffer, wanted, offset);
         } while (n < 0 && errno == EINTR);
-        if (n <= 0) return -1;  // the file is shorter than it was said to be
+        return n;
+    }
+    static std::int64_t read(void* context, void* buffer, std::size_t capacity) noexcept {
+        auto& self = *static_cast<Reader*>(context);
+        const auto wanted = std::min<std::int64_t>(static_cast<std::int64_t>(capacity),
+                                                   self.message.size - self.offset);
+        if (wanted <= 0) return 0;
+        const std::int64_t n = self.copy(buffer, static_cast<std::size_t>(wanted));
+        if (n <= 0) return -1;  // there is less than was said
         self.offset += n;
         return n;
     }
     static int rewind(void* context) noexcept {
-        static_cast<FileReader*>(context)->offset = 0;
+        static_cast<Reader*>(context)->offset = 0;
         return 0;
     }
 };
@@ -137,7 +145,7 @@ PushReport Session::push(const OutgoingMessage& message) {
     if (message.sender.find('\0') != std::string::npos ||
         message.recipient.find('\0') != std::string::npos)
         return refused("NUL in a mail address", state_->server);
-    FileReader reader{message.fd, message.size};
+    Reader reader{message};
     vm_message out{};
     out.struct_size = sizeof out;
     out.sender = message.sender.c_str();
@@ -145,8 +153,8 @@ PushReport Session::push(const OutgoingMessage& message) {
     out.size = static_cast<std::uint64_t>(message.size);
     out.eight_bit = message.eight_bit ? 1 : 0;
     out.read_context = &reader;
-    out.read = FileReader::read;
-    out.rewind = FileReader::rewind;
+    out.read = Reader::read;
+    out.rewind = Reader::rewind;
 
     vm_push_report report{};
     report.struct_size = sizeof report;

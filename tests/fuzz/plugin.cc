@@ -134,7 +134,7 @@ void push(transport::Session& session) {
         FUZZ_REQUIRE(vm::write_all(file.get(), std::string(100, 'x'), "mail").has_value());
         return file;
     }();
-    const vm::PushReport report = session.push({"a@b", "c@d", mail.get(), 100, false});
+    const vm::PushReport report = session.push({"a@b", "c@d", mail.get(), 100, false, {}});
     FUZZ_REQUIRE(is_one_line(report.text) && is_one_line(report.enhanced));
     FUZZ_REQUIRE(report.code >= 0 && report.code <= 599);
     // Nobody is told of a delivery but by a 2xx to the final dot.

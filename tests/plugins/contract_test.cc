@@ -88,7 +88,8 @@ class ContractTest : public CppUnit::TestFixture {
                 .recipient = "ann@example.com",
                 .fd = mail_.get(),
                 .size = static_cast<std::int64_t>(text_.size()),
-                .eight_bit = false};
+                .eight_bit = false,
+                .memory = {}};
     }
 
     // A struct of which the host knows the first `size` bytes only.

@@ -28,6 +28,7 @@ class SessionTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(status_of_another_class_is_dropped);
     CPPUNIT_TEST(message_is_read_and_rewound);
     CPPUNIT_TEST(message_shorter_than_said);
+    CPPUNIT_TEST(message_in_memory);
     CPPUNIT_TEST(empty_message_and_nul);
     CPPUNIT_TEST(open_fails);
     CPPUNIT_TEST(account_answers);
@@ -74,8 +75,12 @@ class SessionTest : public CppUnit::TestFixture {
         return std::move(*out);
     }
     OutgoingMessage message(const std::string& order) {
-        return {
-            .sender = "", .recipient = order, .fd = mail_.get(), .size = 100, .eight_bit = false};
+        return {.sender = "",
+                .recipient = order,
+                .fd = mail_.get(),
+                .size = 100,
+                .eight_bit = false,
+                .memory = {}};
     }
     PushReport push(const std::string& order) { return session().push(message(order)); }
 
@@ -122,6 +127,17 @@ class SessionTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::string("-1 -1 "), session().push(shorter).text);
         shorter.fd = -1;
         CPPUNIT_ASSERT_EQUAL(std::string("-1 -1 "), session().push(shorter).text);
+    }
+    void message_in_memory() {
+        const std::string mail(100, 'x');
+        OutgoingMessage one = message("read");
+        one.fd = -1;
+        one.memory = mail;
+        CPPUNIT_ASSERT_EQUAL(std::string("100 100 "), session().push(one).text);
+        one.size = 101;
+        CPPUNIT_ASSERT_EQUAL(std::string("-1 -1 "), session().push(one).text);
+        one.size = 99;
+        CPPUNIT_ASSERT_EQUAL(std::string("99 99 "), session().push(one).text);
     }
     void empty_message_and_nul() {
         OutgoingMessage bad = message("");
