@@ -1,7 +1,5 @@
 #include "agent/mail.h"
 
-#include "mime/compose.h"
-
 namespace vm::agent {
 
 std::string message_id_for(const Message& message, const config::MailboxOptions& mailbox) {
@@ -11,7 +9,8 @@ std::string message_id_for(const Message& message, const config::MailboxOptions&
 Result<std::int64_t> write_mail(const MessageRecord& record,
                                 const std::filesystem::path& media_file,
                                 const config::MailboxOptions& mailbox,
-                                const config::MiscSetup& misc, const Paths& paths, int out_fd) {
+                                const config::MiscSetup& misc, const Paths& paths,
+                                const mime::Writer& writer, mime::TemplateCache* templates) {
     // What was measured at `add` is what is sent, or nothing is.
     std::error_code problem, ignored;
     const auto size = std::filesystem::file_size(media_file, problem);
@@ -49,8 +48,9 @@ Result<std::int64_t> write_mail(const MessageRecord& record,
     options.outlook_forms = mailbox.outlook_forms;
     options.attach_media = misc.send_msg_as_attachment;
     options.template_directory = paths.templates();
+    options.templates = templates;
     options.work_directory = paths.spool();
-    return mime::compose(record.message, media_file, options, out_fd);
+    return mime::compose(record.message, media_file, options, writer);
 }
 
 }  // namespace vm::agent

@@ -3,11 +3,10 @@
 #include "agent/counting.h"
 #include "agent/mail.h"
 #include "agent/session_options.h"
-#include "base/files.h"
+#include "base/spool.h"
 #include "base/trace.h"
 
 #include <algorithm>
-#include <unistd.h>
 
 namespace vm::agent {
 
@@ -34,8 +33,7 @@ class Turn {
     struct Mail {
         MessageRecord record;
         std::string message_id;
-        UniqueFd file;
-        std::int64_t size;
+        Spool spool;
     };
     // How an attempt ended.
     struct End {
@@ -48,7 +46,7 @@ class Turn {
     bool look();
     void push_all(const std::vector<const MessageRecord*>& due);
     void push_one_by_one(std::vector<const MessageRecord*> due);
-    Result<UniqueFd> take_file();
+    Spool take_spool();
     std::optional<Mail> compose(const MessageRecord& due, const MessageRecord* begun = nullptr);
     std::string message_id_of(const MessageRecord& due) const;
     std::optional<MessageRecord> begin(const MessageRecord& due, const std::string& message_id);
@@ -80,9 +78,8 @@ class Turn {
     const RunContext& context_;
     const config::MailboxOptions& mailbox_;
     RunResult result_;
-    bool gave_up_for_all_ = false;  // a message was given up for a reason that any would meet
-    // Spool files to use again: making one costs the kernel more than anything else about it.
-    std::vector<UniqueFd> spare_files_;
+    bool gave_up_for_all_ = false;     // a message was given up for a reason that any would meet
+    std::vector<Spool> spare_spools_;  // to use again
     std::optional<transport::Session> session_;
 };
 
@@ -237,14 +234,12 @@ std::optional<MessageRecord> Turn::begin(const MessageRecord& due, const std::st
     return std::nullopt;
 }
 
-// An empty file without a name in the spool.
-Result<UniqueFd> Turn::take_file() {
-    if (spare_files_.empty()) return unnamed_file(context_.paths.spool());
-    UniqueFd file = std::move(spare_files_.back());
-    spare_files_.pop_back();
-    if (::ftruncate(file.get(), 0) != 0 || ::lseek(file.get(), 0, SEEK_SET) != 0)
-        return unnamed_file(context_.paths.spool());
-    return file;
+Spool Turn::take_spool() {
+    if (spare_spools_.empty()) return Spool(context_.paths.spool());
+    Spool spool = std::move(spare_spools_.back());
+    spare_spools_.pop_back();
+    spool.clear();
+    return spool;
 }
 
 std::string Turn::message_id_of(const MessageRecord& due) const {
@@ -252,8 +247,8 @@ std::string Turn::message_id_of(const MessageRecord& due) const {
     return fixed.empty() ? message_id_for(due.message, mailbox_) : fixed;
 }
 
-// Writes the mail into a file without a name; `begun`: when its intent is committed already. When
-// that fails, says so where it belongs: what would fail for any message pauses the mailbox, the
+// Writes the mail into a spool; `begun`: when its intent is committed already. When that fails,
+// says so where it belongs: what would fail for any message pauses the mailbox, the
 // rest ends this one's attempt.
 std::optional<Turn::Mail> Turn::compose(const MessageRecord& due, const MessageRecord* begun) {
     const std::string message_id = message_id_of(due);
@@ -268,16 +263,17 @@ std::optional<Turn::Mail> Turn::compose(const MessageRecord& due, const MessageR
         if (attempt) record(settle(due.delivery.state, *attempt, {{event, kind, scope}, text}));
         return std::nullopt;
     };
-    auto file = take_file();
-    if (!file)
-        return fail_with(DeliveryEvent::kDeferral, file.error().kind, PushScope::kMailbox,
-                         file.error().text());
+    Spool spool = take_spool();
     MessageRecord named = due;
     named.delivery.message_id = message_id;
-    const auto size = write_mail(named, context_.store.media_path(due.message), mailbox_,
-                                 context_.misc, context_.paths, file->get());
-    if (size) return Mail{due, message_id, std::move(*file), *size};
+    const auto size = write_mail(
+        named, context_.store.media_path(due.message), mailbox_, context_.misc, context_.paths,
+        [&](std::string_view block) { return spool.append(block); }, context_.templates);
+    if (size) return Mail{due, message_id, std::move(spool)};
     const Error& error = size.error();
+    if (const auto& no_file = spool.no_file())
+        return fail_with(DeliveryEvent::kDeferral, no_file->kind, PushScope::kMailbox,
+                         no_file->text());
     return fail_with(
         error.kind == ErrorKind::kMessage ? DeliveryEvent::kFailure : DeliveryEvent::kDeferral,
         error.kind, error.kind == ErrorKind::kConfig ? PushScope::kMailbox : PushScope::kMessage,
@@ -291,8 +287,9 @@ std::optional<MessageRecord> Turn::push(const Mail& mail, const MessageRecord& b
     transport::OutgoingMessage outgoing;
     outgoing.sender = mailbox_.sender_address();
     outgoing.recipient = mailbox_.email_name;
-    outgoing.fd = mail.file.get();
-    outgoing.size = mail.size;
+    outgoing.memory = mail.spool.memory();
+    outgoing.fd = mail.spool.fd();
+    outgoing.size = mail.spool.size();
     const PushReport report = session_->push(outgoing);
 
     const End end{classify(report), describe(report), report.step,
@@ -326,7 +323,7 @@ void Turn::push_all(const std::vector<const MessageRecord*>& due) {
         while (begun) {
             auto following = compose_next();
             begun = push(*mail, *begun, following ? &*following : nullptr);
-            spare_files_.push_back(std::move(mail->file));
+            spare_spools_.push_back(std::move(mail->spool));
             mail = std::move(following);
         }
     }

@@ -1,7 +1,7 @@
 // One mailbox's turn: asks core::decide() what is due and does it, message by message.
 //
 // The order of every push, on which the delivery guarantee rests:
-//   compose to a file -> commit the intent (`sending`) -> dialogue -> commit the outcome.
+//   compose -> commit the intent (`sending`) -> dialogue -> commit the outcome.
 // A message that cannot be composed never reaches a server; a process that dies in between leaves
 // `sending`, which recovery reads as uncertain; an outcome that cannot be committed (full disk) is
 // left as `sending` for the same reason and is never taken for a success.
@@ -23,6 +23,7 @@
 #include "config/config.h"
 #include "core/decide.h"
 #include "core/push.h"
+#include "mime/template_cache.h"
 #include "store/store.h"
 #include "transport/plugin.h"
 
@@ -65,6 +66,7 @@ struct RunContext {
     // done about its message, so that of what kills the worker again it is known which one it was.
     bool alone = false;
     Metrics* metrics = nullptr;  // where outcomes are counted as they are committed; may be null
+    mime::TemplateCache* templates = nullptr;  // may be null
 };
 
 // Why a turn ended early and how long nothing more should be tried.

@@ -146,6 +146,7 @@ class Worker {
     bool gauges_stale_ = true;       // what the main thread's session has written has changed since
     std::map<LabelValues, std::int64_t> queue_gauges_;  // as they are set
     PluginSlot plugin_{options_.plugin_crash};
+    mime::TemplateCache templates_;
     RunResult total_;
     int passes_ = 0, changed_here_ = 0, changed_there_ = 0;  // by synchronisation
     std::map<std::string, TimeMs> answered_;  // when the last look that was asked for ended

@@ -205,7 +205,8 @@ void Worker::start_turn(const std::string& number, Actor& actor, const std::stri
                                      mailbox_failures,
                                      clock_offset,
                                      options_.alone.has_value(),
-                                     &metrics_};
+                                     &metrics_,
+                                     &templates_};
             result = run_mailbox(context);
         }
         {

@@ -69,7 +69,8 @@ Result<std::int64_t> write_to(const Paths& paths, const MessageRecord& record,
                     "set it with vmconfig mailbox set " + mailbox.number);
     VM_ASSIGN(const config::MiscSetup misc, config::load_misc(paths));
     mime::initialise();
-    return agent::write_mail(record, media, mailbox, misc, paths, fd);
+    return agent::write_mail(record, media, mailbox, misc, paths,
+                             [&](std::string_view block) { return write_all(fd, block, name); });
 }
 
 // What is the caller's is opened already; what is the unit's, its owner reads.

@@ -3,6 +3,7 @@
 #include "base/files.h"
 #include "media/audio.h"
 #include "media/fax.h"
+#include "mime/file_part.h"
 #include "mime/gobject.h"
 #include "mime/header_text.h"
 #include "mime/out_stream.h"
@@ -33,12 +34,11 @@ struct Attachment {
     std::optional<TemporaryFile> work_file;  // made for this mail; removed with this object
 };
 
-// An attachment while it is written: GMime reads the file through `stream`.
+// An attachment's file while it is written.
 struct Source {
     std::string path;
     UniqueFd fd;
     std::int64_t size;
-    Owned<GMimeStream> stream;
 };
 
 // Gives a header that is there already its final form: GMime writes it as it is, LF as CRLF.
@@ -135,18 +135,11 @@ Result<Source> open_source(const Attachment& file) {
     struct stat status {};
     if (!fd || ::fstat(fd.get(), &status) != 0)
         return fail(ErrorKind::kUnavailable, kOperation, file.path.string(), errno_text(errno));
-    Owned<GMimeStream> stream(g_mime_stream_fs_new(fd.get()));
-    g_mime_stream_fs_set_owner(GMIME_STREAM_FS(stream.get()), FALSE);
-    return Source{file.path.string(), std::move(fd), status.st_size, std::move(stream)};
+    return Source{file.path.string(), std::move(fd), status.st_size};
 }
 
 Owned<GMimeObject> file_part(const Message& message, const Attachment& file, const Source& source) {
-    GMimePart* part = g_mime_part_new_with_type(file.type, file.subtype);
-    Owned<GMimeObject> object(GMIME_OBJECT(part));
-    const Owned<GMimeDataWrapper> content(
-        g_mime_data_wrapper_new_with_stream(source.stream.get(), GMIME_CONTENT_ENCODING_DEFAULT));
-    g_mime_part_set_content(part, content.get());
-    g_mime_part_set_content_encoding(part, GMIME_CONTENT_ENCODING_BASE64);
+    Owned<GMimeObject> object = new_file_part(file.type, file.subtype, source.fd.get());
     g_mime_object_set_disposition(object.get(), GMIME_DISPOSITION_ATTACHMENT);
     set_file_name(object.get(), file.name);
     if (message.kind == MessageKind::kVoice)
@@ -206,15 +199,16 @@ Owned<GMimeMessage> new_mail(const Message& message, const ComposeOptions& optio
     return mail;
 }
 
-// Whether the file still has the length it had when it was opened. GMime takes an early end of it
-// for its end; half a recording must not go out as a whole one.
+// Whether the file still has the length it had when it was opened. An early end of it is taken for
+// its end; half a recording must not go out as a whole one.
 bool is_unchanged(const Source& source) {
     struct stat status {};
     return ::fstat(source.fd.get(), &status) == 0 && status.st_size == source.size;
 }
 
-Result<std::int64_t> write_out(GMimeObject* mail, const std::vector<Source>& sources, int out_fd) {
-    Output output{out_fd};
+Result<std::int64_t> write_out(GMimeObject* mail, const std::vector<Source>& sources,
+                               const Writer& writer) {
+    Output output{writer};
     const Owned<GMimeStream> out = new_out_stream(output);
     GMimeFormatOptions* format = g_mime_format_options_clone(g_mime_format_options_get_default());
     g_mime_format_options_set_newline_format(format, GMIME_NEWLINE_FORMAT_DOS);
@@ -234,6 +228,13 @@ Result<std::int64_t> write_out(GMimeObject* mail, const std::vector<Source>& sou
     return output.written;
 }
 
+Result<std::shared_ptr<const Template>> wording_for(const ComposeOptions& options) {
+    if (options.templates)
+        return options.templates->get(options.template_directory, options.language);
+    VM_ASSIGN(Template wording, Template::load(options.template_directory, options.language));
+    return std::make_shared<const Template>(std::move(wording));
+}
+
 }  // namespace
 
 void initialise() {
@@ -242,15 +243,15 @@ void initialise() {
 }
 
 Result<std::int64_t> compose(const Message& message, const std::filesystem::path& media_file,
-                             const ComposeOptions& options, int out_fd) {
-    VM_ASSIGN(const Template wording, Template::load(options.template_directory, options.language));
+                             const ComposeOptions& options, const Writer& writer) {
+    VM_ASSIGN(const std::shared_ptr<const Template> wording, wording_for(options));
     VM_ASSIGN(const Owned<GDateTime> received, local_time(message, options.time_zone));
-    const Wording words = word_mail(wording, message, received.get(), options.attach_media);
+    const Wording words = word_mail(*wording, message, received.get(), options.attach_media);
     const Owned<GMimeMessage> mail = new_mail(message, options, words, received.get());
     const Owned<GMimeObject> text = text_part(words.text);
     if (!options.attach_media) {
         g_mime_message_set_mime_part(mail.get(), text.get());
-        return write_out(GMIME_OBJECT(mail.get()), {}, out_fd);
+        return write_out(GMIME_OBJECT(mail.get()), {}, writer);
     }
 
     VM_ASSIGN(const std::vector<Attachment> files,
@@ -269,7 +270,13 @@ Result<std::int64_t> compose(const Message& message, const std::filesystem::path
         sources.push_back(std::move(source));
     }
     g_mime_message_set_mime_part(mail.get(), GMIME_OBJECT(parts.get()));
-    return write_out(GMIME_OBJECT(mail.get()), sources, out_fd);
+    return write_out(GMIME_OBJECT(mail.get()), sources, writer);
+}
+
+Result<std::int64_t> compose(const Message& message, const std::filesystem::path& media_file,
+                             const ComposeOptions& options, int out_fd) {
+    return compose(message, media_file, options,
+                   [&](std::string_view block) { return write_all(out_fd, block, "mail"); });
 }
 
 }  // namespace vm::mime

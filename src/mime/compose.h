@@ -1,4 +1,5 @@
-// A message of the unit as an RFC 5322 mail, by GMime, streamed to a file. INTERFACE "On the wire".
+// A message of the unit as an RFC 5322 mail, by GMime, streamed to a writer. INTERFACE "On the
+// wire".
 //
 // Promise: the result is CRLF throughout, 7 bit clean, defect-free MIME; nothing a caller controls
 // (number, name) can add a header, a recipient or a line; the same input gives the same Message-ID.
@@ -8,10 +9,13 @@
 
 #include "base/error.h"
 #include "core/message.h"
+#include "mime/template_cache.h"
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <string_view>
 
 namespace vm::mime {
 
@@ -30,12 +34,20 @@ struct ComposeOptions {
     bool attach_media = true;  // g_bEnableSendMsgAsAttachment
     // ROOT/etc/templates: LANGUAGE.ini there wins over the built-in wording.
     std::filesystem::path template_directory;
+    // Where the wording is kept between mails; null: it is read for each.
+    TemplateCache* templates = nullptr;
     std::filesystem::path work_directory;  // for conversions (mp3, pdf)
 };
 
-// Writes the mail to `out_fd` (at its current position). `media_file` is the full path of the
-// recording or fax. Returns the mail's size in bytes. Errors: kMessage (media is damaged), kConfig
-// (template, tiff2pdf missing), kUnavailable (disk).
+// Takes the mail, one block of about 64 KiB after the other; an error ends it.
+using Writer = std::function<Result<>(std::string_view block)>;
+
+// Gives the mail to `writer`. `media_file` is the full path of the recording or fax. Returns the
+// mail's size in bytes. Errors: kMessage (media is damaged), kConfig (template, tiff2pdf missing),
+// kUnavailable (disk; whatever the writer's error is).
+Result<std::int64_t> compose(const Message& message, const std::filesystem::path& media_file,
+                             const ComposeOptions& options, const Writer& writer);
+// The same, written to `out_fd` (at its current position).
 Result<std::int64_t> compose(const Message& message, const std::filesystem::path& media_file,
                              const ComposeOptions& options, int out_fd);
 

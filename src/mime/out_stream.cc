@@ -1,7 +1,5 @@
 #include "mime/out_stream.h"
 
-#include "base/files.h"
-
 namespace vm::mime {
 
 namespace {
@@ -16,9 +14,9 @@ struct OutStreamClass {
 
 constexpr std::size_t kBlock = 65536;
 
-// Hands the buffer to the descriptor.
+// Hands the buffer on.
 bool write_buffer(Output& output) {
-    if (output.state) output.state = write_all(output.fd, output.buffer, "mail");
+    if (output.state) output.state = output.writer(output.buffer);
     output.buffer.clear();
     return output.state.has_value();
 }

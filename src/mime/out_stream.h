@@ -1,11 +1,11 @@
-// A GMime stream that writes to a descriptor and nothing else: it neither seeks (a pipe cannot) nor
-// fsyncs (the caller's decision), writes in large blocks, counts the bytes, and keeps the reason of
-// a failure. What was written is in the descriptor after g_mime_stream_flush(). Inside this layer
-// only; one thread.
+// A GMime stream that hands what is written to it to a Writer, in large blocks, counts the bytes,
+// and keeps the reason of a failure. All of it was handed over after g_mime_stream_flush(). Inside
+// this layer only; one thread.
 #ifndef VM_MIME_OUT_STREAM_H
 #define VM_MIME_OUT_STREAM_H
 
 #include "base/error.h"
+#include "mime/compose.h"
 #include "mime/gobject.h"
 
 #include <gmime/gmime.h>
@@ -17,7 +17,7 @@ namespace vm::mime {
 
 // Lives as long as the stream that writes through it.
 struct Output {
-    int fd = -1;
+    const Writer& writer;
     std::int64_t written = 0;
     Result<> state = {};  // the first failure
     std::string buffer = {};

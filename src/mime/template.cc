@@ -251,6 +251,17 @@ Result<Template> Template::load(const std::filesystem::path& directory, std::str
     return parse(built_in(), "built-in en.ini");
 }
 
+std::filesystem::path Template::file_for(const std::filesystem::path& directory,
+                                         std::string_view language) {
+    std::error_code error;
+    for (const std::string& candidate : candidates_for(language)) {
+        if (directory.empty()) break;
+        std::filesystem::path file = file_of(directory, candidate);
+        if (std::filesystem::exists(file, error) || error) return file;
+    }
+    return {};
+}
+
 std::string Template::fill(Entry entry, std::initializer_list<Value> values) const {
     const std::string_view text = entries_[static_cast<std::size_t>(entry)];
     std::string out;

@@ -89,6 +89,10 @@ class Template {
     // line and entry, when the file is wrong.
     static Result<Template> load(const std::filesystem::path& directory, std::string_view language);
 
+    // The file that load() reads; "" when it takes the built-in one.
+    static std::filesystem::path file_for(const std::filesystem::path& directory,
+                                          std::string_view language);
+
     // `content` of a template file; `file` is its name in errors.
     static Result<Template> parse(std::string_view content, const std::string& file);
     static std::string_view built_in();

@@ -95,6 +95,11 @@ class MailboxRunTest : public CppUnit::TestFixture {
         clock_.advance(1);  // so that the order of the messages is that of their queueing
         return root_.add(*store_, "101");
     }
+    // One whose mail is too long for memory.
+    std::string add_long() {
+        clock_.advance(1);
+        return root_.add(*store_, "101", 150);
+    }
     Delivery delivery(const std::string& id) {
         auto record = store_->get(id);
         if (!record) CPPUNIT_FAIL(record.error().text());
@@ -385,7 +390,7 @@ class MailboxRunTest : public CppUnit::TestFixture {
     }
 
     void spool_that_cannot_be_written_pauses_the_mailbox() {
-        const auto id = add();
+        const auto id = add_long();
         std::filesystem::remove_all(root_.paths.spool());
         const auto result = run_mailbox(context("reply-dot-250"));
         CPPUNIT_ASSERT(result.pause && result.pause->scope == PushScope::kMailbox);
@@ -408,7 +413,7 @@ class MailboxRunTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::string("0 queued queued"), under_way.at(0));
         CPPUNIT_ASSERT_EQUAL(std::string("1 sent queued"), under_way.at(1));
 
-        const auto third = add();
+        const auto third = add_long();
         std::filesystem::remove_all(root_.paths.spool());
         CPPUNIT_ASSERT(run_mailbox(alone).pause.has_value());
         expect(DeliveryState::kDeferred, third);

@@ -45,13 +45,14 @@ class UnitRoot {
                                     "\nIgnore = 0\n" + more);
     }
     // A message as `vmctl message add` leaves it, with a second of silence.
-    std::string add(store::Store& store, const std::string& number) const {
+    std::string add(store::Store& store, const std::string& number,
+                    std::uint32_t seconds = 1) const {
         const auto wav = paths.spool() / "silence.wav";
-        std::ofstream(wav, std::ios::binary) << silence();
+        std::ofstream(wav, std::ios::binary) << silence(seconds);
         store::NewMessage message;
         message.message.mailbox = number;
         message.message.received = 1'700'000'000'000;
-        message.message.duration_ms = 1000;
+        message.message.duration_ms = seconds * std::int64_t{1000};
         message.file = wav;
         message.extension = "wav";
         message.delivery = DeliveryState::kQueued;
@@ -61,14 +62,14 @@ class UnitRoot {
     }
 
   private:
-    // One second of µ-law silence, 8 kHz mono.
-    static std::string silence() {
+    // µ-law silence, 8 kHz mono.
+    static std::string silence(std::uint32_t seconds) {
         const auto le = [](std::uint32_t value, int bytes) {
             std::string out;
             for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> 8 * i & 255);
             return out;
         };
-        const std::uint32_t n = 8000;
+        const std::uint32_t n = 8000 * seconds;
         return "RIFF" + le(4 + 8 + 18 + 8 + n, 4) + "WAVEfmt " + le(18, 4) + le(7, 2) + le(1, 2) +
                le(8000, 4) + le(8000, 4) + le(1, 2) + le(8, 2) + le(0, 2) + "data" + le(n, 4) +
                std::string(n, '\xff');

@@ -4,6 +4,7 @@
 #include "../media/samples.h"
 #include "base/files.h"
 #include "base/process.h"
+#include "base/spool.h"
 #include "mime/template.h"
 #include "mime/wording.h"
 
@@ -110,6 +111,7 @@ class ComposeTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(long_addresses_stay_whole);
     CPPUNIT_TEST(the_same_message_gives_the_same_mail);
     CPPUNIT_TEST(writes_from_where_the_file_stands_and_to_a_pipe);
+    CPPUNIT_TEST(memory_and_spool_file_get_the_same_bytes);
     CPPUNIT_TEST(errors_say_who_is_to_blame);
     CPPUNIT_TEST(a_large_recording_is_streamed);
     CPPUNIT_TEST(any_bytes_as_caller);
@@ -330,6 +332,26 @@ class ComposeTest : public CppUnit::TestFixture {
         const UniqueFd reading(ends[0]);
         CPPUNIT_ASSERT(*size == *compose(message, media_ / "v.wav", options_for(work_), ends[1]));
         ::close(ends[1]);
+    }
+
+    void memory_and_spool_file_get_the_same_bytes() {
+        for (const double seconds : {0.1, 150.0}) {
+            make_wav(media_ / "v.wav", SF_FORMAT_ULAW, 8000, 1, seconds);
+            const Message message = message_of(MessageKind::kVoice);
+            const auto file = mails_ / std::to_string(seconds);
+            compose_to(file, message, media_ / "v.wav", options_for(work_));
+            vm::Spool spool(work_.path());
+            std::string given;
+            const auto size =
+                compose(message, media_ / "v.wav", options_for(work_), [&](std::string_view block) {
+                    given += block;
+                    return spool.append(block);
+                });
+            CPPUNIT_ASSERT(size && *size == spool.size());
+            CPPUNIT_ASSERT_EQUAL(seconds > 1, spool.fd() >= 0);
+            if (spool.fd() < 0) CPPUNIT_ASSERT(given == spool.memory());
+            CPPUNIT_ASSERT(given == read_all(file));
+        }
     }
 
     void errors_say_who_is_to_blame() {

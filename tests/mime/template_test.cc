@@ -1,15 +1,20 @@
 #include "mime/template.h"
 
 #include "../media/samples.h"
+#include "mime/template_cache.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <chrono>
+#include <filesystem>
 #include <fstream>
+#include <thread>
 
 using vm::ErrorKind;
 using vm::mime::Entry;
 using vm::mime::entry_rules;
 using vm::mime::Template;
+using vm::mime::TemplateCache;
 using vm::test::TestDirectory;
 using vm::test::write_all_bytes;
 
@@ -31,6 +36,7 @@ class TemplateTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(errors_name_file_line_and_entry);
     CPPUNIT_TEST(long_entries_continue);
     CPPUNIT_TEST(a_file_of_the_unit_wins);
+    CPPUNIT_TEST(what_is_kept_is_what_would_be_read);
     CPPUNIT_TEST(unknown_languages_are_english);
     CPPUNIT_TEST(a_regional_language_falls_back);
     CPPUNIT_TEST(a_language_is_never_a_path);
@@ -135,6 +141,38 @@ class TemplateTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL((dir / "de.ini").string() + " line 1", broken.error().object);
         write_all_bytes(dir / "fr.ini", std::string(100000, ';'));
         CPPUNIT_ASSERT(Template::load(dir.path(), "fr").error().kind == ErrorKind::kConfig);
+    }
+
+    void what_is_kept_is_what_would_be_read() {
+        const TestDirectory dir;
+        const auto templates = dir / "templates";
+        TemplateCache cache;
+        const auto used = [&](const char* language) {
+            const auto wording = cache.get(templates, language);
+            return wording ? (*wording)->fill(Entry::kSenderUnknown) : wording.error().object;
+        };
+        const auto write = [&](const char* file, const std::string& sender) {
+            write_all_bytes(templates / file,
+                            changed("sender_unknown = Voice Mail", "sender_unknown = " + sender));
+        };
+        CPPUNIT_ASSERT_EQUAL(std::string("Voice Mail"), used("de"));
+        CPPUNIT_ASSERT(*cache.get(templates, "de") == *cache.get(templates, "de"));
+        std::filesystem::create_directory(templates);
+        write("en.ini", "Acme");
+        CPPUNIT_ASSERT_EQUAL(std::string("Acme"), used("de"));
+        write("de.ini", "Anrufbeantworter");
+        CPPUNIT_ASSERT_EQUAL(std::string("Anrufbeantworter"), used("de"));
+        CPPUNIT_ASSERT_EQUAL(std::string("Acme"), used("en"));
+        // Kept as soon as the next change is sure to show.
+        std::this_thread::sleep_for(std::chrono::milliseconds(2100));
+        CPPUNIT_ASSERT_EQUAL(std::string("Anrufbeantworter"), used("de"));
+        CPPUNIT_ASSERT(*cache.get(templates, "de") == *cache.get(templates, "de"));
+        write("de.ini", "Sprachpost");
+        CPPUNIT_ASSERT_EQUAL(std::string("Sprachpost"), used("de"));
+        write_all_bytes(templates / "de.ini", "nonsense");
+        CPPUNIT_ASSERT_EQUAL((templates / "de.ini").string() + " line 1", used("de"));
+        std::filesystem::remove(templates / "de.ini");
+        CPPUNIT_ASSERT_EQUAL(std::string("Acme"), used("de"));
     }
 
     void unknown_languages_are_english() {

@@ -191,7 +191,10 @@ class DiskTest(vmunit.TestCase):
 
     def test_spool_full(self):
         unit, disk = self.small_unit("var/spool")
-        a = self.add(unit)
+        # Smaller mails are composed in memory.
+        long = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "long.wav"
+        media.write_recording(long, 60)
+        a = unit.add("101", long)
         with disk.full():
             done = unit.once(status=75)
             self.assertRegex(done.stderr, "(?i)no space left.*free disk space")
