@@ -13,6 +13,7 @@
 #include <memory>
 #include <poll.h>
 #include <set>
+#include <utility>
 
 namespace vm::app {
 
@@ -72,31 +73,41 @@ Result<> backfill(const Paths& paths, store::Store& store, const std::set<std::s
     return {};
 }
 
+// The statuses of those that are waited for.
+Result<std::vector<store::MailboxStatus>> statuses_of(store::Store& store,
+                                                      const std::set<std::string>& waiting) {
+    if (waiting.size() > 1) return store.statuses();
+    VM_ASSIGN(const std::optional<store::MailboxStatus> status, store.status(*waiting.begin()));
+    return status ? std::vector{*status} : std::vector<store::MailboxStatus>{};
+}
+
 // Asks the running agent and waits for its answers, which it leaves in the mailboxes' status. False
 // when it has ended before; it may have been another command like this one.
 Result<bool> ask_agent(const Paths& paths, store::Store& store, std::set<std::string> waiting,
                        VmctlContext& context) {
     const TimeMs asked = system_clock().now();
     const std::int64_t give_up = system_clock().steady_ms() + kPatienceMs;
-    for (const std::string& mailbox : waiting) agent::poke(paths, mailbox, agent::Request::kSync);
+    agent::poke(paths, waiting, agent::Request::kSync);
+    std::int64_t mark = -1;
     for (int i = 0; !waiting.empty(); ++i) {
         ::poll(nullptr, 0, std::min(5 + i, 50));
-        for (const std::string& mailbox : std::set(waiting)) {
-            VM_ASSIGN(const std::optional<store::MailboxStatus> status, store.status(mailbox));
-            if (!status || status->answered < asked) continue;
-            waiting.erase(mailbox);
-            if (status->state == "ok") {
-                std::cout << mailbox << ": in step\n";
-                continue;
+        VM_ASSIGN(const std::int64_t now, store.change_mark());
+        if (std::exchange(mark, now) != now) {
+            VM_ASSIGN(const std::vector<store::MailboxStatus> statuses,
+                      statuses_of(store, waiting));
+            for (const store::MailboxStatus& status : statuses) {
+                if (status.answered < asked || waiting.erase(status.mailbox) == 0) continue;
+                if (status.state == "ok") {
+                    std::cout << status.mailbox << ": in step\n";
+                    continue;
+                }
+                warn(status.mailbox + ": " + status.state + ": " + status.reason);
+                context.status = exit_status(ErrorKind::kRetryLater);
             }
-            warn(mailbox + ": " + status->state + ": " + status->reason);
-            context.status = exit_status(ErrorKind::kRetryLater);
+            if (waiting.empty()) break;
         }
-        if (waiting.empty()) break;
-        // A request may be lost where many are made, or with a worker.
-        if (i % 40 == 39)
-            for (const std::string& mailbox : waiting)
-                agent::poke(paths, mailbox, agent::Request::kSync);
+        // A request may be lost with a worker.
+        if (i % 40 == 39) agent::poke(paths, waiting, agent::Request::kSync);
         if (i % 20 == 19 && !agent::agent_running(paths)) return false;
         if (system_clock().steady_ms() > give_up)
             return fail(ErrorKind::kRetryLater, "sync", *waiting.begin(),
