@@ -24,11 +24,9 @@ namespace vm::agent {
 class MessageWaiting {
   public:
     // `stopping` is asked between two commands.
-    MessageWaiting(Paths paths, std::shared_ptr<store::SharedWriter> writer, InHandTable* in_hand,
+    MessageWaiting(std::shared_ptr<store::Store> store, InHandTable* in_hand,
                    std::function<bool()> stopping)
-        : in_hand_(in_hand),
-          stopping_(std::move(stopping)),
-          threads_(std::move(paths), 1, std::move(writer)) {}
+        : in_hand_(in_hand), stopping_(std::move(stopping)), threads_(std::move(store), 1) {}
 
     // The counts of `mailbox` may have changed.
     void changed(const std::string& mailbox) { due_[mailbox] = 0; }

@@ -46,7 +46,6 @@ void StoreThreads::submit(Job job) {
 }
 
 void StoreThreads::serve() {
-    std::unique_ptr<store::Store> store;
     for (;;) {
         Job job;
         {
@@ -58,15 +57,7 @@ void StoreThreads::serve() {
             job = std::move(jobs_.front());
             jobs_.pop_front();
         }
-        if (!store) {
-            auto opened = store::Store::open(paths_, system_clock(), writer_);
-            if (!opened) {
-                job(fail(opened.error()));
-                continue;
-            }
-            store = std::move(*opened);
-        }
-        job(store.get());
+        job(store_.get());
     }
 }
 

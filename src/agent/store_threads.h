@@ -1,11 +1,9 @@
-// A few threads that run jobs, each with a Store of its own; what these write at the same time is
-// committed together with what others write by the same `writer`. Threads are made when work waits
-// and none is idle, up to the limit or what the system allows; they end with the object, after the
-// jobs they are in.
+// A few threads that run jobs, with one Store for all of them. Threads are made when work waits and
+// none is idle, up to the limit or what the system allows; they end with the object, after the jobs
+// they are in.
 #ifndef VM_AGENT_STORE_THREADS_H
 #define VM_AGENT_STORE_THREADS_H
 
-#include "base/paths.h"
 #include "store/store.h"
 
 #include <condition_variable>
@@ -22,14 +20,13 @@ namespace vm::agent {
 
 class StoreThreads {
   public:
-    // A job gets the thread's Store, or the reason why there is none. Where not even one thread can
-    // be made it runs within submit().
+    // A job gets the Store. Where not even one thread can be made it gets the reason instead,
+    // within submit().
     using Job = std::function<void(Result<store::Store*>)>;
 
-    // Without a `writer` each writes by itself.
-    StoreThreads(Paths paths, std::size_t limit,
-                 std::shared_ptr<store::SharedWriter> writer = nullptr)
-        : paths_(std::move(paths)), limit_(limit), writer_(std::move(writer)) {}
+    // `store`: Store::for_threads().
+    StoreThreads(std::shared_ptr<store::Store> store, std::size_t limit)
+        : store_(std::move(store)), limit_(limit) {}
     ~StoreThreads();
     StoreThreads(const StoreThreads&) = delete;
     StoreThreads& operator=(const StoreThreads&) = delete;
@@ -40,9 +37,8 @@ class StoreThreads {
     std::optional<std::string> add_thread();
     void serve();
 
-    Paths paths_;
-    std::size_t limit_;
-    const std::shared_ptr<store::SharedWriter> writer_;
+    const std::shared_ptr<store::Store> store_;
+    const std::size_t limit_;
     std::mutex mutex_;
     std::condition_variable wake_;
     std::deque<Job> jobs_;              // guarded by mutex_

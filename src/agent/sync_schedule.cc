@@ -39,7 +39,7 @@ SyncSchedule::SyncSchedule(Options options)
       gate_(static_cast<int>(kThreads), kAtOnce),
       settings_(std::make_shared<Settings>()),
       next_progress_(options_.clock.steady_ms() + kProgressMs),
-      threads_(options_.paths, kThreads, options_.writer) {}
+      threads_(options_.store, kThreads) {}
 
 SyncSchedule::~SyncSchedule() = default;
 

@@ -51,7 +51,7 @@ class SyncSchedule {
         int wake_fd = -1;                // eventfd that a pass's end writes to
         InHandTable* in_hand = nullptr;  // may be null
         Metrics* metrics = nullptr;      // may be null
-        std::shared_ptr<store::SharedWriter> writer = nullptr;  // the worker's
+        std::shared_ptr<store::Store> store = nullptr;  // the threads'
     };
     explicit SyncSchedule(Options options);
     ~SyncSchedule();

@@ -74,11 +74,11 @@ Worker::Worker(const WorkerOptions& options)
           options.only_mailbox),
       gate_(static_cast<int>(kThreads), kAtOnce),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      threads_(options.paths, kThreads, writer_),
-      waiting_(options.paths, writer_, options.in_hand,
+      threads_(threads_store_, kThreads),
+      waiting_(threads_store_, options.in_hand,
                [this] { return stopping() && (!options_.once || interrupted_); }),
       sync_({options.paths, clock_, options.once, options.index, options.count, stopping,
-             random_jitter, wake_.get(), options.in_hand, &metrics_, writer_}) {}
+             random_jitter, wake_.get(), options.in_hand, &metrics_, threads_store_}) {}
 
 Worker::~Worker() {
     g_wake_fd = -1;

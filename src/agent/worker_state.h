@@ -117,6 +117,8 @@ class Worker {
     UniqueFd wake_;
     // Of all threads' Stores.
     const std::shared_ptr<store::SharedWriter> writer_ = store::share_writer(options_.paths);
+    const std::shared_ptr<store::Store> threads_store_ =
+        store::Store::for_threads(options_.paths, writer_);
     std::unique_ptr<store::Store> store_;  // the main thread's
     std::int64_t mark_ = -1;
     std::int64_t changes_seen_ = 0;        // in the store's sequence of them

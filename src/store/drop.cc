@@ -40,32 +40,35 @@ void settle(soci::session& sql, const std::string& mailbox, const std::string& i
 }  // namespace
 
 Result<DropState> SqlStore::drop_state(const std::string& mailbox, const std::string& account) {
-    return guarded("read the maildrop's state of mailbox", mailbox, [&]() -> Result<DropState> {
-        DropState out;
-        {
-            DropMessage message;
-            long long deleted_at = 0;
-            soci::statement statement =
-                (sql_.prepare << kDropDeleted, soci::into(message.id),
-                 soci::into(message.message_id), soci::into(deleted_at), soci::use(mailbox));
-            statement.execute();
-            while (statement.fetch()) {
-                message.deleted_at = deleted_at;
-                out.deleted.push_back(message);
-            }
-        }
-        DropMail mail;
-        soci::statement statement = (sql_.prepare << kDropMails, soci::into(mail.unique_id),
-                                     soci::into(mail.id), soci::use(mailbox), soci::use(account));
-        statement.execute();
-        while (statement.fetch()) {
-            if (mail.unique_id.empty())
-                out.begun = true;
-            else
-                out.mails.push_back(mail);
-        }
-        return out;
-    });
+    return read("read the maildrop's state of mailbox", mailbox,
+                [&](soci::session& sql) -> Result<DropState> {
+                    DropState out;
+                    {
+                        DropMessage message;
+                        long long deleted_at = 0;
+                        soci::statement statement =
+                            (sql.prepare << kDropDeleted, soci::into(message.id),
+                             soci::into(message.message_id), soci::into(deleted_at),
+                             soci::use(mailbox));
+                        statement.execute();
+                        while (statement.fetch()) {
+                            message.deleted_at = deleted_at;
+                            out.deleted.push_back(message);
+                        }
+                    }
+                    DropMail mail;
+                    soci::statement statement =
+                        (sql.prepare << kDropMails, soci::into(mail.unique_id), soci::into(mail.id),
+                         soci::use(mailbox), soci::use(account));
+                    statement.execute();
+                    while (statement.fetch()) {
+                        if (mail.unique_id.empty())
+                            out.begun = true;
+                        else
+                            out.mails.push_back(mail);
+                    }
+                    return out;
+                });
 }
 
 Result<> SqlStore::commit_drop(const std::string& mailbox, const DropCommit& commit) {

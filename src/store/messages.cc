@@ -94,26 +94,26 @@ Result<std::string> SqlStore::add(const NewMessage& incoming) {
 }
 
 Result<MessageRecord> SqlStore::get(const std::string& id) {
-    return guarded("read message", id, [&] { return read_record(sql_, id); });
+    return read("read message", id, [&](soci::session& sql) { return read_record(sql, id); });
 }
 
 Result<std::vector<MessageRecord>> SqlStore::list(const ListQuery& query) {
-    return guarded("list messages", query.mailbox, [&] {
+    return read("list messages", query.mailbox, [&](soci::session& sql) {
         Parameters parameters{{"folder", query.folder.value_or("")},
                               {"deleted", query.deleted ? "yes" : "no"}};
-        if (query.mailbox.empty()) return read_records(sql_, kWhereAny, parameters);
+        if (query.mailbox.empty()) return read_records(sql, kWhereAny, parameters);
         parameters.emplace_back("mailbox", query.mailbox);
-        return read_records(sql_, kWhereMailbox, parameters);
+        return read_records(sql, kWhereMailbox, parameters);
     });
 }
 
 Result<std::vector<HistoryEntry>> SqlStore::history(const std::string& id) {
-    return guarded("read history", id, [&]() -> Result<std::vector<HistoryEntry>> {
-        VM_TRY(read_record(sql_, id));
+    return read("read history", id, [&](soci::session& sql) -> Result<std::vector<HistoryEntry>> {
+        VM_TRY(read_record(sql, id));
         HistoryEntry entry;
         long long time = 0;
         soci::statement statement =
-            (sql_.prepare << kHistory, soci::into(time), soci::into(entry.what),
+            (sql.prepare << kHistory, soci::into(time), soci::into(entry.what),
              soci::into(entry.from), soci::into(entry.to), soci::into(entry.reply), soci::use(id));
         statement.execute();
         std::vector<HistoryEntry> out;

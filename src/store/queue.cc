@@ -67,21 +67,22 @@ bool is_postponed(const Delivery& delivery, TimeMs now) {
 }  // namespace
 
 Result<std::vector<MessageRecord>> SqlStore::queue() {
-    return guarded("read the queue", "", [&] { return read_records(sql_, kWhereQueue, {}); });
+    return read("read the queue", "",
+                [&](soci::session& sql) { return read_records(sql, kWhereQueue, {}); });
 }
 
 Result<std::vector<MessageRecord>> SqlStore::pending(const std::string& mailbox) {
-    return guarded("read the queue of mailbox", mailbox, [&] {
-        return read_records(sql_, kWherePending, {{"mailbox", mailbox}});
+    return read("read the queue of mailbox", mailbox, [&](soci::session& sql) {
+        return read_records(sql, kWherePending, {{"mailbox", mailbox}});
     });
 }
 
 Result<std::vector<Store::Due>> SqlStore::due() {
-    return guarded("read the queue", "", [&]() -> Result<std::vector<Due>> {
+    return read("read the queue", "", [&](soci::session& sql) -> Result<std::vector<Due>> {
         std::string mailbox;
         long long next = 0;
         const long long latest = clock_.now() + kLongestPauseMs;
-        soci::statement statement = (sql_.prepare << kDue, soci::into(mailbox), soci::into(next),
+        soci::statement statement = (sql.prepare << kDue, soci::into(mailbox), soci::into(next),
                                      soci::use(latest, "latest"));
         statement.execute();
         std::vector<Due> out;
@@ -91,14 +92,15 @@ Result<std::vector<Store::Due>> SqlStore::due() {
 }
 
 Result<std::optional<TimeMs>> SqlStore::due(const std::string& mailbox) {
-    return guarded("read the queue of mailbox", mailbox, [&]() -> Result<std::optional<TimeMs>> {
-        long long next = 0;
-        soci::indicator any = soci::i_null;
-        const long long latest = clock_.now() + kLongestPauseMs;
-        sql_ << kDueOf, soci::into(next, any), soci::use(latest, "latest"),
-            soci::use(mailbox, "mailbox");
-        return any == soci::i_ok ? std::optional<TimeMs>(next) : std::nullopt;
-    });
+    return read("read the queue of mailbox", mailbox,
+                [&](soci::session& sql) -> Result<std::optional<TimeMs>> {
+                    long long next = 0;
+                    soci::indicator any = soci::i_null;
+                    const long long latest = clock_.now() + kLongestPauseMs;
+                    sql << kDueOf, soci::into(next, any), soci::use(latest, "latest"),
+                        soci::use(mailbox, "mailbox");
+                    return any == soci::i_ok ? std::optional<TimeMs>(next) : std::nullopt;
+                });
 }
 
 Result<> SqlStore::retry(const std::string& id) {

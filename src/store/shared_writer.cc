@@ -26,6 +26,7 @@ std::size_t SharedWriter::waiting() const {
 }
 
 Result<> SharedWriter::write(const Write& what, const Body& body) {
+    VM_TRY(open());
     Member mine{what, body};
     Lock lock(mutex_);
     waiting_.push_back(&mine);

@@ -37,8 +37,7 @@ class SharedWriter : public Writer {
     // Opens nothing.
     explicit SharedWriter(Paths paths) : paths_(std::move(paths)) {}
 
-    // To be called before the first write, by who has brought the schema up to date. Does nothing
-    // when it is open.
+    // The schema is up to date. Does nothing when it is open; otherwise the first write does it.
     Result<> open();
     Result<> write(const Write& what, const Body& body) override;
 

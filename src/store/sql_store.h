@@ -2,6 +2,8 @@
 #ifndef VM_STORE_SQL_STORE_H
 #define VM_STORE_SQL_STORE_H
 
+#include "store/database.h"
+#include "store/read_sessions.h"
 #include "store/store.h"
 #include "store/writer.h"
 
@@ -19,13 +21,11 @@ namespace vm::store {
 
 class SqlStore : public Store {
   public:
-    // Without a `writer` it writes by `sql` too.
-    SqlStore(Paths paths, std::unique_ptr<soci::session> sql, std::shared_ptr<Writer> writer,
+    SqlStore(Paths paths, std::unique_ptr<ReadSessions> sessions, std::shared_ptr<Writer> writer,
              const Clock& clock)
         : Store(std::move(paths)),
-          session_(std::move(sql)),
-          sql_(*session_),
-          writer_(writer ? std::move(writer) : std::make_shared<OwnWriter>(sql_)),
+          sessions_(std::move(sessions)),
+          writer_(std::move(writer)),
           clock_(clock) {}
 
     Result<std::string> add(const NewMessage& message) override;
@@ -80,6 +80,13 @@ class SqlStore : public Store {
     Result<std::int64_t> change_mark() override;
 
   private:
+    // What `body` returns, which reads by the session it is given, and calls nothing of the Store.
+    template <class Body>
+    auto read(const char* operation, const std::string& object, const Body& body)
+        -> std::invoke_result_t<const Body&, soci::session&> {
+        VM_ASSIGN(const ReadSessions::Loan sql, sessions_->borrow());
+        return guarded(operation, object, [&] { return body(*sql); });
+    }
     // What `body` returns, which reads and writes by the session it is given (Writer::Body), when
     // that is committed, or refused by its error; or why it could not be written.
     template <class Body>
@@ -99,8 +106,7 @@ class SqlStore : public Store {
                                        const std::string& message_id);
     Result<> write_outcome(soci::session& sql, const Outcome& outcome);
 
-    std::unique_ptr<soci::session> session_;
-    soci::session& sql_;  // *session_, for what is no part of a write
+    const std::unique_ptr<ReadSessions> sessions_;  // for what is no part of a write
     const std::shared_ptr<Writer> writer_;
     const Clock& clock_;
 };

@@ -126,9 +126,9 @@ Result<> SqlStore::set_statuses(const std::vector<MailboxStatus>& statuses,
     constexpr const char* kOperation = "set status of mailbox";
     const std::string subject = statuses.size() == 1 ? statuses.front().mailbox : "";
     std::vector<std::pair<std::string, StatusRow>> rows;
-    VM_TRY(guarded(kOperation, subject, [&]() -> Result<> {
+    VM_TRY(read(kOperation, subject, [&](soci::session& sql) -> Result<> {
         for (const MailboxStatus& status : statuses)
-            if (const auto row = row_to_write(sql_, status, clock_.now()))
+            if (const auto row = row_to_write(sql, status, clock_.now()))
                 rows.emplace_back(status.mailbox, *row);
         return {};
     }));
@@ -147,19 +147,19 @@ Result<> SqlStore::set_statuses(const std::vector<MailboxStatus>& statuses,
 }
 
 Result<std::string> SqlStore::hold(const std::string& mailbox) {
-    return guarded("read status of mailbox", mailbox, [&]() -> Result<std::string> {
+    return read("read status of mailbox", mailbox, [&](soci::session& sql) -> Result<std::string> {
         std::string hold;
-        sql_ << kHold, soci::into(hold), soci::use(mailbox);
+        sql << kHold, soci::into(hold), soci::use(mailbox);
         return hold;
     });
 }
 
 Result<std::vector<MailboxStatus>> SqlStore::statuses() {
-    return guarded("read status", "", [&]() -> Result<std::vector<MailboxStatus>> {
+    return read("read status", "", [&](soci::session& sql) -> Result<std::vector<MailboxStatus>> {
         std::string mailbox;
         StatusRow row;
         soci::statement statement =
-            (sql_.prepare << kStatuses, soci::into(mailbox), soci::into(row.state),
+            (sql.prepare << kStatuses, soci::into(mailbox), soci::into(row.state),
              soci::into(row.reason), soci::into(row.idle), soci::into(row.condstore),
              soci::into(row.qresync), soci::into(row.last_sync), soci::into(row.answered),
              soci::into(row.changed));
@@ -171,20 +171,20 @@ Result<std::vector<MailboxStatus>> SqlStore::statuses() {
 }
 
 Result<std::optional<MailboxStatus>> SqlStore::status(const std::string& mailbox) {
-    return guarded("read status of mailbox", mailbox,
-                   [&]() -> Result<std::optional<MailboxStatus>> {
-                       StatusRow row;
-                       if (!read_row(sql_, mailbox, row)) return std::optional<MailboxStatus>();
-                       return std::optional(to_status(mailbox, row));
-                   });
+    return read("read status of mailbox", mailbox,
+                [&](soci::session& sql) -> Result<std::optional<MailboxStatus>> {
+                    StatusRow row;
+                    if (!read_row(sql, mailbox, row)) return std::optional<MailboxStatus>();
+                    return std::optional(to_status(mailbox, row));
+                });
 }
 
 Result<std::vector<MailboxChange>> SqlStore::changes_since(std::int64_t sequence) {
-    return guarded("read changes", "", [&] {
+    return read("read changes", "", [&](soci::session& sql) {
         const long long after = sequence;
         MailboxChange row;
         soci::statement statement =
-            (sql_.prepare << kChangesSince, soci::into(row.mailbox), soci::into(row.sequence),
+            (sql.prepare << kChangesSince, soci::into(row.mailbox), soci::into(row.sequence),
              soci::into(row.phone_sequence), soci::use(after));
         return rows_of(statement, row);
     });
@@ -192,10 +192,10 @@ Result<std::vector<MailboxChange>> SqlStore::changes_since(std::int64_t sequence
 
 Result<std::vector<MailboxChange>> SqlStore::changes_since(std::int64_t sequence,
                                                            const std::string& mailbox) {
-    return guarded("read changes of mailbox", mailbox, [&] {
+    return read("read changes of mailbox", mailbox, [&](soci::session& sql) {
         const long long after = sequence;
         MailboxChange row;
-        soci::statement statement = (sql_.prepare << kChangeSince, soci::into(row.mailbox),
+        soci::statement statement = (sql.prepare << kChangeSince, soci::into(row.mailbox),
                                      soci::into(row.sequence), soci::into(row.phone_sequence),
                                      soci::use(mailbox, "mailbox"), soci::use(after, "sequence"));
         return rows_of(statement, row);
@@ -203,14 +203,14 @@ Result<std::vector<MailboxChange>> SqlStore::changes_since(std::int64_t sequence
 }
 
 Result<std::optional<Store::Waiting>> SqlStore::waiting_told(const std::string& mailbox) {
-    return guarded("read what was told of mailbox", mailbox,
-                   [&]() -> Result<std::optional<Waiting>> {
-                       long long new_messages = 0, old_messages = 0;
-                       sql_ << kWaitingTold, soci::into(new_messages), soci::into(old_messages),
-                           soci::use(mailbox);
-                       if (!sql_.got_data()) return std::optional<Waiting>();
-                       return std::optional(Waiting{new_messages, old_messages});
-                   });
+    return read("read what was told of mailbox", mailbox,
+                [&](soci::session& sql) -> Result<std::optional<Waiting>> {
+                    long long new_messages = 0, old_messages = 0;
+                    sql << kWaitingTold, soci::into(new_messages), soci::into(old_messages),
+                        soci::use(mailbox);
+                    if (!sql.got_data()) return std::optional<Waiting>();
+                    return std::optional(Waiting{new_messages, old_messages});
+                });
 }
 
 Result<> SqlStore::set_waiting_told(const std::string& mailbox, const Waiting& waiting) {
@@ -229,11 +229,11 @@ Result<> SqlStore::set_waiting_told(const std::string& mailbox, const Waiting& w
 }
 
 Result<std::vector<Store::QueueDepth>> SqlStore::queue_depths() {
-    return guarded("count the queue", "", [&]() -> Result<std::vector<QueueDepth>> {
+    return read("count the queue", "", [&](soci::session& sql) -> Result<std::vector<QueueDepth>> {
         std::string state, mailbox;
         long long deliveries = 0, oldest = 0;
         soci::statement statement =
-            (sql_.prepare << kQueueDepths, soci::into(state), soci::into(mailbox),
+            (sql.prepare << kQueueDepths, soci::into(state), soci::into(mailbox),
              soci::into(deliveries), soci::into(oldest));
         statement.execute();
         std::vector<QueueDepth> out;
@@ -245,9 +245,9 @@ Result<std::vector<Store::QueueDepth>> SqlStore::queue_depths() {
 }
 
 Result<std::vector<std::string>> SqlStore::unfinished() {
-    return guarded("read the queue", "", [&]() -> Result<std::vector<std::string>> {
+    return read("read the queue", "", [&](soci::session& sql) -> Result<std::vector<std::string>> {
         std::string mailbox;
-        soci::statement statement = (sql_.prepare << kUnfinished, soci::into(mailbox));
+        soci::statement statement = (sql.prepare << kUnfinished, soci::into(mailbox));
         statement.execute();
         std::vector<std::string> out;
         while (statement.fetch()) out.push_back(mailbox);
@@ -256,37 +256,40 @@ Result<std::vector<std::string>> SqlStore::unfinished() {
 }
 
 Result<MailboxCounts> SqlStore::counts(const std::string& mailbox) {
-    return guarded("count messages of mailbox", mailbox, [&]() -> Result<MailboxCounts> {
-        MailboxCounts counts;
-        std::string state, delivery;
-        long long messages = 0, linked = 0;
-        soci::statement statement =
-            (sql_.prepare << kCounts, soci::into(state), soci::into(delivery), soci::into(messages),
-             soci::into(linked), soci::use(mailbox));
-        statement.execute();
-        while (statement.fetch()) add_to(counts, state, delivery, messages, linked);
-        return counts;
-    });
+    return read("count messages of mailbox", mailbox,
+                [&](soci::session& sql) -> Result<MailboxCounts> {
+                    MailboxCounts counts;
+                    std::string state, delivery;
+                    long long messages = 0, linked = 0;
+                    soci::statement statement =
+                        (sql.prepare << kCounts, soci::into(state), soci::into(delivery),
+                         soci::into(messages), soci::into(linked), soci::use(mailbox));
+                    statement.execute();
+                    while (statement.fetch()) add_to(counts, state, delivery, messages, linked);
+                    return counts;
+                });
 }
 
 Result<std::map<std::string, MailboxCounts>> SqlStore::all_counts() {
-    return guarded("count messages", "", [&]() -> Result<std::map<std::string, MailboxCounts>> {
-        std::string mailbox, state, delivery;
-        long long messages = 0, linked = 0;
-        soci::statement statement =
-            (sql_.prepare << kAllCounts, soci::into(mailbox), soci::into(state),
-             soci::into(delivery), soci::into(messages), soci::into(linked));
-        statement.execute();
-        std::map<std::string, MailboxCounts> out;
-        while (statement.fetch()) add_to(out[mailbox], state, delivery, messages, linked);
-        return out;
-    });
+    return read("count messages", "",
+                [&](soci::session& sql) -> Result<std::map<std::string, MailboxCounts>> {
+                    std::string mailbox, state, delivery;
+                    long long messages = 0, linked = 0;
+                    soci::statement statement =
+                        (sql.prepare << kAllCounts, soci::into(mailbox), soci::into(state),
+                         soci::into(delivery), soci::into(messages), soci::into(linked));
+                    statement.execute();
+                    std::map<std::string, MailboxCounts> out;
+                    while (statement.fetch())
+                        add_to(out[mailbox], state, delivery, messages, linked);
+                    return out;
+                });
 }
 
 Result<std::int64_t> SqlStore::change_mark() {
-    return guarded("read the change mark", "", [&]() -> Result<std::int64_t> {
+    return read("read the change mark", "", [&](soci::session& sql) -> Result<std::int64_t> {
         long long version = 0;
-        sql_ << "PRAGMA data_version", soci::into(version);
+        sql << "PRAGMA data_version", soci::into(version);
         return version;
     });
 }

@@ -203,6 +203,12 @@ class Store {
     static Result<std::unique_ptr<Store>> open(const Paths& paths,
                                                const Clock& clock = system_clock(),
                                                std::shared_ptr<SharedWriter> writer = nullptr);
+    // One for many threads at once, of a root that was opened before. It opens nothing before it
+    // is used; all it has to open is a few sessions, however many the threads. change_mark() is
+    // not for it.
+    static std::unique_ptr<Store> for_threads(const Paths& paths,
+                                              std::shared_ptr<SharedWriter> writer,
+                                              const Clock& clock = system_clock());
     virtual ~Store() = default;
 
     // The phone's side: vmctl, firmware. All but add() are kNoInput for an unknown id; doing what

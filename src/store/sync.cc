@@ -11,43 +11,47 @@
 namespace vm::store {
 
 Result<SyncState> SqlStore::sync_state(const std::string& mailbox) {
-    return guarded("read the account's state of mailbox", mailbox, [&]() -> Result<SyncState> {
-        SyncState state = read_sync_state(sql_, mailbox).value_or(SyncState{});
-        state.folders = read_folders(sql_, mailbox);
-        return state;
-    });
+    return read("read the account's state of mailbox", mailbox,
+                [&](soci::session& sql) -> Result<SyncState> {
+                    SyncState state = read_sync_state(sql, mailbox).value_or(SyncState{});
+                    state.folders = read_folders(sql, mailbox);
+                    return state;
+                });
 }
 
 // Two queries are enough for any number of messages. They need no transaction: what the second
 // reads is written by passes only, and a mailbox has one at a time.
 Result<std::vector<SyncMessage>> SqlStore::sync_messages(const std::string& mailbox) {
-    return guarded("read messages of mailbox", mailbox, [&]() -> Result<std::vector<SyncMessage>> {
-        VM_ASSIGN(std::vector<SyncMessage> out, read_agreed(sql_, mailbox));
-        auto copies = read_copies(sql_, mailbox);
-        for (SyncMessage& message : out)
-            if (const auto it = copies.find(message.record.message.id); it != copies.end())
-                message.copies = std::move(it->second);
-        return out;
-    });
+    return read("read messages of mailbox", mailbox,
+                [&](soci::session& sql) -> Result<std::vector<SyncMessage>> {
+                    VM_ASSIGN(std::vector<SyncMessage> out, read_agreed(sql, mailbox));
+                    auto copies = read_copies(sql, mailbox);
+                    for (SyncMessage& message : out)
+                        if (const auto it = copies.find(message.record.message.id);
+                            it != copies.end())
+                            message.copies = std::move(it->second);
+                    return out;
+                });
 }
 
 Result<std::vector<NewMail>> SqlStore::new_mails(const std::string& mailbox) {
-    return guarded("read new mails of mailbox", mailbox, [&]() -> Result<std::vector<NewMail>> {
-        NewMail mail;
-        long long uidvalidity = 0, uid = 0;
-        soci::statement statement =
-            (sql_.prepare << kNewMails, soci::into(mail.place.folder), soci::into(uidvalidity),
-             soci::into(uid), soci::into(mail.message_id), soci::into(mail.attempts),
-             soci::use(mailbox));
-        statement.execute();
-        std::vector<NewMail> out;
-        while (statement.fetch()) {
-            mail.place.uidvalidity = static_cast<std::uint32_t>(uidvalidity);
-            mail.place.uid = static_cast<std::uint32_t>(uid);
-            out.push_back(mail);
-        }
-        return out;
-    });
+    return read("read new mails of mailbox", mailbox,
+                [&](soci::session& sql) -> Result<std::vector<NewMail>> {
+                    NewMail mail;
+                    long long uidvalidity = 0, uid = 0;
+                    soci::statement statement =
+                        (sql.prepare << kNewMails, soci::into(mail.place.folder),
+                         soci::into(uidvalidity), soci::into(uid), soci::into(mail.message_id),
+                         soci::into(mail.attempts), soci::use(mailbox));
+                    statement.execute();
+                    std::vector<NewMail> out;
+                    while (statement.fetch()) {
+                        mail.place.uidvalidity = static_cast<std::uint32_t>(uidvalidity);
+                        mail.place.uid = static_cast<std::uint32_t>(uid);
+                        out.push_back(mail);
+                    }
+                    return out;
+                });
 }
 
 Result<> SqlStore::commit_sync(const std::string& mailbox, const SyncCommit& commit) {

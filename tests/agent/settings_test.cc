@@ -214,7 +214,8 @@ class SettingsTest : public CppUnit::TestFixture {
     void every_job_runs_once() {
         std::atomic<int> ran{0}, with_store{0};
         {
-            StoreThreads threads(root_.paths, 3);
+            StoreThreads threads(
+                store::Store::for_threads(root_.paths, store::share_writer(root_.paths)), 3);
             for (int i = 0; i < 50; ++i)
                 threads.submit([&](Result<store::Store*> store) {
                     ++ran;

@@ -43,7 +43,8 @@ class StoreThreadsTest : public CppUnit::TestFixture {
     void without_a_thread_a_job_gets_the_reason() {
         const UnitRoot root;
         in_a_child([&] {
-            StoreThreads threads(root.paths, 2);
+            StoreThreads threads(
+                store::Store::for_threads(root.paths, store::share_writer(root.paths)), 2);
             if (!forbid_threads()) return false;
             std::optional<Error> error;
             threads.submit([&](Result<store::Store*> store) {
@@ -57,7 +58,8 @@ class StoreThreadsTest : public CppUnit::TestFixture {
     void with_few_threads_jobs_wait_their_turn() {
         const UnitRoot root;
         in_a_child([&] {
-            StoreThreads threads(root.paths, 2);
+            StoreThreads threads(
+                store::Store::for_threads(root.paths, store::share_writer(root.paths)), 2);
             std::promise<void> running, go;
             std::promise<bool> done;
             threads.submit([&](Result<store::Store*>) {
