@@ -7,7 +7,7 @@ namespace vm::store {
 using std::chrono::steady_clock;
 
 Result<> SharedWriter::open() {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(opening_);
     if (sql_) return {};
     VM_ASSIGN(auto sql, open_database(paths_));
     VM_TRY(guarded("open the store", paths_.database().string(), [&]() -> Result<> {

@@ -66,10 +66,11 @@ class SharedWriter : public Writer {
     bool undo();
 
     const Paths paths_;
+    std::mutex opening_;
+    std::unique_ptr<soci::session> sql_;  // the leader's; set under opening_, before any write
     mutable std::mutex mutex_;
-    bool led_ = false;                    // guarded by mutex_
-    std::deque<Member*> waiting_;         // guarded by mutex_
-    std::unique_ptr<soci::session> sql_;  // the leader's; set once, under mutex_
+    bool led_ = false;             // guarded by mutex_
+    std::deque<Member*> waiting_;  // guarded by mutex_
 };
 
 }  // namespace vm::store
