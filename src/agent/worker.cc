@@ -290,7 +290,8 @@ void Worker::take_requests() {
 
 // Sleeps until something happens or falls due; reads pokes. False when the master is gone.
 bool Worker::wait() {
-    const std::int64_t left = std::min(next_due_, sync_.next_due()) - clock_.steady_ms();
+    const std::int64_t left =
+        std::min({next_due_, sync_.next_due(), statuses_at_}) - clock_.steady_ms();
     const int timeout = static_cast<int>(std::clamp<std::int64_t>(left, 0, kLookMs));
     pollfd fds[] = {
         {wake_.get(), POLLIN, 0}, {options_.control_fd, POLLIN, 0}, {sync_.fd(), POLLIN, 0}};
@@ -371,7 +372,7 @@ int Worker::run() {
         record_unrecorded(false);
         take_passes();
         read_queue();
-        write_statuses();  // before another pass begins, see Settled
+        gather_statuses();  // before another pass begins, see Settled
         update_gauges();
         const bool pushing = start_turns() || running_ > 0;
         // With --once the accounts are looked at when everything was pushed.
@@ -381,7 +382,7 @@ int Worker::run() {
         // waits.
         if (options_.once && !pushing && !syncing) break;
         if (options_.alone && !pushing && !syncing && has_done_everything()) break;
-        write_statuses();
+        gather_statuses();
         waiting_.start(settings_.current()->misc->message_waiting_command, clock_.steady_ms());
         if (!wait()) break;
     }

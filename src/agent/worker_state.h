@@ -94,7 +94,9 @@ class Worker {
     void set_problem(const std::string& number, Actor& actor, const std::string& problem);
     void record_unrecorded(bool last);
     void store_failed(const std::string& number, Actor& actor, const Error& error);
-    std::optional<store::MailboxStatus> status_of(const std::string& number);
+    std::optional<store::MailboxStatus> status_of(const std::string& number,
+                                                  const std::string& hold);
+    void gather_statuses();
     void write_statuses();
     void count_turn(const Finished& turn);
     void update_gauges();
@@ -124,6 +126,7 @@ class Worker {
     std::int64_t changes_seen_ = 0;        // in the store's sequence of them
     std::string requests_;                 // lines from the master, the last perhaps not whole
     std::set<std::string> statuses_due_;   // to be written, of these mailboxes
+    std::int64_t statuses_at_ = kNever;    // steady: at the latest
     std::vector<store::Settled> settled_;  // the same
     // Mailboxes of which the store could not take that they were switched off, and why not.
     std::map<std::string, std::string> off_unnoted_;

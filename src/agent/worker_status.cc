@@ -8,6 +8,8 @@ namespace vm::agent {
 
 namespace {
 
+constexpr std::int64_t kGatherMs = 10;
+
 std::string with_next_step(const std::string& problem, const std::string& command) {
     if (problem.empty()) return {};
     return problem + "; tried again by itself, or now by `vmctl " + command + "`";
@@ -22,15 +24,35 @@ void Worker::set_problem(const std::string& number, Actor& actor, const std::str
     statuses_due_.insert(number);
 }
 
+// Those of passes that end within a moment of each other go in one commit. Who waits for one of
+// them
+// (`vmctl sync`) waits for the last.
+void Worker::gather_statuses() {
+    const std::int64_t now = clock_.steady_ms();
+    if (statuses_at_ == kNever && !statuses_due_.empty()) statuses_at_ = now + kGatherMs;
+    const bool more = running_ + sync_.running() > 0 && now < statuses_at_;
+    if (!more || !settled_.empty()) write_statuses();
+}
+
 // All that became another one, in one commit. What the store does not take is offered to it again;
 // that something is settled is not, as by then it may not be true any more.
 void Worker::write_statuses() {
     // (Alone, how it stands is told when everything was done.)
     if (!options_.alone) statuses_due_.merge(sync_.take_restated());
+    statuses_at_ = kNever;
     if (statuses_due_.empty() && settled_.empty()) return;
+    // (Of the store, as no pass may have been made since the start.)
+    const auto holds = store_->holds();
+    if (!holds) {
+        trace(TraceLevel::kError, "{}", holds.error().text());
+        return;
+    }
     std::vector<store::MailboxStatus> statuses;
-    for (const std::string& number : statuses_due_)
-        if (auto status = status_of(number)) statuses.push_back(std::move(*status));
+    for (const std::string& number : statuses_due_) {
+        const auto hold = holds->find(number);
+        if (auto status = status_of(number, hold == holds->end() ? "" : hold->second))
+            statuses.push_back(std::move(*status));
+    }
     const auto written = store_->set_statuses(statuses, std::exchange(settled_, {}));
     if (!written) {
         for (const store::MailboxStatus& status : statuses) actors_[status.mailbox].state.clear();
@@ -57,7 +79,8 @@ std::string Worker::mailbox_problem(const std::string& number) const {
 }
 
 // Nothing of a mailbox that is not configured any more.
-std::optional<store::MailboxStatus> Worker::status_of(const std::string& number) {
+std::optional<store::MailboxStatus> Worker::status_of(const std::string& number,
+                                                      const std::string& hold) {
     const auto settings = settings_.current();
     const auto found = settings->mailboxes.find(number);
     if (found == settings->mailboxes.end()) return std::nullopt;
@@ -85,12 +108,10 @@ std::optional<store::MailboxStatus> Worker::status_of(const std::string& number)
             status.reason = with_next_step(actors_[number].problem, "queue retry");
         if (status.reason.empty()) status.reason = with_next_step(sync.problem, "sync " + number);
         if (!status.reason.empty()) status.state = "error";
-        // (Of the store, as no pass may have been made since the start.)
-        const auto hold = store_->hold(number);
-        actors_[number].on_hold = hold && !hold->empty();
-        if (actors_[number].on_hold) {
+        actors_[number].on_hold = !hold.empty();
+        if (!hold.empty()) {
             status.state = "hold";
-            status.reason = *hold + "; `vmctl release " + number +
+            status.reason = hold + "; `vmctl release " + number +
                             "` lets the deletions go, with --keep the messages stay";
         }
         if (!alone_words_.empty()) {

@@ -100,7 +100,7 @@ inline constexpr const char* kSyncState =
     " FROM sync_states s LEFT JOIN mailbox_changes c ON c.mailbox = s.mailbox"
     " WHERE s.mailbox = :mailbox";
 
-inline constexpr const char* kHold = "SELECT hold FROM sync_states WHERE mailbox = :mailbox";
+inline constexpr const char* kHolds = "SELECT mailbox, hold FROM sync_states WHERE hold <> ''";
 
 inline constexpr const char* kSyncFolders =
     "SELECT folder, uidvalidity, uid_next, modseq FROM sync_folders WHERE mailbox = :mailbox"

@@ -115,10 +115,12 @@ void version_7(soci::session& sql) {
            " WHERE state = 'deleted'";
 }
 
-// Up to which change of the phone's nothing is left to do in the account; see Settled.
+// Up to which change of the phone's nothing is left to do in the account, see Settled; and few are
+// on hold.
 void version_8(soci::session& sql) {
     sql << "ALTER TABLE sync_states ADD COLUMN settled BIGINT NOT NULL DEFAULT -1";
     sql << "ALTER TABLE sync_states ADD COLUMN busiest TEXT NOT NULL DEFAULT ''";
+    sql << "CREATE INDEX sync_states_held ON sync_states (mailbox) WHERE hold <> ''";
 }
 
 constexpr const char* kMigrate = "bring the store up to date";

@@ -70,7 +70,7 @@ class SqlStore : public Store {
 
     Result<> set_statuses(const std::vector<MailboxStatus>& statuses,
                           const std::vector<Settled>& settled) override;
-    Result<std::string> hold(const std::string& mailbox) override;
+    Result<std::map<std::string, std::string>> holds() override;
     Result<std::vector<MailboxStatus>> statuses() override;
     Result<std::optional<MailboxStatus>> status(const std::string& mailbox) override;
     Result<std::vector<QueueDepth>> queue_depths() override;

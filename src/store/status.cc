@@ -146,11 +146,15 @@ Result<> SqlStore::set_statuses(const std::vector<MailboxStatus>& statuses,
                  });
 }
 
-Result<std::string> SqlStore::hold(const std::string& mailbox) {
-    return read("read status of mailbox", mailbox, [&](soci::session& sql) -> Result<std::string> {
-        std::string hold;
-        sql << kHold, soci::into(hold), soci::use(mailbox);
-        return hold;
+Result<std::map<std::string, std::string>> SqlStore::holds() {
+    using Holds = std::map<std::string, std::string>;
+    return read("read which mailboxes are on hold", "", [](soci::session& sql) -> Result<Holds> {
+        std::string mailbox, hold;
+        soci::statement statement = (sql.prepare << kHolds, soci::into(mailbox), soci::into(hold));
+        statement.execute();
+        Holds out;
+        while (statement.fetch()) out[mailbox] = hold;
+        return out;
     });
 }
 

@@ -346,8 +346,8 @@ class Store {
     virtual Result<> set_statuses(const std::vector<MailboxStatus>& statuses,
                                   const std::vector<Settled>& settled) = 0;
     Result<> set_status(const MailboxStatus& status) { return set_statuses({status}, {}); }
-    // Why `mailbox` is on hold, "" when it is not.
-    virtual Result<std::string> hold(const std::string& mailbox) = 0;
+    // The mailboxes on hold, and why.
+    virtual Result<std::map<std::string, std::string>> holds() = 0;
     virtual Result<std::vector<MailboxStatus>> statuses() = 0;
     // Of one mailbox; nullopt when set_status() never was.
     virtual Result<std::optional<MailboxStatus>> status(const std::string& mailbox) = 0;

@@ -133,7 +133,7 @@ class Everything {
 
     void status() const {
         good(store_->set_statuses({{.mailbox = "101", .reason = ""}}, {{"101", 1, "INBOX"}}));
-        good(store_->hold("101"));
+        good(store_->holds());
         good(store_->statuses());
         good(store_->status("101"));
         good(store_->unfinished());
