@@ -7,6 +7,7 @@
 #include "base/trace.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace vm::agent {
 
@@ -23,7 +24,11 @@ bool is_success(DeliveryEvent event) {
 // One turn; its members are what the steps share.
 class Turn {
   public:
-    explicit Turn(const RunContext& context) : context_(context), mailbox_(*context.mailbox) {}
+    explicit Turn(const RunContext& context)
+        : context_(context),
+          mailbox_(*context.mailbox),
+          session_(context.session ? *context.session : own_session_),
+          reusable_(session_.has_value()) {}
     RunResult run();
 
   private:
@@ -54,7 +59,9 @@ class Turn {
                                       const Mail* following);
     bool search(const MessageRecord& due);
     void give_up_the_untried();
-    bool open_session();
+    bool open_sessions();
+    void note_server(const PushReport& report, const PushOutcome& outcome);
+    void end_sessions();
 
     UnrecordedOutcome settle(DeliveryState before, const MessageRecord& begun, const End& end);
     std::optional<MessageRecord> record(const UnrecordedOutcome& outcome,
@@ -80,7 +87,11 @@ class Turn {
     RunResult result_;
     bool gave_up_for_all_ = false;     // a message was given up for a reason that any would meet
     std::vector<Spool> spare_spools_;  // to use again
-    std::optional<transport::Session> session_;
+    std::optional<transport::Session> own_session_;
+    std::optional<transport::Session>& session_;  // for pushing
+    std::optional<transport::Session> account_;   // the mailbox's own, to search its account
+    bool told_ = false;                           // RunContext::server_works
+    bool reusable_;  // session_ has a connection for the next one, as far as is known
 };
 
 // Ends the turn: nothing more of this mailbox (or to this server) will get through now.
@@ -209,8 +220,10 @@ UnrecordedOutcome Turn::settle(DeliveryState before, const MessageRecord& begun,
     return out;
 }
 
-bool Turn::open_session() {
-    if (session_) return true;
+// The account's is opened even if nothing is to be searched: a mailbox with options that make no
+// sense is not served by half.
+bool Turn::open_sessions() {
+    if (account_) return true;
     if (!context_.plugin) {
         pause(PushScope::kMailbox, context_.plugin_problem);
         return false;
@@ -221,8 +234,40 @@ bool Turn::open_session() {
         pause(PushScope::kMailbox, opened.error().text());
         return false;
     }
-    session_.emplace(std::move(*opened));
+    if (!session_) {
+        auto pushing = context_.plugin->open(push_options(mailbox_, context_.cancelled));
+        if (!pushing) {
+            pause(PushScope::kMailbox, pushing.error().text());
+            return false;
+        }
+        session_.emplace(std::move(*pushing));
+    }
+    session_->set_name(mailbox_.number);
+    account_.emplace(std::move(*opened));
     return true;
+}
+
+// What a dialogue told about the server and the connection.
+void Turn::note_server(const PushReport& report, const PushOutcome& outcome) {
+    constexpr int kClosing = 421;
+    reusable_ = report.cause == PushCause::kReply && report.code != kClosing &&
+                report.step >= PushStep::kMail && report.step != PushStep::kData;
+    if (proves_server(report)) {
+        if (!std::exchange(told_, true) && context_.server_works) context_.server_works();
+        result_.server = ServerSeen::kWorks;
+    } else if (is_turned_away(report)) {
+        result_.server = ServerSeen::kTurnedAway;
+    } else if (outcome.scope == PushScope::kServer) {
+        result_.server = ServerSeen::kDown;
+    } else if (report.cause == PushCause::kLost || report.cause == PushCause::kTimeout) {
+        result_.server = ServerSeen::kStalls;
+    }
+}
+
+void Turn::end_sessions() {
+    if (!session_) return;
+    result_.traffic = session_->take_traffic();
+    if (!reusable_) session_.reset();
 }
 
 // Commits the intent; nullopt when the message must not be sent now: it was deleted, or another
@@ -295,14 +340,7 @@ std::optional<MessageRecord> Turn::push(const Mail& mail, const MessageRecord& b
     const End end{classify(report), describe(report), report.step,
                   report.cause == PushCause::kCancelled && context_.cancelled()};
     if (end.outcome.scope != PushScope::kMessage) pause(end.outcome.scope, end.words);
-    if (proves_server(report))
-        result_.server = ServerSeen::kWorks;
-    else if (is_turned_away(report))
-        result_.server = ServerSeen::kTurnedAway;
-    else if (end.outcome.scope == PushScope::kServer)
-        result_.server = ServerSeen::kDown;
-    else if (report.cause == PushCause::kLost || report.cause == PushCause::kTimeout)
-        result_.server = ServerSeen::kStalls;
+    note_server(report, end.outcome);
     const bool go_on = following && !ended() && !context_.should_yield(result_.recorded + 1);
     auto next = record(settle(mail.record.delivery.state, begun, end), go_on ? following : nullptr);
     if (following && !go_on && !ended()) result_.more = true;
@@ -321,8 +359,12 @@ void Turn::push_all(const std::vector<const MessageRecord*>& due) {
         if (!mail) return;
         auto begun = begin(mail->record, mail->message_id);
         while (begun) {
-            auto following = compose_next();
+            // (What is composed here is thrown away if the turn is told to end during the
+            // dialogue.)
+            const bool last = context_.should_yield(result_.recorded + 1);
+            auto following = last ? std::nullopt : compose_next();
             begun = push(*mail, *begun, following ? &*following : nullptr);
+            if (last && next != due.end() && !ended()) result_.more = true;
             spare_spools_.push_back(std::move(mail->spool));
             mail = std::move(following);
         }
@@ -349,7 +391,7 @@ void Turn::push_one_by_one(std::vector<const MessageRecord*> due) {
 
 // Looks for an uncertain message in the account; false when it is to be sent (again).
 bool Turn::search(const MessageRecord& due) {
-    const auto answer = session_->find(due.message.id);
+    const auto answer = account_->find(due.message.id);
     if (!answer) {
         record_untried({due.message.id, DeliveryEvent::kDeferral, answer.error().text(),
                         context_.clock.now() + kUncertainFactor * backoff(due.delivery.attempts)});
@@ -396,7 +438,7 @@ bool Turn::look() {
                          [&](const MessageRecord& r) { return r.message.id == action.message_id; });
         if (action.kind == ActionKind::kSwitchOff)
             record_untried({due->message.id, DeliveryEvent::kSwitchOff, action.reason, 0});
-        else if (!open_session())
+        else if (!open_sessions())
             return false;
         else if (action.kind == ActionKind::kSearch && search(*due))
             continue;
@@ -419,7 +461,7 @@ RunResult Turn::run() {
     while (!ended() && look())
         if (context_.should_yield(result_.recorded)) result_.more = true;
     if (gave_up_for_all_) give_up_the_untried();
-    if (session_) result_.traffic = session_->traffic();
+    end_sessions();
     trace(TraceLevel::kDebug, "{}: turn: {} outcomes recorded", mailbox_.number, result_.recorded);
     return result_;
 }

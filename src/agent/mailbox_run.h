@@ -67,6 +67,11 @@ struct RunContext {
     bool alone = false;
     Metrics* metrics = nullptr;  // where outcomes are counted as they are committed; may be null
     mime::TemplateCache* templates = nullptr;  // may be null
+    // The session to push by, if there is one that fits (same_push_session()); one that the next
+    // turn can go on with is left there. Null: the turn's own.
+    std::optional<transport::Session>* session = nullptr;
+    // Told once, as soon as a dialogue has shown that the server works. May be empty.
+    std::function<void()> server_works = {};
 };
 
 // Why a turn ended early and how long nothing more should be tried.

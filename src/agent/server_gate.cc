@@ -89,10 +89,19 @@ void ServerGate::finished(const std::string& name, ServerSeen seen) {
     Server& server = servers_[name];
     if (server.running > 0) --server.running;
     if (seen == ServerSeen::kNothing) return;
-    const bool works = seen == ServerSeen::kWorks;
-    if (works)
-        server.at_once = server.proven ? std::min(server.at_once + 1, most_at_once_) : kAtOnceFirst;
-    server.proven = works;
+    if (seen == ServerSeen::kWorks) return works(name);
+    server.proven = false;
+    answered(server);
+}
+
+void ServerGate::works(const std::string& name) {
+    Server& server = servers_[name];
+    server.at_once = server.proven ? std::min(server.at_once + 1, most_at_once_) : kAtOnceFirst;
+    server.proven = true;
+    answered(server);
+}
+
+void ServerGate::answered(Server& server) {
     server.failures = 0;
     server.down_until = 0;
     server.reason.clear();

@@ -51,6 +51,8 @@ class ServerGate {
     Verdict ask(const std::string& server, std::int64_t now, bool connects) const;
     void started(const std::string& server, std::int64_t now, bool connects);
     void finished(const std::string& server, ServerSeen seen);
+    // The same as finished() with kWorks, of a dialogue that goes on.
+    void works(const std::string& server);
     // A connection that a dialogue had opened is closed.
     void closed(const std::string& server);
     // Found down, `failures` times in a row: not to be tried until then.
@@ -86,6 +88,7 @@ class ServerGate {
         double spent = 0;  // of the connections that may be opened at once, as of spent_at
         std::int64_t spent_at = 0;
     };
+    static void answered(Server& server);
     const Server* find(const std::string& name) const;
     int unproven_running() const;
     static int bears(const Server& server, std::int64_t now);

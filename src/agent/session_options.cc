@@ -47,6 +47,14 @@ const config::Server& account_of(const config::MailboxOptions& mailbox,
     return pop3 ? mailbox.pop3 : mailbox.imap4;
 }
 
+// Without a login the account is a sender's address and nothing of the connection's.
+bool same_server(const config::Server& a, const config::Server& b) {
+    const bool same_login =
+        a.auth == b.auth &&
+        (a.auth == config::Auth::kNone || (a.account == b.account && a.password == b.password));
+    return a.host == b.host && a.port == b.port && a.ssl == b.ssl && same_login;
+}
+
 std::string address_of(const config::Server& server) {
     return server.host + ":" + std::to_string(server.port);
 }
@@ -62,15 +70,22 @@ std::string key_of(const config::Server& server, const config::MailboxOptions& m
 transport::SessionOptions session_options(const config::MailboxOptions& mailbox,
                                           const config::MiscSetup& misc,
                                           std::function<bool()> cancelled) {
+    transport::SessionOptions options = push_options(mailbox, std::move(cancelled));
+    options.account = endpoint_of(account_of(mailbox, misc));
+    options.search_text = mailbox.search_mode == config::SearchMode::kText;
+    return options;
+}
+
+// What is read here is what same_push_session() compares.
+transport::SessionOptions push_options(const config::MailboxOptions& mailbox,
+                                       std::function<bool()> cancelled) {
     transport::SessionOptions options;
     options.name = mailbox.number;
     options.smtp = endpoint_of(mailbox.smtp);
-    options.account = endpoint_of(account_of(mailbox, misc));
     options.domain = mailbox.domain;
     options.ca_file = mailbox.tls_ca_file;
     options.verify = mailbox.tls_verify;
     options.allow_cleartext_password = mailbox.allow_cleartext_password;
-    options.search_text = mailbox.search_mode == config::SearchMode::kText;
     const std::chrono::seconds reply(mailbox.network_timeout_s);
     options.reply_timeout = reply;
     options.connect_timeout = std::min<std::chrono::milliseconds>(reply, std::chrono::seconds(60));
@@ -78,6 +93,13 @@ transport::SessionOptions session_options(const config::MailboxOptions& mailbox,
     options.dot_timeout = 2 * reply;
     options.cancelled = std::move(cancelled);
     return options;
+}
+
+bool same_push_session(const config::MailboxOptions& a, const config::MailboxOptions& b) {
+    return same_server(a.smtp, b.smtp) && a.domain == b.domain && a.tls_ca_file == b.tls_ca_file &&
+           a.tls_verify == b.tls_verify &&
+           a.allow_cleartext_password == b.allow_cleartext_password &&
+           a.network_timeout_s == b.network_timeout_s;
 }
 
 bool has_account(const config::MailboxOptions& mailbox, const config::MiscSetup& misc) {

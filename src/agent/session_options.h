@@ -16,6 +16,12 @@ transport::SessionOptions session_options(const config::MailboxOptions& mailbox,
                                           const config::MiscSetup& misc,
                                           std::function<bool()> cancelled);
 
+// For pushing alone. They, and so the sessions, are the same for two mailboxes when
+// same_push_session() says so, but for the name.
+transport::SessionOptions push_options(const config::MailboxOptions& mailbox,
+                                       std::function<bool()> cancelled);
+bool same_push_session(const config::MailboxOptions& a, const config::MailboxOptions& b);
+
 // Whether the account of the plugin in force is set (Imap4 Server or Pop3 Server).
 bool has_account(const config::MailboxOptions& mailbox, const config::MiscSetup& misc);
 

@@ -375,6 +375,7 @@ int Worker::run() {
         gather_statuses();  // before another pass begins, see Settled
         update_gauges();
         const bool pushing = start_turns() || running_ > 0;
+        end_idle_sessions(pushing);
         // With --once the accounts are looked at when everything was pushed.
         const bool syncing =
             (!options_.once || !pushing) && (sync_.start(off_unnoted_) || sync_.running() > 0);
@@ -397,6 +398,7 @@ int Worker::run() {
         take_finished();
         take_passes();
     }
+    for (SessionPool::Kept& kept : sessions_.drop_all()) end_session(std::move(kept));
     record_unrecorded(true);
     write_statuses();
     if (options_.alone && !done_alone_) return kStoppedAlone;

@@ -8,6 +8,7 @@
 #include "agent/message_waiting.h"
 #include "agent/plugin_slot.h"
 #include "agent/server_gate.h"
+#include "agent/session_pool.h"
 #include "agent/settings.h"
 #include "agent/store_threads.h"
 #include "agent/sync_schedule.h"
@@ -61,6 +62,8 @@ class Worker {
         std::uint64_t queue_reads = 0;                          // the actor's when it began
         std::shared_ptr<const config::MailboxOptions> options;  // those it was done with
         RunResult result;
+        std::optional<SessionPool::Kept> session;  // for the next one
+        bool server_worked;                        // which was told already
     };
     using Candidate = std::map<std::string, Actor>::value_type;
 
@@ -90,7 +93,15 @@ class Worker {
     std::vector<Candidate*> due_now();
     void start_turn(const std::string& number, Actor& actor, const std::string& server);
     void take_finished();
+    void wake();
+    bool tell_working(const std::string& server);
+    bool is_news(const Finished& turn) const;
+    void take_connection(Finished& turn);
     void take_pause(const Finished& turn, Actor& actor);
+    bool make_room(const std::string& server);
+    void end_session(SessionPool::Kept kept);
+    void end_idle_sessions(bool pushing);
+    ServerGate::Verdict ask_gate(const std::string& server, const config::MailboxOptions& mailbox);
     void set_problem(const std::string& number, Actor& actor, const std::string& problem);
     void record_unrecorded(bool last);
     void store_failed(const std::string& number, Actor& actor, const Error& error);
@@ -157,8 +168,10 @@ class Worker {
     std::map<std::string, TimeMs> answered_;  // when the last look that was asked for ended
     std::atomic<int> waiting_turns_{0};  // mailboxes that wait for a thread: running ones yield
 
+    SessionPool sessions_;
     std::mutex finished_mutex_;
     std::vector<Finished> finished_;         // guarded by finished_mutex_
+    std::vector<std::string> working_;       // the same: servers that work, told by turns
     StoreThreads threads_;                   // its threads use everything above
     std::atomic<bool> interrupted_ = false;  // by a signal, before everything was done
     MessageWaiting waiting_;

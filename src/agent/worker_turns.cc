@@ -10,8 +10,10 @@ namespace vm::agent {
 
 namespace {
 
-// After so many messages a mailbox lets others have the thread, if any wait.
-constexpr int kBatch = 50;
+// After so many messages a mailbox lets others have the thread, if any wait. The next one goes on
+// with its connection, as a rule, so that a turn's beginning costs no more than a commit; the
+// shorter the turns, the more evenly the work is spread over what may run at once.
+constexpr int kBatch = 10;
 // So long after the start nothing is given up (RunContext::clock_offset).
 constexpr std::int64_t kGraceMs = 3'600'000;
 
@@ -145,8 +147,7 @@ bool Worker::start_turns() {
         const config::MailboxOptions& mailbox = *settings->mailboxes.at(number).options;
         // A mailbox that was switched off only clears its queue: no server is asked.
         const std::string server = mailbox.integration ? gate_key(mailbox) : std::string();
-        const auto verdict =
-            server.empty() ? ServerGate::Verdict::kGo : gate_.ask(server, steady, true);
+        const auto verdict = server.empty() ? ServerGate::Verdict::kGo : ask_gate(server, mailbox);
         if (verdict == ServerGate::Verdict::kDown) {
             next_due_ = std::min(next_due_, gate_.down_until(server));
             set_problem(number, actor, gate_.down_reason(server));
@@ -164,13 +165,32 @@ bool Worker::start_turns() {
     return any;
 }
 
+// Of the mailboxes that wait most are told so whatever connections there are: that is asked last.
+ServerGate::Verdict Worker::ask_gate(const std::string& server,
+                                     const config::MailboxOptions& mailbox) {
+    const std::int64_t steady = clock_.steady_ms();
+    auto verdict = gate_.ask(server, steady, false);
+    if (verdict != ServerGate::Verdict::kGo) return verdict;
+    if (plugin_.plugin() && sessions_.has(*plugin_.plugin(), mailbox)) return verdict;
+    verdict = gate_.ask(server, steady, true);
+    if (verdict == ServerGate::Verdict::kFull && running_ < kThreads && make_room(server))
+        verdict = gate_.ask(server, steady, true);
+    return verdict;
+}
+
 void Worker::start_turn(const std::string& number, Actor& actor, const std::string& server) {
     const auto settings = settings_.current();
     const std::int64_t grace =
         std::min(kGraceMs, settings->misc->retry_timeout_min * std::int64_t{60'000});
     const auto clock_offset = trusts_clock(grace) ? std::optional(clock_difference_) : std::nullopt;
     const int server_failures = gate_.failures(server);
-    if (!server.empty()) gate_.started(server, clock_.steady_ms(), true);
+    const auto mailbox = settings->mailboxes.at(number).options;
+    const auto plugin = plugin_.plugin();
+    auto session = std::make_shared<std::optional<transport::Session>>();
+    if (!server.empty()) {
+        if (plugin) *session = sessions_.take(*plugin, *mailbox);
+        gate_.started(server, clock_.steady_ms(), !session->has_value());
+    }
     actor.running = true;
     ++running_;
     actor.done_once = true;
@@ -178,12 +198,12 @@ void Worker::start_turn(const std::string& number, Actor& actor, const std::stri
     auto* unrecorded = &actor.unrecorded;  // std::map nodes stay; erased only when not running
     threads_.submit([this, number, server, server_failures, clock_offset, unrecorded,
                      reads = actor.queue_reads, mailbox_failures = actor.failures,
-                     misc = settings->misc, mailbox = settings->mailboxes.at(number).options,
-                     plugin = plugin_.plugin(), plugin_problem = plugin_.problem(),
-                     changes = settings_changes_.load()](Result<store::Store*> store) {
+                     misc = settings->misc, mailbox, plugin, plugin_problem = plugin_.problem(),
+                     session, changes = settings_changes_.load()](Result<store::Store*> store) {
         const InHand note(options_.in_hand, number, Work::kPush);
         const CountedIn counted(&metrics_, Metric::kTurnsRunning);
         RunResult result;
+        bool worked = false;
         if (!store) {
             result.store_error = store.error();
         } else {
@@ -206,17 +226,75 @@ void Worker::start_turn(const std::string& number, Actor& actor, const std::stri
                                      clock_offset,
                                      options_.alone.has_value(),
                                      &metrics_,
-                                     &templates_};
+                                     &templates_,
+                                     session.get(),
+                                     [&] { worked = tell_working(server); }};
             result = run_mailbox(context);
         }
+        std::optional<SessionPool::Kept> kept;
+        if (*session) kept.emplace(std::move(**session), *plugin, server, mailbox, 0);
         {
             const std::lock_guard lock(finished_mutex_);
-            finished_.push_back(
-                {number, server, server_failures, reads, mailbox, std::move(result)});
+            finished_.push_back({number, server, server_failures, reads, mailbox, std::move(result),
+                                 std::move(kept), worked});
         }
-        const std::uint64_t one = 1;
-        if (::write(wake_.get(), &one, sizeof one) < 0) return;  // full: the loop is awake anyway
+        wake();
     });
+}
+
+void Worker::wake() {
+    const std::uint64_t one = 1;
+    if (::write(wake_.get(), &one, sizeof one) < 0) return;  // full: the loop is awake anyway
+}
+
+// By a turn that goes on: others need not wait for its end to talk to the server, too. True.
+bool Worker::tell_working(const std::string& server) {
+    {
+        const std::lock_guard lock(finished_mutex_);
+        working_.push_back(server);
+    }
+    wake();
+    return true;
+}
+
+// ---- sessions that wait for their next turn -----------------------------------------------------
+
+void Worker::take_connection(Finished& turn) {
+    if (turn.server.empty()) return;
+    if (!turn.session) return gate_.closed(turn.server);
+    turn.session->since = clock_.steady_ms();
+    sessions_.put(std::move(*turn.session));
+}
+
+// Ends a session of that server that waits for nobody; false when there is none.
+bool Worker::make_room(const std::string& server) {
+    auto kept = sessions_.drop_one(server);
+    if (kept) end_session(std::move(*kept));
+    return kept.has_value();
+}
+
+// It may take its time: not in this thread.
+void Worker::end_session(SessionPool::Kept kept) {
+    gate_.closed(kept.server);
+    auto ending = std::make_shared<SessionPool::Kept>(std::move(kept));
+    threads_.submit([this, ending = std::move(ending)](const Result<store::Store*>&) mutable {
+        const InHand note(options_.in_hand, ending->mailbox->number, Work::kClose);
+        ending.reset();
+    });
+}
+
+// With --once as soon as nothing is pushed any more.
+void Worker::end_idle_sessions(bool pushing) {
+    auto idle =
+        options_.once && !pushing ? sessions_.drop_all() : sessions_.drop_old(clock_.steady_ms());
+    for (SessionPool::Kept& kept : idle) end_session(std::move(kept));
+}
+
+// That the server works is none when it was told before, unless another turn has found it down
+// since.
+bool Worker::is_news(const Finished& turn) const {
+    return turn.result.server != ServerSeen::kWorks || !turn.server_worked ||
+           gate_.failures(turn.server) > 0;
 }
 
 // What a turn's end means for when its mailbox, and its server, may be tried next.
@@ -224,7 +302,6 @@ void Worker::take_pause(const Finished& turn, Actor& actor) {
     const RunResult& result = turn.result;
     const std::int64_t steady = clock_.steady_ms();
     bool down = result.pause && result.pause->scope == PushScope::kServer;
-    if (!turn.server.empty()) gate_.closed(turn.server);
     const bool turned_away = result.server == ServerSeen::kTurnedAway;
     if (!turn.server.empty() && turned_away && gate_.finished_turned_away(turn.server, steady))
         down = false;
@@ -233,7 +310,7 @@ void Worker::take_pause(const Finished& turn, Actor& actor) {
                             result.sent > 0 ? 1 : turn.server_failures + 1,
                             steady + result.pause->ms);
     else if (!turn.server.empty())
-        gate_.finished(turn.server, result.server);
+        gate_.finished(turn.server, is_news(turn) ? result.server : ServerSeen::kNothing);
 
     if (result.sent > 0) actor.failures = 0;
     if (result.store_error) {
@@ -267,18 +344,22 @@ void Worker::store_failed(const std::string& number, Actor& actor, const Error& 
 
 void Worker::take_finished() {
     std::vector<Finished> finished;
+    std::vector<std::string> working;
     {
         const std::lock_guard lock(finished_mutex_);
         finished.swap(finished_);
+        working.swap(working_);
     }
+    for (const std::string& server : working) gate_.works(server);
     const auto settings = settings_.current();
-    for (const Finished& turn : finished) {
+    for (Finished& turn : finished) {
         const RunResult& result = turn.result;
         Actor& actor = actors_[turn.mailbox];
         actor.running = false;
         --running_;
         requeued_.insert(turn.mailbox);
         if (result.more) actor.done_once = false;
+        take_connection(turn);
         take_pause(turn, actor);
         count_turn(turn);
         total_.sent += result.sent;

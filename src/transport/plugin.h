@@ -138,8 +138,10 @@ class Session {
     // ended it; core::classify() says what that means.
     PushReport push(const OutgoingMessage& message);
     const PushStats& last_push() const;
-    // Of all pushes.
-    const Traffic& traffic() const;
+    // Of the pushes since it was asked for last.
+    Traffic take_traffic();
+    // For whom it works from now on (SessionOptions::name).
+    void set_name(std::string name);
 
     // Looks for the message with header X-VM-Message-Id `id` in the account. Errors: kRetryLater
     // with the plugin's words.

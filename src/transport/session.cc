@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <limits>
 #include <unistd.h>
+#include <utility>
 
 namespace vm::transport {
 
@@ -182,8 +183,12 @@ const PushStats& Session::last_push() const {
     return state_->stats;
 }
 
-const Traffic& Session::traffic() const {
-    return state_->traffic;
+Traffic Session::take_traffic() {
+    return std::exchange(state_->traffic, {});
+}
+
+void Session::set_name(std::string name) {
+    state_->context.name = std::move(name);
 }
 
 Result<AccountAnswer> Session::State::ask(AccountFunction function, const char* operation,

@@ -48,6 +48,10 @@ class MailboxRunTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(alone_every_intent_comes_first);
     CPPUNIT_TEST(unrecorded_outcome_is_recorded_later);
     CPPUNIT_TEST(outcomes_are_counted);
+    CPPUNIT_TEST(a_session_goes_on_over_turns);
+    CPPUNIT_TEST(only_a_sound_session_is_left_for_the_next);
+    CPPUNIT_TEST(a_working_server_is_told_at_once_and_once);
+    CPPUNIT_TEST(the_end_of_a_batch_composes_nothing_in_vain);
     CPPUNIT_TEST(spool_is_empty_afterwards);
     CPPUNIT_TEST_SUITE_END();
 
@@ -488,6 +492,74 @@ class MailboxRunTest : public CppUnit::TestFixture {
         const std::map<LabelValues, std::int64_t> wanted{
             {{server, "sent"}, 1}, {{server, "failed"}, 1}, {{server, "uncertain"}, 1}};
         CPPUNIT_ASSERT(table.read().at(Metric::kDeliveries) == wanted);
+    }
+
+    // Of a session of this script only the first push is accepted.
+    void a_session_goes_on_over_turns() {
+        std::optional<transport::Session> session;
+        auto turn = context("limit-rcpt-550");
+        turn.session = &session;
+        const auto first = add();
+        CPPUNIT_ASSERT_EQUAL(1, run_mailbox(turn).sent);
+        CPPUNIT_ASSERT(session.has_value());
+        const auto second = add();
+        CPPUNIT_ASSERT_EQUAL(1, run_mailbox(turn).failed);
+        CPPUNIT_ASSERT(session.has_value());
+        expect(DeliveryState::kSent, first);
+        expect(DeliveryState::kFailed, second);
+        add();
+        session.reset();
+        CPPUNIT_ASSERT_EQUAL(1, run_mailbox(turn).sent);
+    }
+
+    void only_a_sound_session_is_left_for_the_next() {
+        const std::pair<const char*, bool> cases[] = {
+            {"reply-dot-250", true},     {"reply-dot-552", true},  {"reply-rcpt-550", true},
+            {"reply-mail-421", false},   {"reply-dot-421", false}, {"lost-dot-0", false},
+            {"timeout-rcpt-0", false},   {"lost-mail-0", false},   {"reply-auth-535", false},
+            {"refused-connect-0", false}};
+        for (const auto& [script, left] : cases) {
+            add();
+            clock_.advance(3'600'000);
+            std::optional<transport::Session> session;
+            auto turn = context(script);
+            turn.session = &session;
+            run_mailbox(turn);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(script, left, session.has_value());
+        }
+    }
+
+    void a_working_server_is_told_at_once_and_once() {
+        int told = 0, before_the_first = -1;
+        auto turn = context("reply-dot-250");
+        turn.server_works = [&] { ++told; };
+        turn.should_yield = [&](int done) {
+            if (done == 1 && before_the_first < 0) before_the_first = told;
+            return false;
+        };
+        add();
+        add();
+        CPPUNIT_ASSERT_EQUAL(2, run_mailbox(turn).sent);
+        CPPUNIT_ASSERT_EQUAL(0, before_the_first);
+        CPPUNIT_ASSERT_EQUAL(1, told);
+        auto down = context("refused-connect-0");
+        down.server_works = turn.server_works;
+        add();
+        run_mailbox(down);
+        CPPUNIT_ASSERT_EQUAL(1, told);
+    }
+
+    void the_end_of_a_batch_composes_nothing_in_vain() {
+        const auto first = add(), second = add();
+        std::filesystem::remove(store_->media_path(store_->get(second)->message));
+        auto turn = context("reply-dot-250");
+        turn.should_yield = [](int done) { return done >= 1; };
+        const auto result = run_mailbox(turn);
+        CPPUNIT_ASSERT_EQUAL(1, result.sent);
+        CPPUNIT_ASSERT(result.more);
+        expect(DeliveryState::kSent, first);
+        expect(DeliveryState::kQueued, second);
+        CPPUNIT_ASSERT_EQUAL(0, delivery(second).attempts);
     }
 
     void spool_is_empty_afterwards() {

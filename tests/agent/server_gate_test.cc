@@ -14,6 +14,7 @@ class ServerGateTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ServerGateTest);
     CPPUNIT_TEST(unproven_server_gets_one_connection);
     CPPUNIT_TEST(proven_server_gets_four_and_more_as_it_goes_well);
+    CPPUNIT_TEST(good_news_need_not_wait_for_the_end);
     CPPUNIT_TEST(connections_are_spread_over_time);
     CPPUNIT_TEST(open_connections_are_limited);
     CPPUNIT_TEST(limit_is_shared_by_workers);
@@ -38,6 +39,25 @@ class ServerGateTest : public CppUnit::TestFixture {
         gate.started("a", 0, true);
         CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kWait);
         CPPUNIT_ASSERT(gate.ask("b", 0, true) == Verdict::kGo);
+    }
+
+    void good_news_need_not_wait_for_the_end() {
+        ServerGate gate(16, 6);
+        gate.started("a", 0, true);
+        gate.works("a");
+        for (int i = 0; i < 3; ++i) {
+            CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kGo);
+            gate.started("a", 0, true);
+        }
+        CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kWait);
+        gate.works("a");
+        CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kGo);
+        gate.started("a", 0, true);
+        // Told before: its end makes room for itself only.
+        gate.finished("a", ServerSeen::kNothing);
+        CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kGo);
+        gate.started("a", 0, true);
+        CPPUNIT_ASSERT(gate.ask("a", 0, true) == Verdict::kWait);
     }
 
     void proven_server_gets_four_and_more_as_it_goes_well() {

@@ -104,11 +104,12 @@ class SessionTest : public CppUnit::TestFixture {
     void what_pushes_cost_is_summed() {
         Session pushing = session();
         for (const char* order : {"cheap", "dear", "cheap", "cause"}) pushing.push(message(order));
-        const Traffic& traffic = pushing.traffic();
+        const Traffic traffic = pushing.take_traffic();
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, traffic.connections);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{20}, traffic.bytes_sent);  // (no push sends so much)
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{60}, traffic.bytes_received);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, traffic.round_trips);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, pushing.take_traffic().bytes_sent);
     }
 
     void text_is_made_harmless() {
