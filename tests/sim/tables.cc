@@ -22,7 +22,9 @@ unsigned account_of(const vm_session* session) {
 
 vm_session* open(const vm_options* options, char* error, size_t size) {
     vm_session* session = fixture::open(options, error, size);
-    g_accounts[session] = static_cast<unsigned>(std::stoul(options->account.user));
+    // One that only pushes has none.
+    if (options->account.user != nullptr && *options->account.user != '\0')
+        g_accounts[session] = static_cast<unsigned>(std::stoul(options->account.user));
     return session;
 }
 void close(vm_session* session) {

@@ -200,6 +200,79 @@ class PushTest(vmunit.TestCase):
         self.assertEqual(1, rig.smtp_connections() - before)
         self.assertEqual(sent, {mail["X-VM-Message-Id"] for mail in mails})
 
+    # ---- mailboxes of one server: how many connections there are may be limited, and so is certain ----------
+    def test_mailboxes_of_one_account_share_a_connection(self):
+        unit = self.unit()
+        unit.config("misc", "set", "g_nConnectionsPerServer", "1")
+        numbers = [str(number) for number in range(101, 106)]
+        for number in numbers:
+            unit.mailbox(number, rig, self.user)
+        sent = {unit.add(number, media.recording("vm-goodbye")) for number in numbers * 2}
+        before = rig.smtp_connections()
+        unit.once()
+        mails = rig.wait_for_mail(self.user, len(sent))
+        self.assertEqual(1, rig.smtp_connections() - before)
+        self.assertEqual(sent, {mail["X-VM-Message-Id"] for mail in mails})
+
+    def test_mailboxes_of_different_accounts_share_none(self):
+        unit = self.unit()
+        unit.config("misc", "set", "g_nConnectionsPerServer", "1")
+        accounts = [self.user, next(users), next(users)]
+        before = rig.smtp_connections()
+        for number, user in zip(("101", "102", "103"), accounts):
+            unit.mailbox(number, rig, user)
+            unit.add(number, media.recording("vm-goodbye"))
+        unit.once()
+        for number, user in zip(("101", "102", "103"), accounts):
+            [mail] = rig.wait_for_mail(user, 1)
+            self.assertEqual(number, mail["X-VM-Mailbox"])
+        self.assertEqual(3, rig.smtp_connections() - before)
+
+    def test_an_edit_ends_the_sharing(self):
+        names = []
+
+        def hello(line):
+            names.append(line.split()[1])
+            return "250-scripted\r\n250 PIPELINING"
+
+        with ScriptedSmtp({"EHLO": hello}) as server:
+            unit = self.unit()
+            for number in ("101", "103"):
+                unit.mailbox(number, rig, self.user, "relay", Smtp_Port=server.port)
+            with unit.agent() as agent:
+                agent.wait_for_workers()
+                for number, domain in (("101", None), ("103", None), ("103", "unit.example.test")):
+                    if domain:
+                        unit.set(number, Domain_Name=domain)
+                    unit.wait_for_state(unit.add(number, media.recording("vm-goodbye")), "sent")
+            self.assertEqual(2, server.connections)
+            self.assertEqual("unit.example.test", names[1])
+            self.assertNotEqual(names[0], names[1])
+
+    def test_a_shared_connection_that_the_server_closed_is_no_failure(self):
+        ends = iter(("250 2.1.0 ok", ScriptedSmtp.DROP))
+        with ScriptedSmtp({"MAIL": lambda _: next(ends, "250 2.1.0 ok")}) as server:
+            unit = self.unit()
+            for number in ("101", "103"):
+                unit.mailbox(number, rig, self.user, "relay", Smtp_Port=server.port)
+            with unit.agent() as agent:
+                agent.wait_for_workers()
+                for number in ("101", "103"):
+                    identity = unit.add(number, media.recording("vm-goodbye"))
+                    unit.wait_for_state(identity, "sent")
+                    self.assertEqual(1, unit.delivery(identity)["attempts"])
+            self.assertEqual(2, server.connections)
+            self.assertEqual(2, len(server.messages))
+
+    def test_an_idle_connection_is_not_kept_for_long(self):
+        with ScriptedSmtp() as server:
+            unit = self.unit()
+            unit.mailbox("101", rig, self.user, "relay", Smtp_Port=server.port)
+            with unit.agent():
+                unit.wait_for_state(unit.add("101", media.recording("vm-goodbye")), "sent")
+                self.assertFalse(server.reached("QUIT").is_set())
+                self.assertTrue(server.reached("QUIT").wait(20))
+
     def test_once_for_one_mailbox_leaves_the_others(self):
         unit = self.unit()
         other = next(users)
