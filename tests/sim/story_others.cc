@@ -383,7 +383,7 @@ void Story::options(const Event& event) {
             break;
         default:
             in.account = in.first_account + (in.account - in.first_account + 1) % 2;
-            options.imap4.account = options.pop3.account = std::to_string(in.account);
+            set_account(options, in.account);
             truth.rescoped = true;
             break;
     }

@@ -60,7 +60,7 @@ void say(vm_push_report* report, std::uint8_t step, std::uint8_t cause, std::uin
     std::snprintf(report->text, sizeof report->text, "%d simulated", code);
 }
 
-void push(vm_session* session, const vm_message* message, vm_push_report* report) {
+void push(vm_session*, const vm_message* message, vm_push_report* report) {
     Outside& outside = the_outside();
     *report = {};
     report->struct_size = sizeof *report;
@@ -83,7 +83,8 @@ void push(vm_session* session, const vm_message* message, vm_push_report* report
     if (outside.ends_at("push body")) return cut_before(VM_STEP_BODY);
     if (outside.ends_at("push dot")) return cut_before(VM_STEP_DOT);
     if (answer.taken) {
-        const unsigned account = account_of(session);
+        // Whose mailbox it is says the address, see set_account().
+        const auto account = static_cast<unsigned>(std::stoul(message->recipient));
         outside.on_its_way.push_back({account, {id, message_id, 0, 0, outside.next_serial()}});
         outside.witness().taken(account, id, message_id);
     }

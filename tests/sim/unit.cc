@@ -54,10 +54,9 @@ Unit::Unit(Ground& ground, const Setting& setting, std::uint64_t seed)
         config::MailboxOptions options;
         options.number = box.number;
         options.integration = true;
-        options.email_name = "subscriber@example.com";
         options.smtp.host = "smtp.example.net";
         options.imap4.host = options.pop3.host = "mail.example.net";
-        options.imap4.account = options.pop3.account = std::to_string(box.account);
+        set_account(options, box.account);
         options.sync_mode = static_cast<config::SyncMode>(setting.sync_mode);
         options.delete_mode =
             setting.to_trash ? config::DeleteMode::kTrash : config::DeleteMode::kExpunge;

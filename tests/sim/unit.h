@@ -55,6 +55,12 @@ struct Box {
     } memory;
 };
 
+// The options name this account, and the address that mail reaches it by.
+inline void set_account(config::MailboxOptions& options, unsigned account) {
+    options.imap4.account = options.pop3.account = std::to_string(account);
+    options.email_name = options.imap4.account + "@example.com";
+}
+
 class Unit {
   public:
     Unit(Ground& ground, const Setting& setting, std::uint64_t seed);
