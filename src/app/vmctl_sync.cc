@@ -32,11 +32,23 @@ std::optional<std::string> only(const SyncOptions& options) {
     return options.mailbox;
 }
 
-// The mailboxes to look at: the one that was named, or all that are synchronised.
-Result<std::set<std::string>> mailboxes_of(const Paths& paths, const SyncOptions& options) {
-    VM_ASSIGN(const config::MiscSetup misc, config::load_misc(paths));
+Result<config::MiscSetup> misc_of(const Paths& paths) {
+    VM_ASSIGN(config::MiscSetup misc, config::load_misc(paths));
     if (!misc.use_email_integration)
         return fail(ErrorKind::kConfig, "sync", "the unit", "g_bUseEmailIntegration is False");
+    return misc;
+}
+
+// One whose options cannot be read is named, and is not.
+bool is_synchronised(const Paths& paths, const config::MiscSetup& misc, const std::string& number) {
+    const auto mailbox = config::load_mailbox(paths, number);
+    if (!mailbox) warn(mailbox.error().text());
+    return mailbox && agent::why_not_synchronised(*mailbox, misc).empty();
+}
+
+// The mailboxes to look at: the one that was named, or all that are synchronised.
+Result<std::set<std::string>> mailboxes_of(const Paths& paths, const config::MiscSetup& misc,
+                                           const SyncOptions& options) {
     std::set<std::string> out;
     if (!options.mailbox.empty()) {
         VM_ASSIGN(const config::MailboxOptions mailbox,
@@ -47,13 +59,8 @@ Result<std::set<std::string>> mailboxes_of(const Paths& paths, const SyncOptions
         return out;
     }
     VM_ASSIGN(const std::vector<std::string> numbers, config::list_mailboxes(paths));
-    for (const std::string& number : numbers) {
-        const auto mailbox = config::load_mailbox(paths, number);
-        if (!mailbox)
-            warn(mailbox.error().text());
-        else if (agent::why_not_synchronised(*mailbox, misc).empty())
-            out.insert(number);
-    }
+    for (const std::string& number : numbers)
+        if (is_synchronised(paths, misc, number)) out.insert(number);
     return out;
 }
 
@@ -81,10 +88,19 @@ Result<std::vector<store::MailboxStatus>> statuses_of(store::Store& store,
     return status ? std::vector{*status} : std::vector<store::MailboxStatus>{};
 }
 
-// Asks the running agent and waits for its answers, which it leaves in the mailboxes' status. False
-// when it has ended before; it may have been another command like this one.
-Result<bool> ask_agent(const Paths& paths, store::Store& store, std::set<std::string> waiting,
-                       VmctlContext& context) {
+constexpr const char* kNone = "No mailbox is synchronised.\n";
+
+// Asks the running agent about a mailbox, or all, and waits for its answers, which it leaves in the
+// mailboxes' status. False when it has ended before; it may have been another command like this
+// one. It knows which of all are synchronised: thousands of files need not be read for that.
+Result<bool> ask_agent(const Paths& paths, const config::MiscSetup& misc, store::Store& store,
+                       const SyncOptions& options, VmctlContext& context) {
+    std::set<std::string> waiting{options.mailbox};
+    if (options.mailbox.empty()) {
+        VM_ASSIGN(const std::vector<std::string> numbers, config::list_mailboxes(paths));
+        waiting = {numbers.begin(), numbers.end()};
+    }
+    bool any = false;
     const TimeMs asked = system_clock().now();
     const std::int64_t give_up = system_clock().steady_ms() + kPatienceMs;
     agent::poke(paths, waiting, agent::Request::kSync);
@@ -97,6 +113,10 @@ Result<bool> ask_agent(const Paths& paths, store::Store& store, std::set<std::st
                       statuses_of(store, waiting));
             for (const store::MailboxStatus& status : statuses) {
                 if (status.answered < asked || waiting.erase(status.mailbox) == 0) continue;
+                if (status.last_sync < asked && options.mailbox.empty() &&
+                    !is_synchronised(paths, misc, status.mailbox))
+                    continue;
+                any = true;
                 if (status.state == "ok") {
                     std::cout << status.mailbox << ": in step\n";
                     continue;
@@ -114,6 +134,7 @@ Result<bool> ask_agent(const Paths& paths, store::Store& store, std::set<std::st
                         "the agent has not come to it in 10 minutes; it goes on",
                         "vmctl status shows how it stands");
     }
+    if (!any) std::cout << kNone;
     return true;
 }
 
@@ -125,12 +146,14 @@ Result<> sync(const Paths& paths, const SyncOptions& options, VmctlContext& cont
                   }));
         return {};
     }
-    VM_ASSIGN(const std::set<std::string> mailboxes, mailboxes_of(paths, options));
-    {
+    VM_ASSIGN(const config::MiscSetup misc, misc_of(paths));
+    const bool all = options.mailbox.empty() && !options.backfill;
+    if (!all || !agent::agent_running(paths)) {
+        VM_ASSIGN(const std::set<std::string> mailboxes, mailboxes_of(paths, misc, options));
         VM_ASSIGN(const std::unique_ptr<store::Store> store, store::Store::open(paths));
         if (options.backfill) VM_TRY(backfill(paths, *store, mailboxes));
         if (mailboxes.empty()) {
-            std::cout << "No mailbox is synchronised.\n";
+            std::cout << kNone;
             return {};
         }
     }
@@ -139,7 +162,7 @@ Result<> sync(const Paths& paths, const SyncOptions& options, VmctlContext& cont
     for (;;) {
         if (agent::agent_running(paths)) {
             VM_ASSIGN(const std::unique_ptr<store::Store> store, store::Store::open(paths));
-            VM_ASSIGN(const bool answered, ask_agent(paths, *store, mailboxes, context));
+            VM_ASSIGN(const bool answered, ask_agent(paths, misc, *store, options, context));
             if (answered) return {};
         }
         std::cout.flush();

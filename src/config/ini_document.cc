@@ -230,7 +230,7 @@ Result<> IniDocument::read_entries() {
 
 const IniEntry* IniDocument::find(std::string_view section, std::string_view key) const {
     const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const IniEntry& entry) {
-        return iequals(entry.section, section) && iequals(entry.key, key);
+        return iequals(entry.key, key) && iequals(entry.section, section);  // few keys are alike
     });
     return found == entries_.end() ? nullptr : &*found;
 }

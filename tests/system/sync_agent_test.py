@@ -126,6 +126,22 @@ class IdleTest(Unasked, AgentTestCase):
         box.seen_on_the_phone(a, "read", WITHIN)
 
 
+class AskedTest(AgentTestCase):
+    """`vmctl sync` without a number."""
+
+    def test_all_that_are_synchronised(self):
+        # Not by itself: the agent may not have seen it yet.
+        self.assertEqual("No mailbox is synchronised.\n", self.box("None").unit.ctl("sync").stdout)
+        boxes = [self.box("Inbox Only"), self.box("All Folders")]
+        expected = [f"{box.number}: in step" for box in boxes]
+        for _ in range(3):  # their first passes, and parked
+            self.assertEqual(expected, sorted(boxes[0].unit.ctl("sync").stdout.splitlines()))
+        identity = self.deliver(boxes[0], 1)[0]
+        boxes[0].mail.add_flags("INBOX", identity, READ)
+        boxes[0].unit.ctl("sync")
+        boxes[0].seen_on_the_phone(identity, "read", 0)
+
+
 class OtherFoldersTest(AgentTestCase):
     """In All Folders what happens outside the folder that IDLE watches is seen, too: at once with
     NOTIFY, else when it is looked at next."""
