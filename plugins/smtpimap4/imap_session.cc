@@ -126,7 +126,9 @@ bool ImapSession::start_waiting(const std::string& name) {
     if (!link_->selected(name)) {
         const auto told = told_.find(name);
         const Selection& selection = link_->select(name);
-        unlike_ = told == told_.end() || !is_like(selection.state, told->second.state);
+        // On a new connection a folder that keeps no mod-sequence cannot show that it is as it was.
+        unlike_ = told == told_.end() || !is_like(selection.state, told->second.state) ||
+                  (connected_ && selection.state.modseq == 0);
     }
     std::vector<Dialogue::Step> steps;
     // The end of IDLE need not tell what has happened (RFC 2177); NOOP asks (RFC 3501

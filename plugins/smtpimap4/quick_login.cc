@@ -44,6 +44,7 @@ Detours& detours() {
 struct Failed {
     DialError error;
 };
+struct WantsMore {};
 
 class QuickLogin {
   public:
@@ -117,8 +118,9 @@ class QuickLogin {
         std::string line;
         while (!done()) {
             check(connection_->read_line(line, deadline_, Connection::Patience::kStopWhenAsked));
-            if (counters_.received > kBudget || !handshake_.on_line(line) || handshake_.continued())
+            if (counters_.received > kBudget || !handshake_.on_line(line))
                 throw Failed{{Kind::kDialogue, true, "it is no answer to a login"}};
+            if (handshake_.continued()) throw WantsMore{};
         }
     }
 
@@ -154,7 +156,9 @@ std::optional<LoginResult> quick_log_in(const ServerOptions& options, ImapHandsh
     if (options.tls == VM_TLS_STARTTLS || why_no_password(options) ||
         (options.auth != VM_AUTH_PLAIN && options.auth != VM_AUTH_AUTO))
         return std::nullopt;
-    const std::string server = options.host + " " + std::to_string(options.port);
+    const std::string server = options.host + " " + std::to_string(options.port) + " " +
+                               std::to_string(options.tls) + " " + std::to_string(options.auth) +
+                               (is_verified(options) ? " verified" : "");
     if (detours().has(server)) return std::nullopt;
     handshake.restart();
     try {
@@ -162,6 +166,8 @@ std::optional<LoginResult> quick_log_in(const ServerOptions& options, ImapHandsh
         if (wire) return wire;
     } catch (const Failed& failed) {
         return tl::unexpected(handshake.ending(failed.error));
+    } catch (const WantsMore&) {
+        host.trace("-- ", "the server does not do the SASL-IR it offers");
     }
     detours().add(server);
     return std::nullopt;
