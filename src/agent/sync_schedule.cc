@@ -361,12 +361,14 @@ bool SyncSchedule::check(Job& job) const {
         job.options->sync_mode == config::SyncMode::kAllFolders)
         return false;
     park(job);
-    if (job.parked_fd < 0) {
+    // A connection that was opened anew has seen nothing of what happened meanwhile.
+    if (job.parked_fd < 0 || job.session->stats().connected) {
+        job.parked_fd = -1;
         job.result.failure.reset();
         job.park_unsupported = false;
         return false;
     }
-    job.passed = job.result.complete = true;
+    job.passed = job.checked = job.result.complete = true;
     return true;
 }
 
@@ -459,8 +461,9 @@ bool SyncSchedule::take(const Job& job, Actor& actor) {
     const bool tells_all =
         features.notify || job.options->sync_mode != config::SyncMode::kAllFolders;
     const bool may_rest = job.parked_fd >= 0 && tells_all && !actor.unit_changed;
-    // (A sign of life is no look.)
-    if (job.passed) actor.poll_at = now + (may_rest ? kRenewMs : timer);
+    // (A sign of life is no look; nor is a question to the connection the look that is due at times
+    // even where nothing is told.)
+    if (job.passed && !job.checked) actor.poll_at = now + (may_rest ? kRenewMs : timer);
     if (job.passed && result.again_ms)
         actor.poll_at = std::min(actor.poll_at, now + *result.again_ms);
     if (job.parked_fd >= 0) {

@@ -133,7 +133,8 @@ class SyncSchedule {
         std::shared_ptr<transport::AccountSession> session;
         std::string busiest, hold;
         // Results:
-        bool passed = false;  // a pass was made; the server may only have given a sign of life
+        bool passed = false;   // a pass was made; the server may only have given a sign of life
+        bool checked = false;  // not that, but the parked connection was asked
         SyncResult result;
         transport::AccountStats features;  // of its connection
         int parked_fd = -1;
