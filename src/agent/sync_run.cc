@@ -109,6 +109,7 @@ bool Pass::commit(const store::SyncCommit& commit) {
         result_.store_error = done.error();
         return false;
     }
+    result_.settled.reset();  // by what was committed before
     for (const store::SyncChange& change : commit.changes)
         if (change.kind == Kind::kLink && message(change.id) && !message(change.id)->agreed)
             count_link(context_.metrics, context_.store, change.id);

@@ -9,6 +9,7 @@ namespace vm::agent {
 namespace {
 
 constexpr std::int64_t kGatherMs = 10;
+constexpr std::int64_t kAgainMs = 1000;  // when the store did not take them
 
 std::string with_next_step(const std::string& problem, const std::string& command) {
     if (problem.empty()) return {};
@@ -25,40 +26,42 @@ void Worker::set_problem(const std::string& number, Actor& actor, const std::str
 }
 
 // Those of passes that end within a moment of each other go in one commit. Who waits for one of
-// them
-// (`vmctl sync`) waits for the last.
+// them (`vmctl sync`) waits for the last.
 void Worker::gather_statuses() {
+    // (Alone, how it stands is told when everything was done.)
+    if (!options_.alone) statuses_due_.merge(sync_.take_restated());
     const std::int64_t now = clock_.steady_ms();
     if (statuses_at_ == kNever && !statuses_due_.empty()) statuses_at_ = now + kGatherMs;
-    const bool more = running_ + sync_.running() > 0 && now < statuses_at_;
-    if (!more || !settled_.empty()) write_statuses();
+    const bool more = statuses_failed_ || running_ + sync_.running() > 0;
+    if (settled_.empty() && more && now < statuses_at_) return;
+    write_statuses();
 }
 
 // All that became another one, in one commit. What the store does not take is offered to it again;
 // that something is settled is not, as by then it may not be true any more.
 void Worker::write_statuses() {
-    // (Alone, how it stands is told when everything was done.)
-    if (!options_.alone) statuses_due_.merge(sync_.take_restated());
+    const auto settled = std::exchange(settled_, {});
     statuses_at_ = kNever;
-    if (statuses_due_.empty() && settled_.empty()) return;
+    if (statuses_due_.empty() && settled.empty()) return;
+    const auto failed = [&](const Error& error) {
+        statuses_failed_ = true;
+        statuses_at_ = clock_.steady_ms() + kAgainMs;
+        trace(TraceLevel::kError, "{}", error.text());
+    };
     // (Of the store, as no pass may have been made since the start.)
     const auto holds = store_->holds();
-    if (!holds) {
-        trace(TraceLevel::kError, "{}", holds.error().text());
-        return;
-    }
+    if (!holds) return failed(holds.error());
     std::vector<store::MailboxStatus> statuses;
     for (const std::string& number : statuses_due_) {
         const auto hold = holds->find(number);
         if (auto status = status_of(number, hold == holds->end() ? "" : hold->second))
             statuses.push_back(std::move(*status));
     }
-    const auto written = store_->set_statuses(statuses, std::exchange(settled_, {}));
-    if (!written) {
+    if (const auto written = store_->set_statuses(statuses, settled); !written) {
         for (const store::MailboxStatus& status : statuses) actors_[status.mailbox].state.clear();
-        trace(TraceLevel::kError, "{}", written.error().text());
-        return;
+        return failed(written.error());
     }
+    statuses_failed_ = false;
     for (const store::MailboxStatus& status : statuses)
         gauges_stale_ |= std::exchange(actors_[status.mailbox].state, status.state) != status.state;
     statuses_due_.clear();

@@ -89,6 +89,9 @@ inline constexpr const char* kAllCounts =
     " LEFT JOIN links l ON l.message_id = m.id AND l.gone = 0"
     " WHERE m.state <> 'deleted' AND m.kind <> 'email' GROUP BY 1, 2, 3";
 
+inline constexpr const char* kHasCopies =
+    "SELECT EXISTS (SELECT 1 FROM mail_copies WHERE message_id = :id)";
+
 inline constexpr const char* kCopies =
     "SELECT c.message_id, c.folder, c.uidvalidity, c.uid, c.seen, c.flagged, c.deleted"
     " FROM messages m JOIN mail_copies c ON c.message_id = m.id WHERE m.mailbox = :mailbox"

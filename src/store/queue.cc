@@ -213,6 +213,12 @@ Result<> SqlStore::write_outcome(soci::session& sql, const Outcome& outcome) {
     if (!delivery.postponed) delivery.next_attempt = outcome.next_attempt;
     delivery.last_reply = sanitize_line(outcome.reply);
     change_delivery(sql, record, delivery, clock_.now(), outcome.reply);
+    if (*next != DeliveryState::kSent) {
+        // A server that refused may have taken it all the same, and a pass seen it meanwhile.
+        int seen = 0;
+        sql << kHasCopies, soci::into(seen), soci::use(outcome.id);
+        if (seen != 0) note_change(sql, record.message.mailbox, ChangedBy::kPhone);
+    }
     return {};
 }
 
