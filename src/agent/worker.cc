@@ -374,7 +374,8 @@ int Worker::run() {
         read_queue();
         gather_statuses();  // before another pass begins, see Settled
         update_gauges();
-        const bool pushing = start_turns() || running_ > 0;
+        waits_for_room_ = false;
+        const bool pushing = start_turns() || running_ > 0 || waits_for_room_;
         end_idle_sessions(pushing);
         // With --once the accounts are looked at when everything was pushed.
         const bool syncing =

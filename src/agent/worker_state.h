@@ -98,7 +98,7 @@ class Worker {
     bool is_news(const Finished& turn) const;
     void take_connection(Finished& turn);
     void take_pause(const Finished& turn, Actor& actor);
-    bool make_room(const std::string& server);
+    void make_room(const std::string& server);
     void end_session(SessionPool::Kept kept);
     void end_idle_sessions(bool pushing);
     ServerGate::Verdict ask_gate(const std::string& server, const config::MailboxOptions& mailbox);
@@ -138,6 +138,7 @@ class Worker {
     std::string requests_;                 // lines from the master, the last perhaps not whole
     std::set<std::string> statuses_due_;   // to be written, of these mailboxes
     std::int64_t statuses_at_ = kNever;    // steady: at the latest
+    bool statuses_failed_ = false;         // the last time
     std::vector<store::Settled> settled_;  // the same
     // Mailboxes of which the store could not take that they were switched off, and why not.
     std::map<std::string, std::string> off_unnoted_;
@@ -171,6 +172,9 @@ class Worker {
     SessionPool sessions_;
     std::mutex finished_mutex_;
     std::vector<Finished> finished_;         // guarded by finished_mutex_
+    std::vector<std::string> closed_;        // the same: connections to these servers
+    std::multiset<std::string> closing_;     // connections to these, which still count
+    bool waits_for_room_ = false;            // a turn, for one of them to be closed
     std::vector<std::string> working_;       // the same: servers that work, told by turns
     StoreThreads threads_;                   // its threads use everything above
     std::atomic<bool> interrupted_ = false;  // by a signal, before everything was done

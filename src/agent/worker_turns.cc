@@ -173,8 +173,7 @@ ServerGate::Verdict Worker::ask_gate(const std::string& server,
     if (verdict != ServerGate::Verdict::kGo) return verdict;
     if (plugin_.plugin() && sessions_.has(*plugin_.plugin(), mailbox)) return verdict;
     verdict = gate_.ask(server, steady, true);
-    if (verdict == ServerGate::Verdict::kFull && running_ < kThreads && make_room(server))
-        verdict = gate_.ask(server, steady, true);
+    if (verdict == ServerGate::Verdict::kFull) make_room(server);
     return verdict;
 }
 
@@ -266,20 +265,27 @@ void Worker::take_connection(Finished& turn) {
     sessions_.put(std::move(*turn.session));
 }
 
-// Ends a session of that server that waits for nobody; false when there is none.
-bool Worker::make_room(const std::string& server) {
-    auto kept = sessions_.drop_one(server);
-    if (kept) end_session(std::move(*kept));
-    return kept.has_value();
+// Ends a session of that server that waits for nobody, if there is one and none is being ended:
+// when it has ended, its place is free.
+void Worker::make_room(const std::string& server) {
+    if (!closing_.contains(server))
+        if (auto kept = sessions_.drop_one(server)) end_session(std::move(*kept));
+    waits_for_room_ |= closing_.contains(server);
 }
 
 // It may take its time: not in this thread.
 void Worker::end_session(SessionPool::Kept kept) {
-    gate_.closed(kept.server);
+    closing_.insert(kept.server);
     auto ending = std::make_shared<SessionPool::Kept>(std::move(kept));
     threads_.submit([this, ending = std::move(ending)](const Result<store::Store*>&) mutable {
         const InHand note(options_.in_hand, ending->mailbox->number, Work::kClose);
+        const std::string server = ending->server;
         ending.reset();
+        {
+            const std::lock_guard lock(finished_mutex_);
+            closed_.push_back(server);
+        }
+        wake();
     });
 }
 
@@ -344,11 +350,16 @@ void Worker::store_failed(const std::string& number, Actor& actor, const Error& 
 
 void Worker::take_finished() {
     std::vector<Finished> finished;
-    std::vector<std::string> working;
+    std::vector<std::string> working, closed;
     {
         const std::lock_guard lock(finished_mutex_);
         finished.swap(finished_);
         working.swap(working_);
+        closed.swap(closed_);
+    }
+    for (const std::string& server : closed) {
+        closing_.erase(closing_.find(server));
+        gate_.closed(server);
     }
     for (const std::string& server : working) gate_.works(server);
     const auto settings = settings_.current();
