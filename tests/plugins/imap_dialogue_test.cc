@@ -36,6 +36,7 @@ class ImapDialogueTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(park_sees_what_came_before_the_plus);
     CPPUNIT_TEST(park_sees_what_came_with_the_plus);
     CPPUNIT_TEST(parking_again_asks);
+    CPPUNIT_TEST(parked_again_on_a_new_connection);
     CPPUNIT_TEST(park_refused);
     CPPUNIT_TEST(park_without_idle);
     CPPUNIT_TEST(park_and_bye);
@@ -498,6 +499,31 @@ class ImapDialogueTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL(news, parked.changed);
             CPPUNIT_ASSERT_EQUAL(1u, rig.session().counters().round_trips);
             CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig.commands("NOOP").size());
+        }
+    }
+
+    // The first was closed while it waited. Without mod-sequences nobody can tell what has happened
+    // meanwhile.
+    void parked_again_on_a_new_connection() {
+        for (const bool condstore : {true, false}) {
+            std::atomic<bool> first = true;
+            ImapScript script;
+            script.instead = [&](Peer& peer, const std::string&, const std::string& command) {
+                if (command != "IDLE" || !first.exchange(false)) return false;
+                peer.say("+ idling\r\n");
+                peer.read_line();
+                throw Peer::Gone{};
+            };
+            if (!condstore)
+                script.answer("SELECT",
+                              "* 4 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 5] x\r\n");
+            ImapRig rig(script);
+            Parked parked = park(rig);
+            assert_ok(parked.end);
+            assert_ok(rig.session().park("INBOX", parked.fd, parked.changed));
+            CPPUNIT_ASSERT(rig.session().connected());
+            CPPUNIT_ASSERT_EQUAL(!condstore, parked.changed);
+            CPPUNIT_ASSERT_EQUAL(2, rig.connections());
         }
     }
 

@@ -622,6 +622,17 @@ class SyncTest : public CppUnit::TestFixture {
         settle();
         good(rig.store->add(rig.root.message()));
         CPPUNIT_ASSERT(unsettled());
+        // Refused; of the second its mail was seen all the same.
+        for (const bool seen : {false, true}) {
+            const std::string id = good(rig.store->add(rig.root.message()));
+            good(rig.store->record_intent(id, id + "@example.test"));
+            SyncCommit commit;
+            if (seen) commit.copies = {{id, {{{"INBOX", 5, 7}, {}}}}};
+            good(rig.store->commit_sync("101", commit));
+            settle();
+            good(rig.store->record_outcome({id, DeliveryEvent::kDeferral, "451", 0}));
+            CPPUNIT_ASSERT_EQUAL(seen, unsettled());
+        }
     }
 
     void a_hold_lasts_until_its_release() {
