@@ -261,6 +261,14 @@ Kind kind_of(CURLcode code, bool reached) {
     }
 }
 
+// Whether the other end went away in the middle of the TLS handshake, by libcurl's and OpenSSL's
+// words.
+bool was_cut(std::string_view words) {
+    return words.find("reset by peer") != std::string_view::npos ||
+           words.find("SSL_ERROR_SYSCALL") != std::string_view::npos ||
+           words.find("unexpected eof") != std::string_view::npos;
+}
+
 // libcurl's and OpenSSL's words in the order a person reads them.
 std::string tls_words(const std::string& words, int certificate_error) {
     if (certificate_error != X509_V_OK)
@@ -345,6 +353,9 @@ tl::expected<std::unique_ptr<Wire>, DialError> dial(const Target& target, Deadli
             kind = Kind::kDialogue;
             words = "a line without end, or lines without end";
         }
+        // A server that has no room left may say so by going away.
+        if (kind == Kind::kTls && attempt.certificate_error == X509_V_OK && was_cut(error.data()))
+            kind = Kind::kLost;
         return tl::unexpected(DialError{kind, reached, host.hide(words)});
     }
     detach(easy.get());

@@ -55,7 +55,7 @@ ServerGate::Verdict ServerGate::ask(const std::string& name, std::int64_t now,
     if (server.proven && server.running >= server.at_once) return Verdict::kWait;
     if (!server.proven) {
         if (server.running > 0) return Verdict::kWait;  // its probe is under way
-        if (server.down_until > now) return Verdict::kDown;
+        if (server.down_until > now && connects) return Verdict::kDown;
         if (unproven_running() >= unproven_limit_) return Verdict::kWait;
     }
     if (!connects) return Verdict::kGo;

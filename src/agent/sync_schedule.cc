@@ -255,7 +255,8 @@ void SyncSchedule::submit(const std::string& mailbox, Actor& actor) {
     job.session = actor.session;
     job.busiest = actor.busiest;
     job.hold = actor.view.hold;
-    gate_.started(actor.server, options_.clock.steady_ms(), actor.open_at.empty());
+    job.connects = actor.open_at.empty();
+    gate_.started(actor.server, options_.clock.steady_ms(), job.connects);
     actor.open_at = actor.server;
     actor.running = actor.done_once = true;
     ++running_;
@@ -437,7 +438,9 @@ bool SyncSchedule::take(const Job& job, Actor& actor) {
         return result.failure->fault != AccountFault::kCancelled;
     }
     const bool seen = result.asked && (!result.store_error || actor.session || options_.once);
-    gate_.finished(job.server, seen ? ServerSeen::kWorks : ServerSeen::kNothing);
+    // A connection that was open already does not show that others get through.
+    const bool down = gate_.down_until(job.server) > now && !job.connects;
+    gate_.finished(job.server, seen && !down ? ServerSeen::kWorks : ServerSeen::kNothing);
     if (result.store_error) {
         actor.view.problem = result.store_error->text();
         actor.unit_changed = true;

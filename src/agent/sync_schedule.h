@@ -125,7 +125,7 @@ class SyncSchedule {
         std::string mailbox, server;
         int server_failures = 0;
         bool unit_changed = false, spoke = false, asked = false, poll_due = false;
-        bool was_parked = false;
+        bool was_parked = false, connects = false;
         TimeMs started = 0;
         std::shared_ptr<const config::MailboxOptions> options;
         std::shared_ptr<const config::MiscSetup> misc;

@@ -44,7 +44,7 @@ struct FetchedMail {
 // Why nothing could be learned from the account, by who has to wait.
 enum class AccountFault {
     kServer,      // nobody gets through to it
-    kTurnedAway,  // it refused this connection in its greeting, or closed it without one
+    kTurnedAway,  // it refused this connection in its greeting, or closed it before one
     kStalls,      // it broke off or went silent in the middle, or talks nonsense
     kLogin,       // this account's credentials
     kConfig,      // the options do not allow the attempt

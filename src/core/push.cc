@@ -77,8 +77,8 @@ bool proves_server(const PushReport& report) {
 }
 
 bool is_turned_away(const PushReport& report) {
-    return report.step == PushStep::kGreeting &&
-           (report.cause == PushCause::kReply || report.cause == PushCause::kLost);
+    return (report.step == PushStep::kGreeting && report.cause == PushCause::kReply) ||
+           (report.step <= PushStep::kGreeting && report.cause == PushCause::kLost);
 }
 
 const char* to_string(PushStep step) {

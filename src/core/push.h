@@ -88,7 +88,7 @@ bool may_be_last(DeliveryState before, DeliveryEvent event, bool searchable);
 
 // Whether the server answered as one that works does: it got as far as an account or a message.
 bool proves_server(const PushReport& report);
-// The server refused the connection in its greeting, or closed it without one: it may have enough
+// The server refused the connection in its greeting, or closed it before one: it may have enough
 // of them.
 bool is_turned_away(const PushReport& report);
 

@@ -54,8 +54,8 @@ AccountFailure failure_of(const vm_account_report& report) {
             out.fault = AccountFault::kCancelled;
             break;
         default:
-            if (report.step == VM_STEP_GREETING &&
-                (report.cause == VM_CAUSE_REPLY || report.cause == VM_CAUSE_LOST))
+            if ((report.step == VM_STEP_GREETING && report.cause == VM_CAUSE_REPLY) ||
+                (report.step <= VM_STEP_GREETING && report.cause == VM_CAUSE_LOST))
                 out.fault = AccountFault::kTurnedAway;
             else if (report.step < VM_STEP_AUTH)
                 out.fault = AccountFault::kServer;

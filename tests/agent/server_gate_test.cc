@@ -187,6 +187,7 @@ class ServerGateTest : public CppUnit::TestFixture {
         gate.started("a", 0, true);
         gate.finished_down("a", "connect: refused", 1, 31'000);
         CPPUNIT_ASSERT(gate.ask("a", 1001, true) == Verdict::kDown);
+        CPPUNIT_ASSERT(gate.ask("a", 1001, false) == Verdict::kGo);  // by a connection it has
         CPPUNIT_ASSERT_EQUAL(std::string("connect: refused"), gate.down_reason("a"));
         const auto until = gate.down_until("a");
         CPPUNIT_ASSERT_EQUAL(std::int64_t{31'000}, until);

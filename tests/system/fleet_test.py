@@ -36,14 +36,12 @@ class FleetTestCase(synctest.TestCase):
             unit.config("misc", "set", name, str(value))
         return unit
 
-    def boxes(self, unit, count, port, one_worker=False):
+    def boxes(self, unit, count, port, one_worker=False, tls=False):
         """Mailboxes with their accounts behind a port of ours; of one of the two workers, if wanted."""
+        clear = {"Imap4_Server": "127.0.0.1", "Imap4_SSL": "No", "Allow_Cleartext_Password": "Yes"}
         boxes = []
         while len(boxes) < count:
-            boxes.append(
-                self.box("Inbox Only", unit, Imap4_Server="127.0.0.1", Imap4_Port=port, Imap4_SSL="No",
-                         Allow_Cleartext_Password="Yes")
-            )  # fmt: skip
+            boxes.append(self.box("Inbox Only", unit, Imap4_Port=port, **({} if tls else clear)))
             if one_worker:
                 next(self.numbers)  # the other's
         return boxes
@@ -250,8 +248,9 @@ class BusyAtLogin(Fault):
 class BearsTwo(Fault):
     """Has room for two connections; the next ones are turned away."""
 
-    def __init__(self):
+    def __init__(self, words=BusyAtGreeting.words):
         super().__init__()
+        self._words = words
         self.turned_away = 0
         self._links = set()
         self._changed = threading.Condition()
@@ -262,7 +261,8 @@ class BearsTwo(Fault):
                 # One that the agent has closed may not have been noticed yet.
                 if not self._changed.wait_for(lambda: len(self._links) < 2, 2):
                     self.turned_away += 1
-                    link.send(False, BusyAtGreeting.words)
+                    if self._words:
+                        link.send(False, self._words)
                     return False
                 self._links.add(link)
         return super().piece(link, by_client, data)
@@ -329,9 +329,17 @@ class ThrottledTest(FleetTestCase):
         self.throttled(BusyAtLogin(words), words, 5)
 
     def test_mailboxes_take_turns_for_what_it_bears(self):
+        self.take_turns(BearsTwo(), self.proxy())
+
+    def test_mailboxes_take_turns_where_others_are_cut_off(self):
+        # As by a Dovecot that has reached its process_limit: in the middle of the TLS handshake.
+        proxy = FaultProxy(self.rig.ports["imaps"])
+        self.addCleanup(proxy.stop)
+        self.take_turns(BearsTwo(b""), proxy, tls=True)
+
+    def take_turns(self, fault, proxy, tls=False):
         unit = self.fleet(g_nRepeatStartUpPeriod=1, g_bImap4SyncPendingTimer=1)
-        fault = BearsTwo()
-        boxes = self.boxes(unit, 4, self.proxy().listen(fault), one_worker=True)
+        boxes = self.boxes(unit, 4, proxy.listen(fault), one_worker=True, tls=tls)
         self.agent(unit)
         self.looked_at(boxes)
         self.served(boxes)
