@@ -3,9 +3,11 @@
 #include "base/files.h"
 #include "base/trace.h"
 
+#include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <string>
+#include <string_view>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,6 +34,21 @@ Result<> replace(const std::filesystem::path& path, const std::string& text) {
     return done;
 }
 
+// A file that no agent has written is somebody else's.
+Result<> check_ours(const std::filesystem::path& path) {
+    constexpr std::string_view kBegin = "# HELP vmemail_";
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+    struct stat status {};
+    if (!fd || ::fstat(fd.get(), &status) != 0) return {};  // writing says what is wrong
+    std::array<char, kBegin.size()> begin{};
+    const ssize_t size = S_ISREG(status.st_mode) ? ::pread(fd.get(), begin.data(), begin.size(), 0)
+                                                 : static_cast<ssize_t>(begin.size());
+    if (size <= 0 || std::string_view(begin.data(), static_cast<std::size_t>(size)) == kBegin)
+        return {};
+    return fail(ErrorKind::kConfig, kWrite, path.string(), "it is there, and was not written by us",
+                "name another one");
+}
+
 }  // namespace
 
 void MetricsFile::keep(std::int64_t now, const std::filesystem::path& path,
@@ -43,7 +60,9 @@ void MetricsFile::keep(std::int64_t now, const std::filesystem::path& path,
     }
     if (path_.empty() || now < next_) return;
     next_ = now + kPeriodMs;
-    const auto done = replace(path_, text());
+    Result<> done;
+    if (!written_) done = check_ours(path_);
+    if (done) done = replace(path_, text());
     if (done) {
         written_ = true;
         trouble_.clear();

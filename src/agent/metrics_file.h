@@ -18,7 +18,7 @@ class MetricsFile {
     static constexpr std::int64_t kPeriodMs = 15'000;
 
     // Writes it when it is time; `now`: steady_ms(), `path`: "" for none. Trouble goes to the
-    // trace, once for each.
+    // trace, once for each: one that is there and no agent wrote stays as it is.
     void keep(std::int64_t now, const std::filesystem::path& path,
               const std::function<std::string()>& text);
     // Removes it.

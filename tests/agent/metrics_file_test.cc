@@ -6,6 +6,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <sys/stat.h>
 
@@ -19,6 +20,7 @@ class MetricsFileTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(MetricsFileTest);
     CPPUNIT_TEST(it_is_renewed_when_it_is_time);
     CPPUNIT_TEST(another_path_takes_the_old_one_away);
+    CPPUNIT_TEST(somebody_elses_stays);
     CPPUNIT_TEST(trouble_passes);
     CPPUNIT_TEST_SUITE_END();
 
@@ -65,6 +67,17 @@ class MetricsFileTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(!fs::exists(other));
         keep(99'000, "");
         CPPUNIT_ASSERT_EQUAL(2, written_);
+    }
+
+    void somebody_elses_stays() {
+        std::ofstream(path_) << "# HELP node_uname_info x\n";
+        keep(1000, path_);
+        keep(2000, "");
+        CPPUNIT_ASSERT_EQUAL(std::string("# HELP node_uname_info x\n"), content(path_));
+        // An agent's that was killed is not.
+        std::ofstream(path_) << "# HELP vmemail_up x\n";
+        keep(3000, path_);
+        CPPUNIT_ASSERT_EQUAL(std::string("n 1\n"), content(path_));
     }
 
     void trouble_passes() {
