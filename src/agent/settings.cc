@@ -122,7 +122,7 @@ bool SettingsReader::refresh(std::int64_t now) {
         const bool file_changed = std::exchange(known.stamp, seen) != seen;
         files_changed |= file_changed;
         if (!mine) continue;
-        const auto is_broken = [&] {
+        const auto is_broken = [&, &number = number] {
             return !(copy ? *copy : *current_).mailboxes.at(number).problem.empty();
         };
         if (known.taken && !file_changed && !key_changed && !(again && is_broken())) continue;

@@ -231,7 +231,7 @@ void Worker::start_turn(const std::string& number, Actor& actor, const std::stri
             result = run_mailbox(context);
         }
         std::optional<SessionPool::Kept> kept;
-        if (*session) kept.emplace(std::move(**session), *plugin, server, mailbox, 0);
+        if (*session) kept = SessionPool::Kept{std::move(**session), *plugin, server, mailbox, 0};
         {
             const std::lock_guard lock(finished_mutex_);
             finished_.push_back({number, server, server_failures, reads, mailbox, std::move(result),
