@@ -331,7 +331,7 @@ class Pop3Test : public CppUnit::TestFixture {
 
     // A server that gives two mails one unique-id: of which the host keeps one, or the other.
     void of_two_with_one_unique_id_the_header_tells() {
-        for (const std::size_t ours : {1, 2})
+        for (const std::size_t ours : {1U, 2U})
             for (const std::string& other : {foreign("a"), header_of(kOtherId)})
                 for (const std::string name : {"u", ""})
                     for (const bool known : {true, false}) {
@@ -640,7 +640,7 @@ class Pop3Test : public CppUnit::TestFixture {
             const std::string all = words + "\n" + rig.trace() + told.results[0].second;
             CPPUNIT_ASSERT_MESSAGE(all.substr(0, 2000), all.find("chari") == std::string::npos);
         };
-        for (const std::size_t cut : {80, 200, 400, 65536})
+        for (const std::size_t cut : {80U, 200U, 400U, 65536U})
             for (std::size_t before = cut - 40; before < cut; before += 3) {
                 const std::string line = std::string(before, 'x') + "chariots of fire and more\r\n";
                 Pop3Script script = script_;

@@ -350,7 +350,7 @@ class SmtpFaultTest : public CppUnit::TestFixture {
     }
 
     void fragmentation_does_not_matter() {
-        CPPUNIT_ASSERT(rc::check("any text in any pieces arrives", [this](const std::string& text) {
+        CPPUNIT_ASSERT(rc::check("any text in any pieces arrives", [](const std::string& text) {
             MemoryServer server;
             FakeHost host;
             TestMessage message(text);
