@@ -114,6 +114,8 @@ void ServerGate::finished_down(const std::string& name, const std::string& reaso
     server.proven = false;
     server.failures = failures;
     server.down_until = until;
+    // Those it turned away when it went down say nothing about the one that comes back.
+    server.bears.reset();
     server.reason = reason;
 }
 

@@ -26,7 +26,7 @@ enum class ServerSeen {
     kNothing,     // there was no dialogue, or it broke off for a reason of ours
     kWorks,       // it answered as a working server does
     kStalls,      // it broke off or went silent in the middle
-    kTurnedAway,  // it refused the connection in its greeting, or closed it without one
+    kTurnedAway,  // it refused the connection in its greeting, or closed it before one
     kDown,        // nobody gets through to it
 };
 
@@ -71,7 +71,7 @@ class ServerGate {
     std::int64_t down_until(const std::string& server) const;
     std::string down_reason(const std::string& server) const;
     std::int64_t may_connect_at(const std::string& server, std::int64_t now) const;
-    int open(const std::string& server) const;
+    int open(const std::string& server) const;  // connections; for tests
 
   private:
     struct Server {
@@ -82,7 +82,8 @@ class ServerGate {
         int failures = 0;     // in a row
         std::int64_t down_until = 0;
         std::string reason;
-        // What it has shown to bear; one more is tried each kForgiveMs after that.
+        // What it has shown to bear since it was down; one more is tried each kForgiveMs after
+        // that.
         std::optional<int> bears;
         std::int64_t turned_away_at = 0;
         double spent = 0;  // of the connections that may be opened at once, as of spent_at

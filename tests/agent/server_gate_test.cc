@@ -179,6 +179,14 @@ class ServerGateTest : public CppUnit::TestFixture {
         gate.started("b", 0, true);
         gate.closed("b");
         CPPUNIT_ASSERT(!gate.finished_turned_away("b", 0));
+        // One that is back after that may bear as many as ever.
+        CPPUNIT_ASSERT(gate.ask("a", 3'000'001, true) == Verdict::kGo);
+        gate.started("a", 3'000'001, true);
+        CPPUNIT_ASSERT(gate.ask("a", 3'000'001, true) == Verdict::kFull);
+        gate.finished_down("a", "refused", 1, 3'100'000);
+        gate.started("a", 3'200'000, false);
+        gate.finished("a", ServerSeen::kWorks);
+        CPPUNIT_ASSERT(gate.ask("a", 3'200'000, true) == Verdict::kGo);
     }
 
     void down_server_rests_and_is_probed_by_one() {
