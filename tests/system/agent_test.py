@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sqlite3
+import unittest
 
 import media
 import vmunit
@@ -22,17 +23,8 @@ users = None
 
 def setUpModule():
     global rig, users
-    rig = MailRig({f"user{n}": PASSWORD for n in range(100)})
-    try:
-        rig.start()
-    except BaseException:
-        rig.stop()
-        raise
+    rig = unittest.enterModuleContext(MailRig({f"user{n}": PASSWORD for n in range(100)}))
     users = iter(rig.users)
-
-
-def tearDownModule():
-    rig.stop()
 
 
 class AgentTest(vmunit.TestCase):

@@ -17,6 +17,7 @@ import re
 import sys
 import time
 import traceback
+import unittest
 
 import crash_stages
 import vmunit
@@ -38,17 +39,8 @@ users = None
 
 def setUpModule():
     global rig, users
-    rig = MailRig({f"user{n:04}": PASSWORD for n in range(4000)})
-    try:
-        rig.start()
-    except BaseException:
-        rig.stop()
-        raise
+    rig = unittest.enterModuleContext(MailRig({f"user{n:04}": PASSWORD for n in range(4000)}))
     users = iter(rig.users)
-
-
-def tearDownModule():
-    rig.stop()
 
 
 class Kill(collections.namedtuple("Kill", "stage way point nth")):

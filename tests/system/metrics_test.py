@@ -17,6 +17,7 @@ import struct
 import subprocess
 import termios
 import time
+import unittest
 
 import media
 import prometheus
@@ -33,17 +34,8 @@ LEAVE = b"\x1b[?25h\x1b[?1049l"
 
 def setUpModule():
     global rig, users
-    rig = MailRig({f"user{n}": PASSWORD for n in range(40)})
-    try:
-        rig.start()
-    except BaseException:
-        rig.stop()
-        raise
+    rig = unittest.enterModuleContext(MailRig({f"user{n}": PASSWORD for n in range(40)}))
     users = iter(rig.users)
-
-
-def tearDownModule():
-    rig.stop()
 
 
 def in_the_foreground():

@@ -6,6 +6,7 @@ import datetime
 import email
 import io
 import subprocess
+import unittest
 import wave
 
 import media
@@ -22,17 +23,8 @@ users = None
 
 def setUpModule():
     global rig, users
-    rig = MailRig({f"user{n}": ODD_PASSWORD for n in range(100)})
-    try:
-        rig.start()
-    except BaseException:
-        rig.stop()
-        raise
+    rig = unittest.enterModuleContext(MailRig({f"user{n}": ODD_PASSWORD for n in range(100)}))
     users = iter(rig.users)
-
-
-def tearDownModule():
-    rig.stop()
 
 
 class PushTest(vmunit.TestCase):
