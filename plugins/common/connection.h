@@ -59,9 +59,11 @@ class Connection {
     enum class Patience { kStopWhenAsked, kWaitForAnswer };
     enum class Input { kNone, kSome, kClosed };
 
-    // `host` and `counters` outlive the connection.
-    Connection(std::unique_ptr<Wire> wire, const Host& host, Counters& counters)
-        : wire_(std::move(wire)), host_(host), counters_(counters) {}
+    // `host` and `counters` outlive the connection; `received` is what was read from the wire
+    // before and is yet to be read here.
+    Connection(std::unique_ptr<Wire> wire, const Host& host, Counters& counters,
+               std::string received = {})
+        : wire_(std::move(wire)), host_(host), counters_(counters), buffer_(std::move(received)) {}
 
     Deadline now() const { return wire_->now(); }
 
@@ -84,7 +86,7 @@ class Connection {
     Input poll();
 
     int descriptor() const { return wire_->descriptor(); }
-    // The stream, for another Connection; what was received and not read is lost.
+    // The stream, for another Connection, which is to be given received(), too.
     std::unique_ptr<Wire> take_wire() { return std::move(wire_); }
 
   private:

@@ -1,6 +1,5 @@
 #include "common/push_session.h"
 
-#include "common/dial.h"
 #include "common/session.h"
 #include "common/text.h"
 
@@ -109,7 +108,6 @@ SmtpOptions smtp_options(const vm_options& options) {
     set_server(out, options.smtp, options);
     if (out.port == 0) out.port = default_port(options.smtp.tls);
     out.domain = text_of(options.domain);
-    if (out.domain.empty()) out.domain = address_literal();
     set(out.dot_timeout, options.dot_timeout_ms);
     return out;
 }

@@ -17,7 +17,7 @@
 namespace vm::plug {
 
 struct SmtpOptions : ServerOptions {
-    std::string domain;  // for EHLO
+    std::string domain;  // for EHLO; "": the address literal of this machine
     std::chrono::milliseconds dot_timeout{600'000};
 };
 

@@ -37,6 +37,10 @@ std::string words_of(const Condition& condition) {
     return one_line(word_of(condition.status) + (" " + condition.text));
 }
 
+std::string tag_of(unsigned number) {
+    return "v" + std::to_string(number);
+}
+
 [[noreturn]] void lose(vm_cause cause, std::string text) {
     throw Ended(ending_of(VM_STEP_ACCOUNT, cause, std::move(text)), false);
 }
@@ -52,10 +56,10 @@ void give_up(vm_cause cause, std::string text) {
     throw Ended(ending_of(VM_STEP_ACCOUNT, cause, std::move(text)), true);
 }
 
-Dialogue::Dialogue(std::unique_ptr<Wire> wire, const Host& host, Counters& counters,
-                   std::chrono::milliseconds reply_timeout,
+Dialogue::Dialogue(std::unique_ptr<Wire> wire, std::string received, const Host& host,
+                   Counters& counters, std::chrono::milliseconds reply_timeout,
                    std::function<void(const Response&)> news)
-    : connection_(std::move(wire), host, counters),
+    : connection_(std::move(wire), host, counters, std::move(received)),
       host_(host),
       reply_timeout_(reply_timeout),
       news_(std::move(news)) {}
@@ -76,7 +80,7 @@ void Dialogue::send(const std::vector<Step>& steps, bool then_idle) {
         pending_.front().step = kEndedIdle;
     }
     const auto begin = [&](std::size_t step, const std::string& command) {
-        pending_.push_back({"v" + std::to_string(++tag_), step});
+        pending_.push_back({tag_of(++tag_), step});
         add(pending_.back().tag + " " + command);
     };
     for (std::size_t i = 0; i < steps.size(); ++i) begin(i, steps[i].command);
@@ -155,10 +159,26 @@ std::size_t Dialogue::complete(const Condition& condition) {
     return step;
 }
 
-// Reads until no command is in hand but IDLE, which waits for the server's '+'.
-std::vector<Condition> Dialogue::await(const std::vector<Step>& steps, bool then_idle) {
+std::string Dialogue::text_of(const std::vector<Step>& steps) {
+    std::string out;
+    unsigned tag = 0;
+    for (const Step& step : steps) out += tag_of(++tag) + " " + step.command + "\r\n";
+    return out;
+}
+
+std::vector<Condition> Dialogue::answers_to(const std::vector<Step>& steps,
+                                            std::chrono::milliseconds patience) {
+    for (std::size_t i = 0; i < steps.size(); ++i) pending_.push_back({tag_of(++tag_), i});
+    budget_ = kBudget;
+    return await(steps, false, patience);
+}
+
+// Reads until no command is in hand but IDLE, which waits for the server's '+'. `patience`: for the
+// first tagged answer.
+std::vector<Condition> Dialogue::await(const std::vector<Step>& steps, bool then_idle,
+                                       std::chrono::milliseconds patience) {
     std::vector<Condition> out(steps.size() + (then_idle ? 1 : 0));
-    Deadline deadline = std::min(connection_.now() + reply_timeout_, end_);
+    Deadline deadline = std::min(connection_.now() + patience, end_);
     while (!pending_.empty()) {
         const Response response = next(deadline);
         if (std::holds_alternative<Continuation>(response)) {
@@ -190,7 +210,7 @@ std::vector<Condition> Dialogue::exchange(std::vector<Step> steps, bool then_idl
         preceding_.clear();
     }
     send(steps, then_idle);
-    std::vector<Condition> out = await(steps, then_idle);
+    std::vector<Condition> out = await(steps, then_idle, reply_timeout_);
     out.erase(out.begin(), out.begin() + before);
     return out;
 }
@@ -228,7 +248,7 @@ void Dialogue::poll() {
 
 void Dialogue::log_out() {
     host_.trace("C: ", idling_ ? "DONE, LOGOUT" : "LOGOUT");
-    connection_.send((idling_ ? "DONE\r\n" : "") + ("v" + std::to_string(++tag_) + " LOGOUT\r\n"),
+    connection_.send((idling_ ? "DONE\r\n" : "") + (tag_of(++tag_) + " LOGOUT\r\n"),
                      connection_.now() + kLogoutTime, Patience::kStopWhenAsked);
 }
 

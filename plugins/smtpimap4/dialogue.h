@@ -48,9 +48,17 @@ class Dialogue {
         Answer answer;        // may be empty
     };
 
-    // `host` and `counters` outlive it; `news` gets what no command asked for.
-    Dialogue(std::unique_ptr<Wire> wire, const Host& host, Counters& counters,
+    // `host` and `counters` outlive it; `news` gets what no command asked for. `received`: see
+    // Connection.
+    Dialogue(std::unique_ptr<Wire> wire, std::string received, const Host& host, Counters& counters,
              std::chrono::milliseconds reply_timeout, std::function<void(const Response&)> news);
+
+    // The steps as the first that are sent on a connection, as text, for who sends them before
+    // there is a Dialogue; and, once there is, their tagged answers. Where none of them comes
+    // within `patience`, Ended, and answered() is false.
+    static std::string text_of(const std::vector<Step>& steps);
+    std::vector<Condition> answers_to(const std::vector<Step>& steps,
+                                      std::chrono::milliseconds patience);
 
     // Sends all commands at once and waits for all tagged answers, which it returns in order. Ends
     // IDLE before, at no cost of its own. Throws Ended.
@@ -86,7 +94,8 @@ class Dialogue {
   private:
     std::vector<Condition> exchange(std::vector<Step> steps, bool then_idle);
     void send(const std::vector<Step>& steps, bool then_idle);
-    std::vector<Condition> await(const std::vector<Step>& steps, bool then_idle);
+    std::vector<Condition> await(const std::vector<Step>& steps, bool then_idle,
+                                 std::chrono::milliseconds patience);
     std::size_t complete(const Condition& condition);
     Response next(Deadline deadline);
     Response take_line();

@@ -74,6 +74,7 @@ bool ImapHandshake::on_greeting(std::string_view line) {
                     "the server says that somebody is logged in already: " + one_line(line));
     if (condition->status != Status::kOk) return stop(VM_CAUSE_REPLY, words_of(*condition));
     if (condition->code == "CAPABILITY") capabilities_ = capability_names(condition->arguments);
+    greeting_ = condition->text;
     return true;
 }
 

@@ -27,9 +27,11 @@ class ImapHandshake : public LoginHandshake {
     // What the server said it can do when it let us in; empty: it did not say.
     const std::vector<std::string>& capabilities() const { return after_login_; }
 
-    // For who holds the dialogue itself: the greeting was heard; what the server said before the
-    // login that it can do; there was a tagged answer to the last command; it wants more of it.
+    // For who holds the dialogue itself: the greeting was heard, and its words; what the server
+    // said before the login that it can do; there was a tagged answer to the last command; it wants
+    // more of it.
     bool greeted() const { return step_ != VM_STEP_CONNECT; }
+    const std::string& greeting() const { return greeting_; }
     const std::vector<std::string>& capabilities_before() const { return capabilities_; }
     bool answered() const { return answer_.has_value(); }
     bool continued() const { return continued_; }
@@ -41,6 +43,7 @@ class ImapHandshake : public LoginHandshake {
     Ending dialogue_ending(vm_step step, const DialError& error) const;
 
     vm_step step_ = VM_STEP_CONNECT;
+    std::string greeting_;
     std::string tag_;  // of the last command
     bool auth_tried_ = false;
     bool xoauth2_ = false;

@@ -46,7 +46,7 @@ AccountEnding ImapSession::attempt(const std::function<void()>& function, bool& 
     try {
         if (!kept) {
             connected_ = true;
-            link_ = Link::connect(options_, host_, counters_);
+            link_ = Link::connect(options_, inbox_wanted_, host_, counters_);
         }
         link_->dialogue().start();
         features_ = link_->features();
@@ -87,7 +87,10 @@ AccountEnding ImapSession::find(const std::string& id, FoundMessage& found) {
 
 AccountEnding ImapSession::folders(const vm_scope& scope, const FolderSink& sink) {
     all_folders_ = scope.mode == VM_SCOPE_ALL;
-    return perform([&] { give_folders(*link_, scope, told_, sink); });
+    inbox_wanted_ = scope.mode == VM_SCOPE_INBOX;
+    const AccountEnding end = perform([&] { give_folders(*link_, scope, told_, sink); });
+    inbox_wanted_ = false;
+    return end;
 }
 
 AccountEnding ImapSession::look(const vm_look& look, const vm_look_sink& sink,

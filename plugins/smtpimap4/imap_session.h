@@ -53,8 +53,9 @@ class ImapSession : public Account {
     std::uint32_t features_ = 0;
     std::unique_ptr<Link> link_;  // null: not connected
     Told told_;
-    bool all_folders_ = false;  // the scope last given to folders()
-    bool unlike_ = false;       // the parked folder was not as the host was told
+    bool all_folders_ = false;   // the scope last given to folders()
+    bool inbox_wanted_ = false;  // what is to be done begins with the state of INBOX
+    bool unlike_ = false;        // the parked folder was not as the host was told
 };
 
 std::unique_ptr<Account> make_imap_account(AccountOptions options, Host host);

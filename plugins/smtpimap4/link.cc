@@ -21,25 +21,76 @@ void read_code(const Condition& condition, FolderState& state) {
     if (condition.code == "HIGHESTMODSEQ") state.modseq = parse_modseq(value).value_or(0);
 }
 
+// A server that has let us in goes on at once; only what drops the rest of a flight needs longer.
+constexpr std::chrono::seconds kOpeningPatience{10};
+
+Dialogue::Step identify() {
+    return {R"(ID ("name" "vmemail"))", {}};
+}
+
 }  // namespace
 
 // ---- connecting ----
 
-std::unique_ptr<Link> Link::connect(const AccountOptions& options, const Host& host,
-                                    Counters& counters) {
+std::unique_ptr<Link> Link::connect(const AccountOptions& options, bool inbox_wanted,
+                                    const Host& host, Counters& counters) {
+    for (int tries = 0; tries < 2; ++tries) {
+        std::unique_ptr<Link> link(new Link);
+        if (link->connect_once(options, inbox_wanted, host, counters)) return link;
+        host.trace("-- ", "the server does not go on with what came with the login");
+        send_no_opening(options);
+    }
+    give_up(VM_CAUSE_PROTOCOL, "the server does not go on behind the login");
+}
+
+// False: that is what the opening did, see send_no_opening().
+bool Link::connect_once(const AccountOptions& options, bool inbox_wanted, const Host& host,
+                        Counters& counters) {
     ImapHandshake handshake;
-    auto quick = quick_log_in(options, handshake, host, counters);
-    auto wire =
-        quick ? std::move(*quick) : log_in(options, {"imap", {}}, handshake, host, counters);
-    if (!wire) throw Ended(std::move(wire.error()), false);
-    std::unique_ptr<Link> link(new Link);
-    link->dialogue_ = std::make_unique<Dialogue>(
-        std::move(*wire), host, counters, std::min(options.reply_timeout, options.connect_timeout),
-        [self = link.get()](const Response& response) { self->on_news(response); });
-    link->set_capabilities(handshake.capabilities());
-    link->introduce();
-    link->dialogue_->set_reply_timeout(options.reply_timeout);
-    return link;
+    std::vector<Step> steps;
+    const Opening opening_text = [&](const std::vector<std::string>& can) {
+        steps = opening(can, inbox_wanted);
+        return Dialogue::text_of(steps);
+    };
+    auto login = quick_log_in(options, opening_text, handshake, host, counters);
+    if (!login) {
+        auto wire = log_in(options, {"imap", {}}, handshake, host, counters);
+        if (!wire) throw Ended(std::move(wire.error()), false);
+        login.emplace(QuickLink{std::move(*wire), {}, false});
+    }
+    if (!*login) throw Ended(std::move(login->error()), false);
+    QuickLink& open = **login;
+    dialogue_ =
+        std::make_unique<Dialogue>(std::move(open.wire), std::move(open.received), host, counters,
+                                   std::min(options.reply_timeout, options.connect_timeout),
+                                   [this](const Response& response) { on_news(response); });
+    if (open.opened && !take_opening(steps, options)) return false;
+    set_capabilities(handshake.capabilities());
+    qresync_ = qresync_ && can("QRESYNC");  // some enable what they do not announce
+    if (!open.opened) {
+        introduce();
+    } else if (!named_) {  // a server without NAMESPACE
+        dialogue_->precede({ask_delimiter()});
+        introduced();
+    }
+    opened_ = dialogue_->sent();
+    dialogue_->set_reply_timeout(options.reply_timeout);
+    return true;
+}
+
+// The answers to what went with the login.
+bool Link::take_opening(const std::vector<Step>& steps, const AccountOptions& options) {
+    try {
+        const auto patience =
+            std::min<std::chrono::milliseconds>(kOpeningPatience, options.reply_timeout);
+        if (dialogue_->answers_to(steps, patience).back().status != Status::kOk) inbox_.reset();
+        return true;
+    } catch (const Ended& end) {
+        const vm_cause cause = end.ending().cause;
+        if (cause != VM_CAUSE_PROTOCOL && (dialogue_->answered() || cause == VM_CAUSE_CANCELLED))
+            throw;
+        return false;
+    }
 }
 
 bool Link::condstore() const {
@@ -64,30 +115,51 @@ void Link::set_capabilities(std::vector<std::string> names) {
             "CAPABILITY");
 }
 
+// What goes with the login, as far as the server has said that it knows such commands. What it does
+// not know after all, it refuses, at no harm.
+std::vector<Dialogue::Step> Link::opening(const std::vector<std::string>& can, bool inbox_wanted) {
+    if (!has(can, "ENABLE")) return {};
+    // (It ignores those it has not got, RFC 5161 section 3.1.)
+    std::vector<Step> steps{enable("CONDSTORE QRESYNC"), ask_namespace()};
+    if (has(can, "ID")) steps.push_back(identify());
+    if (inbox_wanted)
+        steps.push_back(
+            {"STATUS " + quoted("INBOX") + " " + status_items(true),
+             [this](const Response& response) { return take_state(response, "INBOX", inbox_); }});
+    return steps;
+}
+
 // Turns on what there is, asks how folders are named, says who we are. All of it goes with the
 // first command that needs none of the answers, see introduced().
 void Link::introduce() {
     std::vector<Step> steps;
     if (can("ENABLE") && (can("QRESYNC") || can("CONDSTORE")))
-        steps.push_back({can("QRESYNC") ? "ENABLE QRESYNC" : "ENABLE CONDSTORE",
-                         each<EnabledData>([this](const EnabledData& data) {
-                             qresync_ = qresync_ || has(data.names, "QRESYNC");
-                         })});
-    if (can("NAMESPACE"))
-        steps.push_back({"NAMESPACE", each<NamespaceData>([this](const NamespaceData& data) {
-                             set_namespace(data);
-                         })});
-    else
-        steps.push_back({R"(LIST "" "")", each<ListData>([this](const ListData& data) {
-                             NamespaceData spaces;
-                             spaces.personal = {{"", data.delimiter}};
-                             set_namespace(spaces);
-                         })});
-    if (can("ID")) steps.push_back({R"(ID ("name" "vmemail"))", {}});
+        steps.push_back(enable(can("QRESYNC") ? "QRESYNC" : "CONDSTORE"));
+    steps.push_back(can("NAMESPACE") ? ask_namespace() : ask_delimiter());
+    if (can("ID")) steps.push_back(identify());
     // A NO to any of them only means doing without.
     dialogue_->precede(std::move(steps));
     // (Its answer would be mixed up with that to another LIST.)
     if (!can("NAMESPACE")) introduced();
+}
+
+Dialogue::Step Link::enable(const char* what) {
+    return {std::string("ENABLE ") + what, each<EnabledData>([this](const EnabledData& data) {
+                qresync_ = qresync_ || has(data.names, "QRESYNC");
+            })};
+}
+
+Dialogue::Step Link::ask_namespace() {
+    return {"NAMESPACE",
+            each<NamespaceData>([this](const NamespaceData& data) { set_namespace(data); })};
+}
+
+Dialogue::Step Link::ask_delimiter() {
+    return {R"(LIST "" "")", each<ListData>([this](const ListData& data) {
+                NamespaceData spaces;
+                spaces.personal = {{"", data.delimiter}};
+                set_namespace(spaces);
+            })};
 }
 
 void Link::introduced() {

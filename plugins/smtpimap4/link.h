@@ -53,10 +53,11 @@ class Link {
 
     // Connects and logs in. What is asked then (folder names, QRESYNC) goes with the first command
     // where that can be; where the server does not say what it can do with the login, it is asked
-    // before. Throws Ended; `counters` and `host` outlive
-    // the link.
-    static std::unique_ptr<Link> connect(const AccountOptions& options, const Host& host,
-                                         Counters& counters);
+    // before. Where the server says before the login that it does ENABLE, all of that goes in the
+    // login's own flight, and the state of INBOX is asked for in it if that is `wanted`. Throws
+    // Ended; `counters` and `host` outlive the link.
+    static std::unique_ptr<Link> connect(const AccountOptions& options, bool inbox_wanted,
+                                         const Host& host, Counters& counters);
 
     Dialogue& dialogue() { return *dialogue_; }
     bool can(const char* capability) const;
@@ -126,12 +127,19 @@ class Link {
 
   private:
     Link() = default;
+    bool connect_once(const AccountOptions& options, bool inbox_wanted, const Host& host,
+                      Counters& counters);
+    bool take_opening(const std::vector<Step>& steps, const AccountOptions& options);
     void set_capabilities(std::vector<std::string> names);
+    std::vector<Step> opening(const std::vector<std::string>& can, bool inbox_wanted);
     void introduce();
     void introduced();
+    Step enable(const char* what);
+    Step ask_namespace();
+    Step ask_delimiter();
     void set_namespace(const NamespaceData& spaces);
     void on_news(const Response& response);
-    std::string status_items() const;
+    static std::string status_items(bool condstore);
     void mind_selected(const std::string& name, std::optional<FolderState>& state) const;
     struct Asked;
     void add(const ListData& data, Asked& asked) const;
@@ -157,6 +165,8 @@ class Link {
     bool search_trusted_ = false;
     bool notifying_ = false;
     bool notify_refused_ = false;
+    std::optional<FolderState> inbox_;  // as of the login, if nothing was asked since it
+    unsigned opened_ = 0;               // commands sent, as of the login
 };
 
 }  // namespace vm::plug::imap

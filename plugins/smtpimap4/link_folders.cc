@@ -25,8 +25,8 @@ std::string_view top_level(std::string_view shown) {
 
 }  // namespace
 
-std::string Link::status_items() const {
-    return std::string("(MESSAGES UIDNEXT UIDVALIDITY") + (condstore() ? " HIGHESTMODSEQ)" : ")");
+std::string Link::status_items(bool condstore) {
+    return std::string("(MESSAGES UIDNEXT UIDVALIDITY") + (condstore ? " HIGHESTMODSEQ)" : ")");
 }
 
 // Servers give the state of a selected folder as it was when they last spoke of it: asked to speak
@@ -73,7 +73,7 @@ std::shared_ptr<Link::Asked> Link::ask_for_list(bool states, std::vector<Step>& 
     std::string result;
     if (can("SPECIAL-USE") && (can("LIST-EXTENDED") || can("LIST-STATUS"))) result = "SPECIAL-USE";
     if (states && can("LIST-STATUS"))
-        result += (result.empty() ? "STATUS " : " STATUS ") + status_items();
+        result += (result.empty() ? "STATUS " : " STATUS ") + status_items(condstore());
     if (!result.empty()) result = " RETURN (" + result + ")";
     const Answer answer = [this, asked](const Response& response) {
         if (const auto* data = std::get_if<ListData>(&response)) {
@@ -173,7 +173,7 @@ std::vector<std::optional<FolderState>> Link::states(const std::vector<std::stri
     std::vector<std::optional<FolderState>> out(names.size());
     std::vector<Step> steps;
     for (std::size_t i = 0; i < names.size(); ++i)
-        steps.push_back({"STATUS " + quoted(names[i]) + " " + status_items(),
+        steps.push_back({"STATUS " + quoted(names[i]) + " " + status_items(condstore()),
                          [this, &names, &out, i](const Response& response) {
                              return take_state(response, names[i], out[i]);
                          }});
@@ -186,8 +186,16 @@ std::vector<std::optional<FolderState>> Link::states(const std::vector<std::stri
 }
 
 Condition Link::state(const std::string& name, std::optional<FolderState>& out) {
+    // (Once: it is as of the login.)
+    const auto known = std::exchange(inbox_, std::nullopt);
+    if (known && dialogue_->sent() == opened_ && same_mailbox(name, "INBOX")) {
+        out = known;
+        Condition done;
+        done.status = Status::kOk;
+        return done;
+    }
     std::vector<Step> steps{
-        {"STATUS " + quoted(name) + " " + status_items(),
+        {"STATUS " + quoted(name) + " " + status_items(condstore()),
          [&](const Response& response) { return take_state(response, name, out); }}};
     if (selection_) steps.push_back({"NOOP", {}});
     Condition done = dialogue_->run(steps).front();

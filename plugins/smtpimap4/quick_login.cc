@@ -18,8 +18,8 @@ using Kind = DialError::Kind;
 // What a server may say before we are logged in.
 constexpr std::uint64_t kBudget = 64 * 1024;
 
-// Servers that want log_in().
-class Detours {
+// Servers that something is not for.
+class Exceptions {
   public:
     bool has(const std::string& server) {
         const std::lock_guard lock(mutex_);
@@ -35,9 +35,19 @@ class Detours {
     std::set<std::string> servers_;  // guarded by mutex_
 };
 
-Detours& detours() {
-    static Detours all;
+Exceptions& without_quick_login() {
+    static Exceptions all;
     return all;
+}
+Exceptions& without_opening() {
+    static Exceptions all;
+    return all;
+}
+
+// All that the way of logging in depends on.
+std::string name_of(const ServerOptions& options) {
+    return options.host + " " + std::to_string(options.port) + " " + std::to_string(options.tls) +
+           " " + std::to_string(options.auth) + (is_verified(options) ? " verified" : "");
 }
 
 // Ends the attempt.
@@ -48,16 +58,17 @@ struct WantsMore {};
 
 class QuickLogin {
   public:
-    QuickLogin(const ServerOptions& options, ImapHandshake& handshake, const Host& host,
-               Counters& counters)
+    QuickLogin(const ServerOptions& options, const Opening& opening, ImapHandshake& handshake,
+               const Host& host, Counters& counters)
         : options_(options),
+          opening_(opening),
           handshake_(handshake),
           host_(host),
           counters_(counters),
           deadline_(SteadyClock::now() + options.connect_timeout) {}
 
-    // Null: this server is none for it.
-    std::unique_ptr<Wire> run() {
+    // Nothing: this server is none for it.
+    std::optional<QuickLink> run() {
         auto wire = dial(target(), deadline_, handshake_, host_, counters_);
         if (!wire) throw Failed{std::move(wire.error())};
         connection_.emplace(std::move(*wire), host_, counters_);
@@ -67,17 +78,18 @@ class QuickLogin {
             say("A001 CAPABILITY", {});
             hear([this] { return handshake_.answered(); });
         }
-        if (!is_possible()) return nullptr;
+        if (!is_possible()) return std::nullopt;
+        const std::string opening =
+            may_open() ? opening_(handshake_.capabilities_before()) : std::string();
         std::string words = '\0' + options_.user + '\0' + options_.password;
         std::string secret = encode_base64(words);
         wipe(words);
-        say("A002 AUTHENTICATE PLAIN ", secret);
+        say("A002 AUTHENTICATE PLAIN ", secret, opening);
         wipe(secret);
         hear([this] { return handshake_.answered(); });
         if (!handshake_.authenticated()) throw Failed{{Kind::kNoLogin, true, {}}};
-        // (What is said unasked behind the login would be lost with the connection's buffer.)
-        if (!connection_->received().empty()) return nullptr;
-        return connection_->take_wire();
+        std::string received(connection_->received());
+        return QuickLink{connection_->take_wire(), std::move(received), !opening.empty()};
     }
 
   private:
@@ -103,11 +115,25 @@ class QuickLogin {
         return options_.auth == VM_AUTH_PLAIN || is_verified(options_) || !has("AUTH=CRAM-MD5");
     }
 
-    void say(const std::string& command, const std::string& secret) {
+    // Cyrus IMAP (3.6 at least) takes an AUTHENTICATE that more follows for a second one, too, and
+    // does not get to the last command.
+    bool may_open() const {
+        return !without_opening().has(name_of(options_)) &&
+               handshake_.greeting().find("Cyrus IMAP") == std::string::npos;
+    }
+
+    void say(const std::string& command, const std::string& secret,
+             const std::string& behind = {}) {
         std::string line;
-        line.reserve(command.size() + secret.size() + 2);
+        line.reserve(command.size() + secret.size() + 2 + behind.size());
         line.append(command).append(secret).append("\r\n");
         host_.trace("C: ", handshake_.on_command(line));
+        for (std::string_view rest = behind; !rest.empty();) {
+            const auto end = rest.find("\r\n");
+            host_.trace("C: ", rest.substr(0, end));
+            rest.remove_prefix(end + 2);
+        }
+        line.append(behind);
         const Io io = connection_->send(line, deadline_, Connection::Patience::kStopWhenAsked);
         wipe(line);
         check(io);
@@ -142,6 +168,7 @@ class QuickLogin {
     }
 
     const ServerOptions& options_;
+    const Opening& opening_;
     ImapHandshake& handshake_;
     const Host& host_;
     Counters& counters_;
@@ -151,26 +178,28 @@ class QuickLogin {
 
 }  // namespace
 
-std::optional<LoginResult> quick_log_in(const ServerOptions& options, ImapHandshake& handshake,
-                                        const Host& host, Counters& counters) {
+std::optional<LoginResult> quick_log_in(const ServerOptions& options, const Opening& opening,
+                                        ImapHandshake& handshake, const Host& host,
+                                        Counters& counters) {
     if (options.tls == VM_TLS_STARTTLS || why_no_password(options) ||
         (options.auth != VM_AUTH_PLAIN && options.auth != VM_AUTH_AUTO))
         return std::nullopt;
-    const std::string server = options.host + " " + std::to_string(options.port) + " " +
-                               std::to_string(options.tls) + " " + std::to_string(options.auth) +
-                               (is_verified(options) ? " verified" : "");
-    if (detours().has(server)) return std::nullopt;
+    if (without_quick_login().has(name_of(options))) return std::nullopt;
     handshake.restart();
     try {
-        auto wire = QuickLogin(options, handshake, host, counters).run();
-        if (wire) return wire;
+        auto link = QuickLogin(options, opening, handshake, host, counters).run();
+        if (link) return std::move(*link);
     } catch (const Failed& failed) {
         return tl::unexpected(handshake.ending(failed.error));
     } catch (const WantsMore&) {
         host.trace("-- ", "the server does not do the SASL-IR it offers");
     }
-    detours().add(server);
+    without_quick_login().add(name_of(options));
     return std::nullopt;
+}
+
+void send_no_opening(const ServerOptions& options) {
+    without_opening().add(name_of(options));
 }
 
 }  // namespace vm::plug::imap
