@@ -306,7 +306,7 @@ bool Worker::wait() {
         if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) return false;
         // Which mailbox was poked does not matter: the store says what has changed. Its options may
         // just have been mended.
-        next_look_ = 0;
+        next_look_ = next_mark_ = 0;
         if (n > 0) requests_.append(buffer, static_cast<std::size_t>(n));
     }
     return true;
@@ -372,7 +372,7 @@ int Worker::run() {
         record_unrecorded(false);
         take_passes();
         read_queue();
-        gather_statuses();  // before another pass begins, see Settled
+        if (!settled_.empty()) write_statuses();  // before another pass begins, see Settled
         update_gauges();
         waits_for_room_ = false;
         const bool pushing = start_turns() || running_ > 0 || waits_for_room_;
@@ -405,6 +405,7 @@ int Worker::run() {
     if (options_.alone && !done_alone_) return kStoppedAlone;
     if (!options_.once) return 0;
     ::alarm(0);  // all is done but the lamps
+    next_mark_ = 0;
     read_queue();
     waiting_.finish(settings_.current()->misc->message_waiting_command, clock_.steady_ms());
     return once_status();

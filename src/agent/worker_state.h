@@ -134,6 +134,7 @@ class Worker {
         store::Store::for_threads(options_.paths, writer_);
     std::unique_ptr<store::Store> store_;  // the main thread's
     std::int64_t mark_ = -1;
+    std::int64_t next_mark_ = 0;           // steady: at the store's mark
     std::int64_t changes_seen_ = 0;        // in the store's sequence of them
     std::string requests_;                 // lines from the master, the last perhaps not whole
     std::set<std::string> statuses_due_;   // to be written, of these mailboxes

@@ -9,7 +9,8 @@ namespace vm::agent {
 namespace {
 
 constexpr std::int64_t kGatherMs = 10;
-constexpr std::int64_t kAgainMs = 1000;  // when the store did not take them
+constexpr std::int64_t kGatherOnceMs = 100;  // nobody waits for them
+constexpr std::int64_t kAgainMs = 1000;      // when the store did not take them
 
 std::string with_next_step(const std::string& problem, const std::string& command) {
     if (problem.empty()) return {};
@@ -31,9 +32,10 @@ void Worker::gather_statuses() {
     // (Alone, how it stands is told when everything was done.)
     if (!options_.alone) statuses_due_.merge(sync_.take_restated());
     const std::int64_t now = clock_.steady_ms();
-    if (statuses_at_ == kNever && !statuses_due_.empty()) statuses_at_ = now + kGatherMs;
+    if (statuses_at_ == kNever && !statuses_due_.empty())
+        statuses_at_ = now + (options_.once ? kGatherOnceMs : kGatherMs);
     const bool more = statuses_failed_ || running_ + sync_.running() > 0;
-    if (settled_.empty() && more && now < statuses_at_) return;
+    if (more && now < statuses_at_) return;
     write_statuses();
 }
 

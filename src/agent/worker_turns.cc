@@ -16,12 +16,18 @@ namespace {
 constexpr int kBatch = 10;
 // So long after the start nothing is given up (RunContext::clock_offset).
 constexpr std::int64_t kGraceMs = 3'600'000;
+// Between two looks whether the store has changed, when nobody says so: turns and passes may end by
+// the hundred.
+constexpr std::int64_t kMarkMs = 10;
 
 }  // namespace
 
 // What is due is read of the mailboxes that something happened to: the phone says which it changed,
 // and the rest are this worker's own turns and passes.
 void Worker::read_queue() {
+    const std::int64_t steady = clock_.steady_ms();
+    if (steady < next_mark_ && !look_at_queue_ && requeued_.empty()) return;
+    next_mark_ = steady + kMarkMs;
     const auto mark = store_->change_mark();
     if (!mark) {
         trace(TraceLevel::kError, "queue: {}", mark.error().text());
