@@ -38,7 +38,7 @@ PROGRAMS := vmemaild vmconfig vmctl vmreadmail
 PLUGINS := smtpimap4 smtppop3
 TESTS := base core config media mime store transport plugins agent app
 
-all: $(PROGRAMS:%=$(B)/bin/%) $(PLUGINS:%=$(B)/lib/lib%.so)
+all: $(PROGRAMS:%=$(B)/bin/%) $(PLUGINS:%=$(B)/lib/lib%.so) $(B)/lib/libvmcontent.so
 
 # ---- objects -----------------------------------------------------------------------------------
 objs = $(patsubst %.cc,$(B)/obj/%.o,$(sort $(wildcard $(1)/*.cc)))
@@ -66,15 +66,27 @@ LIBS_ALL := $(foreach l,agent transport store mime media config core base,$(B)/o
 EXTERNAL := -lsoci_core -lsoci_sqlite3 -lsqlite3 $(shell pkg-config --libs gmime-3.0 libxml-2.0 2>/dev/null) \
             -lsndfile -ltiff -linih -lspdlog -lfmt -lcrypto -lseccomp -ldl
 
+# ---- what composes and converts, loaded by the programs when they first need it (src/content/table.h) ---------
+CONTENT_BUILD := $(shell cat src/base/*.h src/core/*.h src/media/*.h src/mime/*.h src/content/*.h | cksum | cut -d' ' -f1)
+$(B)/obj/src/content/%.o: EXTRA_CXXFLAGS = -DVM_CONTENT_BUILD='"vmcontent-$(CONTENT_BUILD)"'
+LAZY_CONTENT := $(B)/obj/src/content/lazy.o
+FIND_CONTENT := -Wl,-rpath,'$$ORIGIN/../lib'
+CONTENT_ARCHIVES := $(foreach l,mime media core base,$(B)/obj/libvm_$(l).a)
+$(B)/lib/libvmcontent.so: $(B)/obj/src/content/library.o $(CONTENT_ARCHIVES) src/content/export.map
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CXX) -shared $(ALL_LDFLAGS) $(if $(SANITIZE),,-Wl,-z,defs) \
+	    -Wl,--version-script=src/content/export.map -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
+
 # ---- programs: src/app/NAME_main.cc plus the command trees they share
 #      (vmreadmail has no commands, and what it does not need an intruder cannot use) ---------------
 APP_SHARED := $(filter-out %_main.o,$(call objs,src/app))
 APP_PROGRAMS := $(patsubst %,$(B)/bin/%,$(filter-out vmreadmail,$(PROGRAMS)))
-$(APP_PROGRAMS): $(APP_SHARED)
+$(APP_PROGRAMS): $(APP_SHARED) $(LAZY_CONTENT)
+$(APP_PROGRAMS): PROGRAM_LDFLAGS = $(FIND_CONTENT)
 $(B)/bin/vmreadmail: $(B)/obj/src/app/cli.o
 $(B)/bin/%: $(B)/obj/src/app/%_main.o $(LIBS_ALL)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
+	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
 
 # ---- plugins: one exported symbol (plugins/export.map); the OpenSSL build of libcurl by its file
 #      name, because libetpan-dev and libcurl4-openssl-dev cannot be installed together -------------
@@ -107,10 +119,15 @@ CRASH_PROGRAMS := $(CRASHING) $(B)/crash/bin/vmreadmail
 $(B)/crash/bin/vmreadmail: $(B)/bin/vmreadmail
 	@mkdir -p $(@D)
 	$(Q)ln -f $< $@
-$(CRASHING): $(B)/crash/bin/%: $(B)/obj/src/app/%_main.o $(APP_SHARED) $(CRASH_SRC) $(CRASH_POINT) $(LIBS_ALL)
+$(CRASHING): $(B)/crash/bin/%: $(B)/obj/src/app/%_main.o $(APP_SHARED) $(LAZY_CONTENT) $(CRASH_SRC) $(CRASH_POINT) $(LIBS_ALL)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
-CRASH_LIBRARIES := $(PLUGINS:%=$(B)/crash/lib/lib%.so)
+	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) $(FIND_CONTENT) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
+CRASH_CONTENT := $(filter $(B)/crash/obj/src/base/% $(B)/crash/obj/src/media/% $(B)/crash/obj/src/mime/%,$(CRASH_SRC)) $(CRASH_POINT)
+$(B)/crash/lib/libvmcontent.so: $(B)/obj/src/content/library.o $(CRASH_CONTENT) $(CONTENT_ARCHIVES) src/content/export.map
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CXX) -shared $(ALL_LDFLAGS) $(if $(SANITIZE),,-Wl,-z,defs) \
+	    -Wl,--version-script=src/content/export.map -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
+CRASH_LIBRARIES := $(PLUGINS:%=$(B)/crash/lib/lib%.so) $(B)/crash/lib/libvmcontent.so
 crash_objs = $(filter-out $(CRASH_PLUGINS:$(B)/crash/obj/%=$(B)/obj/%),$(1))
 $(B)/crash/lib/lib%.so: plugins/export.map $(CRASH_PLUGINS) $(CRASH_POINT)
 	@mkdir -p $(@D)
@@ -246,7 +263,7 @@ install: all
 	install -d -m 755 $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/lib $(DESTDIR)$(prefix)/include \
 	    $(DESTDIR)$(prefix)/share/vmemail/templates $(DESTDIR)$(prefix)/share/vmemail/grafana $(foreach s,1 3 5 7 8,$(DESTDIR)$(mandir)/man$(s))
 	install -m 755 $(PROGRAMS:%=$(B)/bin/%) $(DESTDIR)$(prefix)/bin/
-	install -m 755 $(PLUGINS:%=$(B)/lib/lib%.so) $(DESTDIR)$(prefix)/lib/
+	install -m 755 $(PLUGINS:%=$(B)/lib/lib%.so) $(B)/lib/libvmcontent.so $(DESTDIR)$(prefix)/lib/
 	install -m 644 plugins/vm_transport.h $(DESTDIR)$(prefix)/include/
 	install -m 644 etc/templates/*.ini $(DESTDIR)$(prefix)/share/vmemail/templates/
 	install -m 644 etc/grafana/*.json $(DESTDIR)$(prefix)/share/vmemail/grafana/

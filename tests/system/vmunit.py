@@ -229,8 +229,8 @@ class TestCase(unittest.TestCase):
         self.files = pathlib.Path(tempfile.mkdtemp(prefix="vmtest."))
         self.addCleanup(shutil.rmtree, self.files, ignore_errors=True)
 
-    def unit(self, plugin="libsmtpimap4.so"):
-        unit = Unit(plugin)
+    def unit(self, plugin="libsmtpimap4.so", build=None):
+        unit = Unit(plugin, build)
         self.addCleanup(unit.remove)
         return unit
 

@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 
 VM_SHIM SNDFILE* sf_open_fd(int fd, int mode, SF_INFO* info, int close_desc) {
-    static auto* const next = shim::real<SNDFILE*(int, int, SF_INFO*, int)>("sf_open_fd");
+    static auto* const next =
+        shim::real<SNDFILE*(int, int, SF_INFO*, int)>("sf_open_fd", "libsndfile.so.1");
     static const char* const name = std::getenv("VM_POISON");
     long poison = 0;
     if (FILE* file = name == nullptr ? nullptr : std::fopen(name, "r")) {

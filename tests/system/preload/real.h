@@ -20,6 +20,15 @@ Function* real(const char* name) {
     return reinterpret_cast<Function*>(found);
 }
 
+// The same of a library that is loaded, perhaps not for everybody (RTLD_LOCAL).
+template <class Function>
+Function* real(const char* name, const char* library) {
+    void* const handle = ::dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
+    void* const found = handle ? ::dlsym(handle, name) : nullptr;
+    if (!found) std::abort();
+    return reinterpret_cast<Function*>(found);
+}
+
 using Open = int(const char*, int, ...);
 
 // The mode that open(2) was given, 0 when none.
