@@ -195,9 +195,11 @@ std::vector<MailboxProblem> mailbox_problems(const IniDocument& document, const 
 
 Result<MailboxOptions> interpret_mailbox(const IniDocument& document, const std::string& number,
                                          const Paths& paths) {
-    std::vector<MailboxProblem> problems = mailbox_problems(document, paths);
+    std::vector<MailboxProblem> problems = value_problems(document);
     if (!problems.empty()) return fail(std::move(problems.front().error));
     MailboxOptions mailbox = options_of(document, paths);
+    problems = problems_together(document, mailbox);
+    if (!problems.empty()) return fail(std::move(problems.front().error));
     mailbox.number = number;
     return mailbox;
 }
