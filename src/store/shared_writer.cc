@@ -32,7 +32,7 @@ Result<> SharedWriter::write(const Write& what, const Body& body) {
     waiting_.push_back(&mine);
     while (!mine.done) {
         if (led_)
-            mine.wake.wait(lock);
+            mine.wake->wait(lock);
         else
             lead(lock);
     }
@@ -59,11 +59,16 @@ void SharedWriter::lead(Lock& lock) noexcept {
         for (Member* member : batch) member->fail_for(error);
     }
     led_ = false;
+    std::vector<std::shared_ptr<std::condition_variable>> wakes;
     for (Member* member : batch) {
         member->done = true;
-        member->wake.notify_one();
+        wakes.push_back(member->wake);
     }
-    if (!waiting_.empty()) waiting_.front()->wake.notify_one();
+    if (!waiting_.empty()) wakes.push_back(waiting_.front()->wake);
+    // Without the lock, which the first thing is that they need.
+    lock.unlock();
+    for (const auto& wake : wakes) wake->notify_one();
+    lock.lock();
 }
 
 // Takes them from waiting_ into `batch`.

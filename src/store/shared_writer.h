@@ -53,7 +53,8 @@ class SharedWriter : public Writer {
         const Body& body;
         Result<> result{};  // the leader's, as the two above, until it is done
         bool done = false;  // guarded by mutex_
-        std::condition_variable wake{};
+        // Also of who wakes it, when it is gone already.
+        std::shared_ptr<std::condition_variable> wake{std::make_shared<std::condition_variable>()};
 
         void fail_for(const soci::soci_error& error);
     };
