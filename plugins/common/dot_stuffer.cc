@@ -24,6 +24,25 @@ void DotStuffer::feed(std::string_view piece, std::string& out) {
     }
 }
 
+bool DotStuffer::passes(std::string_view piece) {
+    // (A LF at its start may belong to a CR that was read before.)
+    if (cr_ || piece.ends_with('\r')) return false;
+    bool line_start = line_start_;
+    while (!piece.empty()) {
+        if (line_start && piece.front() == '.') return false;
+        const auto end = piece.find('\n');
+        const std::string_view line = piece.substr(0, end);
+        const auto cr = line.find('\r');
+        line_start = end != std::string_view::npos;
+        if (line_start ? cr == std::string_view::npos || cr + 1 < end
+                       : cr != std::string_view::npos)
+            return false;
+        piece.remove_prefix(line_start ? end + 1 : piece.size());
+    }
+    line_start_ = line_start;
+    return true;
+}
+
 void DotStuffer::finish(std::string& out) {
     if (!line_start_) out += "\r\n";
     line_start_ = true;

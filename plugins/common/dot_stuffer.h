@@ -13,6 +13,9 @@ class DotStuffer {
   public:
     // Appends the encoding of `piece` to `out`.
     void feed(std::string_view piece, std::string& out);
+    // Whether `piece` is its own encoding, as it is of nearly all mails of ours. If so, that is as
+    // good as having fed it.
+    bool passes(std::string_view piece);
     // Appends what is missing to the last line's end; the dot is kEndOfData, sent by the caller,
     // who must know when it leaves.
     void finish(std::string& out);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <memory>
 
 namespace vm::plug {
 
@@ -222,7 +223,8 @@ Ending SmtpTransaction::send_end(std::string block) {
 Ending SmtpTransaction::data(const vm_message& message) {
     step_ = VM_STEP_BODY;
     DotStuffer stuffer;
-    std::string raw(kBlock, '\0'), block;
+    const auto raw = std::make_unique_for_overwrite<char[]>(kBlock);
+    std::string block;
     std::uint64_t total = 0;
     const Deadline start = connection_.now() + options_.reply_timeout;
     const auto end = [&] {
@@ -234,13 +236,18 @@ Ending SmtpTransaction::data(const vm_message& message) {
                              std::to_string(message.size) + " bytes");
     };
     for (;;) {
-        const std::int64_t count = message.read(message.read_context, raw.data(), raw.size());
-        if (count < 0 || static_cast<std::uint64_t>(count) > raw.size())
+        const std::int64_t count = message.read(message.read_context, raw.get(), kBlock);
+        if (count < 0 || static_cast<std::uint64_t>(count) > kBlock)
             return unreadable("the message could not be read");
         if (count == 0) break;
         total += static_cast<std::uint64_t>(count);
         if (message.size != 0 && total > message.size) return unreadable("the message has grown");
-        stuffer.feed({raw.data(), static_cast<std::size_t>(count)}, block);
+        const std::string_view piece(raw.get(), static_cast<std::size_t>(count));
+        if (block.empty() && piece.size() == kBlock && stuffer.passes(piece)) {
+            if (auto ending = send_data(piece, end())) return *ending;
+            continue;
+        }
+        stuffer.feed(piece, block);
         if (block.size() < kBlock) continue;
         if (auto ending = send_data(block, end())) return *ending;
         block.clear();

@@ -56,11 +56,23 @@ rc::Gen<std::string> nasty_text() {
         rc::gen::oneOf(rc::gen::element('.', '\r', '\n', 'a'), rc::gen::arbitrary<char>()));
 }
 
+// Most of it lines as they should be.
+rc::Gen<std::string> lines_of_text() {
+    return rc::gen::map(rc::gen::container<std::vector<std::string>>(rc::gen::element<std::string>(
+                            "\r\n", "a\r\n", "\r\n", ".", "\r", "\n", "a")),
+                        [](const std::vector<std::string>& parts) {
+                            std::string out;
+                            for (const std::string& part : parts) out += part;
+                            return out;
+                        });
+}
+
 class DotStufferTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(DotStufferTest);
     CPPUNIT_TEST(examples);
     CPPUNIT_TEST(server_gets_the_message_back);
     CPPUNIT_TEST(pieces_do_not_matter);
+    CPPUNIT_TEST(what_passes_is_its_own_encoding);
     CPPUNIT_TEST_SUITE_END();
 
     void examples() {
@@ -92,6 +104,27 @@ class DotStufferTest : public CppUnit::TestFixture {
             for (const std::string& piece : pieces) whole += piece;
             RC_ASSERT(encode(pieces) == encode({whole}));
         }));
+    }
+
+    void what_passes_is_its_own_encoding() {
+        CPPUNIT_ASSERT(rc::check("a piece that passes may be sent as it is", [] {
+            const auto pieces = *rc::gen::container<std::vector<std::string>>(lines_of_text());
+            DotStuffer stuffer;
+            std::string out;
+            for (const std::string& piece : pieces) {
+                if (stuffer.passes(piece))
+                    out += piece;
+                else
+                    stuffer.feed(piece, out);
+            }
+            stuffer.finish(out);
+            RC_ASSERT(out == encode(pieces));
+        }));
+        DotStuffer stuffer;
+        CPPUNIT_ASSERT(stuffer.passes("a.\r\n\r\n b"));
+        CPPUNIT_ASSERT(stuffer.passes(".\r\n"));  // behind the b
+        for (const char* piece : {".", "a\n", "\n", "a\rb\r\n", "a\r"})
+            CPPUNIT_ASSERT(!stuffer.passes(piece));
     }
 };
 
