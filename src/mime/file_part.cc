@@ -1,16 +1,16 @@
 #include "mime/file_part.h"
 
 #include "mime/base64.h"
+#include "mime/out_stream.h"
 
 #include <cerrno>
-#include <string>
 #include <unistd.h>
 
 namespace vm::mime {
 
 namespace {
 
-constexpr std::size_t kBlock = kBase64LineBytes * 256;  // of the file, in hand at a time
+constexpr std::size_t kBlock = kBase64LineBytes * 512;  // of the file, in hand at a time
 
 struct FilePart {
     GMimePart parent;
@@ -34,20 +34,17 @@ ssize_t read_block(int fd, char* buffer, std::size_t capacity, off_t offset) {
     return static_cast<ssize_t>(have);
 }
 
-ssize_t write_file(int fd, GMimeStream* stream) {
+ssize_t write_file(int fd, Output& output) {
     char block[kBlock];
-    std::string lines;
-    ssize_t written = 0;
+    const std::int64_t before = output.written;
     for (off_t offset = 0;; offset += static_cast<off_t>(kBlock)) {
         const ssize_t n = read_block(fd, block, kBlock, offset);
         if (n < 0) return -1;
-        lines.clear();
-        append_base64_lines({block, static_cast<std::size_t>(n)}, lines);
-        const ssize_t taken =
-            lines.empty() ? 0 : g_mime_stream_write(stream, lines.data(), lines.size());
-        if (taken < 0) return -1;
-        written += taken;
-        if (static_cast<std::size_t>(n) < kBlock) return written;
+        const std::size_t had = output.buffer.size();
+        append_base64_lines({block, static_cast<std::size_t>(n)}, output.buffer);
+        if (!appended(output, output.buffer.size() - had)) return -1;
+        if (static_cast<std::size_t>(n) < kBlock)
+            return static_cast<ssize_t>(output.written - before);
     }
 }
 
@@ -57,7 +54,7 @@ ssize_t write_part(GMimeObject* object, GMimeFormatOptions* format, gboolean con
     auto* as_part = static_cast<GMimeObjectClass*>(g_type_class_peek(GMIME_TYPE_PART));
     const ssize_t header = as_part->write_to_stream(object, format, content_only, stream);
     if (header < 0) return -1;
-    const ssize_t content = write_file(reinterpret_cast<FilePart*>(object)->fd, stream);
+    const ssize_t content = write_file(reinterpret_cast<FilePart*>(object)->fd, output_of(stream));
     return content < 0 ? -1 : header + content;
 }
 

@@ -11,7 +11,7 @@
 namespace vm::mime {
 
 // `fd` is read from its start each time the part is written; it outlives the part. Where it cannot
-// be read, writing fails.
+// be read, writing fails. It is written to a stream of new_out_stream() only.
 Owned<GMimeObject> new_file_part(const char* type, const char* subtype, int fd);
 
 }  // namespace vm::mime

@@ -22,16 +22,14 @@ bool write_buffer(Output& output) {
 }
 
 ssize_t write_out_stream(GMimeStream* stream, const char* data, std::size_t size) {
-    Output& output = *reinterpret_cast<OutStream*>(stream)->output;
+    Output& output = output_of(stream);
     if (!output.state) return -1;
     output.buffer.append(data, size);
-    if (output.buffer.size() >= kBlock && !write_buffer(output)) return -1;
-    output.written += static_cast<std::int64_t>(size);
-    return static_cast<ssize_t>(size);
+    return appended(output, size) ? static_cast<ssize_t>(size) : -1;
 }
 
 int flush_out_stream(GMimeStream* stream) {
-    return write_buffer(*reinterpret_cast<OutStream*>(stream)->output) ? 0 : -1;
+    return write_buffer(output_of(stream)) ? 0 : -1;
 }
 
 void initialise_class(void* type_class, void*) {
@@ -49,7 +47,18 @@ GType out_stream_type() {
 
 }  // namespace
 
+Output& output_of(GMimeStream* stream) {
+    return *reinterpret_cast<OutStream*>(stream)->output;
+}
+
+bool appended(Output& output, std::size_t size) {
+    if (output.buffer.size() >= kBlock && !write_buffer(output)) return false;
+    output.written += static_cast<std::int64_t>(size);
+    return true;
+}
+
 Owned<GMimeStream> new_out_stream(Output& output) {
+    output.buffer.reserve(kBlock + kBlock / 2);
     auto* stream = static_cast<OutStream*>(g_object_new(out_stream_type(), nullptr));
     stream->output = &output;
     g_mime_stream_construct(&stream->parent, 0, -1);

@@ -24,6 +24,10 @@ struct Output {
 };
 
 Owned<GMimeStream> new_out_stream(Output& output);
+// Where that stream writes to, for who appends to the buffer without a copy: then says so by
+// appended(), which hands the buffer on when it is full; false when that failed.
+Output& output_of(GMimeStream* stream);
+bool appended(Output& output, std::size_t size);
 
 }  // namespace vm::mime
 
