@@ -31,6 +31,7 @@ constexpr std::int64_t kStopMs = 30'000;
 // How long a start waits for the workers of a killed master.
 constexpr int kLockTries = 50;
 constexpr int kLockPauseMs = 100;
+constexpr int kGatherMs = 5;  // for lines to trace
 
 Result<UniqueFd> take_lock(const Paths& paths) {
     UniqueFd fd(::open(paths.lock_file().c_str(),
@@ -122,11 +123,15 @@ void Master::stop_workers() {
 // Sleeps until a worker, a person or the system has something to say, a second at most.
 void Master::wait() {
     std::vector<pollfd> fds{{signals_.get(), POLLIN, 0}, {socket_.get(), POLLIN, 0}};
+    metrics_socket_.add_to(fds);
+    const std::size_t others = fds.size();
     each_process([&](const WorkerProcess& process) {
         fds.push_back({process.trace_fd(), POLLIN, 0});
     });
-    metrics_socket_.add_to(fds);
     ::poll(fds.data(), fds.size(), 1000);
+    // Where there is one line to trace there are more, as a rule: to wake for each would cost as
+    // much as writing it.
+    ::poll(fds.data(), others, kGatherMs);
     signalfd_siginfo signal{};
     while (::read(signals_.get(), &signal, sizeof signal) == sizeof signal) {
         if (signal.ssi_signo == SIGTERM || signal.ssi_signo == SIGINT) {
