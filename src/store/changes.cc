@@ -77,11 +77,15 @@ Result<> change_to_restored(soci::session& sql, MessageRecord& record, const Bec
     return {};
 }
 
+void change_delivery(soci::session& sql, const std::string& id, DeliveryState from,
+                     const Delivery& to, TimeMs now, const std::string& reply) {
+    update_delivery(sql, id, to);
+    insert_history(sql, id, now, "delivery", to_string(from), to_string(to.state), reply);
+}
+
 void change_delivery(soci::session& sql, const MessageRecord& from, const Delivery& to, TimeMs now,
                      const std::string& reply) {
-    update_delivery(sql, from.message.id, to);
-    insert_history(sql, from.message.id, now, "delivery", to_string(from.delivery.state),
-                   to_string(to.state), reply);
+    change_delivery(sql, from.message.id, from.delivery.state, to, now, reply);
 }
 
 void note_change(soci::session& sql, const std::string& mailbox, ChangedBy by) {

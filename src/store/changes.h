@@ -30,7 +30,9 @@ void change_to_deleted(soci::session& sql, MessageRecord& record, const Because&
 // To the state before; a delivery that waits has a new delivery timeout.
 Result<> change_to_restored(soci::session& sql, MessageRecord& record, const Because& because);
 
-// Writes `to`, the delivery after a transition.
+// Writes `to`, the delivery after a transition of message `id`.
+void change_delivery(soci::session& sql, const std::string& id, DeliveryState from,
+                     const Delivery& to, TimeMs now, const std::string& reply);
 void change_delivery(soci::session& sql, const MessageRecord& from, const Delivery& to, TimeMs now,
                      const std::string& reply);
 

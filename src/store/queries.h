@@ -18,6 +18,12 @@ inline constexpr const char* kRecords =
 
 inline constexpr const char* kWhereId = "WHERE m.id = :id";
 
+// Of one message's delivery alone.
+inline constexpr const char* kDelivery =
+    "SELECT mailbox, state, attempts, queued_at, next_attempt, last_reply, rfc_message_id, "
+    "postponed"
+    " FROM deliveries WHERE message_id = :id";
+
 // :folder '' is any; :deleted 'yes' includes the deleted ones.
 inline constexpr const char* kWhereMailbox =
     "WHERE m.mailbox = :mailbox AND (:folder = '' OR m.folder = :folder)"

@@ -198,26 +198,25 @@ Result<> SqlStore::write_outcome(soci::session& sql, const Outcome& outcome) {
     if (!is_outcome(outcome.event))
         return fail(ErrorKind::kUsage, kOutcome, outcome.id,
                     std::string(to_string(outcome.event)) + " is not an outcome");
-    VM_ASSIGN(const MessageRecord record, read_record(sql, outcome.id));
-    const auto next = next_state(record.delivery.state, outcome.event);
+    VM_ASSIGN(const DeliveryRow before, read_delivery(sql, outcome.id));
+    Delivery delivery = before.delivery;
+    const auto next = next_state(delivery.state, outcome.event);
     if (!next)
-        return refused(record, kOutcome,
-                       std::string(to_string(outcome.event)) +
-                           " cannot happen while its delivery is " +
-                           to_string(record.delivery.state));
-    Delivery delivery = record.delivery;
+        return fail(ErrorKind::kMessage, kOutcome, outcome.id,
+                    std::string(to_string(outcome.event)) +
+                        " cannot happen while its delivery is " + to_string(delivery.state));
     delivery.state = *next;
     // A look for one that is uncertain ends no postponement that came meanwhile.
     delivery.postponed =
         outcome.event == DeliveryEvent::kDeferral && is_postponed(delivery, clock_.now());
     if (!delivery.postponed) delivery.next_attempt = outcome.next_attempt;
     delivery.last_reply = sanitize_line(outcome.reply);
-    change_delivery(sql, record, delivery, clock_.now(), outcome.reply);
+    change_delivery(sql, outcome.id, before.delivery.state, delivery, clock_.now(), outcome.reply);
     if (*next != DeliveryState::kSent) {
         // A server that refused may have taken it all the same, and a pass seen it meanwhile.
         int seen = 0;
         sql << kHasCopies, soci::into(seen), soci::use(outcome.id);
-        if (seen != 0) note_change(sql, record.message.mailbox, ChangedBy::kPhone);
+        if (seen != 0) note_change(sql, before.mailbox, ChangedBy::kPhone);
     }
     return {};
 }

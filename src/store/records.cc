@@ -10,6 +10,17 @@ namespace vm::store {
 
 namespace {
 
+tl::unexpected<Error> no_message(const std::string& id) {
+    return fail(ErrorKind::kNoInput, "message", id, "there is no such message",
+                "vmctl message list --all shows those there are");
+}
+
+tl::unexpected<Error> unknown_word(const std::string& id, const std::string& words) {
+    return fail(ErrorKind::kUnavailable, "read message", id,
+                "the database holds the unknown word " + words,
+                "restore the database from a backup");
+}
+
 // One row as SOCI fills it in.
 struct Row {
     std::string id, mailbox, kind, folder, state, caller_number, caller_name, media, sender,
@@ -56,10 +67,7 @@ struct Row {
         const auto parsed_state = parse_message_state(state);
         const auto parsed_delivery = parse_delivery_state(delivery);
         if (!parsed_kind || !parsed_state || !parsed_delivery)
-            return fail(
-                ErrorKind::kUnavailable, "read message", id,
-                "the database holds the unknown word " + kind + ", " + state + " or " + delivery,
-                "restore the database from a backup");
+            return unknown_word(id, kind + ", " + state + " or " + delivery);
         MessageRecord out;
         Message& m = out.message;
         m.id = id;
@@ -128,10 +136,27 @@ Result<std::vector<SyncMessage>> read_agreed(soci::session& sql, const std::stri
 
 Result<MessageRecord> read_record(soci::session& sql, const std::string& id) {
     VM_ASSIGN(std::vector<MessageRecord> found, read_records(sql, kWhereId, {{"id", id}}));
-    if (found.empty())
-        return fail(ErrorKind::kNoInput, "message", id, "there is no such message",
-                    "vmctl message list --all shows those there are");
+    if (found.empty()) return no_message(id);
     return std::move(found.front());
+}
+
+Result<DeliveryRow> read_delivery(soci::session& sql, const std::string& id) {
+    DeliveryRow out;
+    Delivery& d = out.delivery;
+    std::string state;
+    long long queued = 0, next = 0;
+    int postponed = 0;
+    sql << kDelivery, soci::into(out.mailbox), soci::into(state), soci::into(d.attempts),
+        soci::into(queued), soci::into(next), soci::into(d.last_reply), soci::into(d.message_id),
+        soci::into(postponed), soci::use(id, "id");
+    if (!sql.got_data()) return no_message(id);
+    const auto parsed = parse_delivery_state(state);
+    if (!parsed) return unknown_word(id, state);
+    d.state = *parsed;
+    d.queued_at = queued;
+    d.next_attempt = next;
+    d.postponed = postponed != 0;
+    return out;
 }
 
 void insert_message(soci::session& sql, const Message& m) {

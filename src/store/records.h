@@ -30,6 +30,14 @@ Result<std::vector<SyncMessage>> read_agreed(soci::session& sql, const std::stri
 // One record; kNoInput when there is no message `id`.
 Result<MessageRecord> read_record(soci::session& sql, const std::string& id);
 
+// How the delivery of message `id` stands, and whose message it is: all that the end of an attempt
+// needs. kNoInput as above.
+struct DeliveryRow {
+    std::string mailbox;
+    Delivery delivery;
+};
+Result<DeliveryRow> read_delivery(soci::session& sql, const std::string& id);
+
 void insert_message(soci::session& sql, const Message& message);
 void insert_delivery(soci::session& sql, const Message& message, const Delivery& delivery);
 
