@@ -1,7 +1,9 @@
 #include "common/dial.h"
 
 #include "common/ca_store.h"
+#include "common/socket_wire.h"
 #include "common/text.h"
+#include "common/tls_wire.h"
 
 #include <curl/curl.h>
 #include <openssl/ssl.h>
@@ -11,7 +13,6 @@
 #include <array>
 #include <cctype>
 #include <netdb.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <system_error>
 #include <unistd.h>
@@ -41,8 +42,7 @@ class CurlWire : public Wire {
         return status(code, count);
     }
     void wait(bool for_room, std::chrono::milliseconds limit) override {
-        pollfd entry{socket_, static_cast<short>(for_room ? POLLIN | POLLOUT : POLLIN), 0};
-        ::poll(&entry, 1, static_cast<int>(limit.count()));
+        wait_for(socket_, for_room, limit);
     }
     int descriptor() const override { return socket_; }
 
@@ -64,6 +64,7 @@ struct Attempt {
     CaStore store;  // empty: nothing is verified
     bool cancelled = false;
     int certificate_error = X509_V_OK;
+    curl_socket_t taken = CURL_SOCKET_BAD;  // raw: is not libcurl's any more
 };
 
 int on_debug(CURL*, curl_infotype type, char* data, std::size_t size, void* context) {
@@ -101,6 +102,10 @@ int on_progress(void* context, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
 
 curl_socket_t on_socket(void*, curlsocktype, curl_sockaddr* address) {
     return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+int on_close(void* context, curl_socket_t socket) {
+    return socket == static_cast<Attempt*>(context)->taken ? 0 : ::close(socket);
 }
 
 // The chain's verdict, noted: libcurl only passes on what OpenSSL says last, often "EVP lib".
@@ -144,8 +149,10 @@ bool is_ipv6(const std::string& host) {
 
 std::string url_of(const Target& target) {
     const std::string host = is_ipv6(target.host) ? "[" + target.host + "]" : target.host;
-    return (target.raw ? "http" : target.scheme) + (target.tls == TlsUse::kImplicit ? "s" : "") +
-           "://" + host + ":" + std::to_string(target.port) + "/" + percent_encoded(target.path);
+    const std::string scheme =
+        target.raw ? "http" : target.scheme + (target.tls == TlsUse::kImplicit ? "s" : "");
+    return scheme + "://" + host + ":" + std::to_string(target.port) + "/" +
+           percent_encoded(target.path);
 }
 
 long curl_tls(TlsUse use) {
@@ -179,6 +186,10 @@ void set_options(CURL* easy, const Target& target, std::chrono::milliseconds lim
         static_cast<long>(std::chrono::ceil<std::chrono::seconds>(target.reply_timeout).count()));
     set(CURLOPT_TCP_NODELAY, 1L);
     set(CURLOPT_OPENSOCKETFUNCTION, &on_socket);
+    if (target.raw) {
+        set(CURLOPT_CLOSESOCKETFUNCTION, &on_close);
+        set(CURLOPT_CLOSESOCKETDATA, &attempt);
+    }
 
     set(CURLOPT_USE_SSL, curl_tls(target.tls));
     set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
@@ -344,7 +355,8 @@ tl::expected<std::unique_ptr<Wire>, DialError> dial(const Target& target, Deadli
     curl_easy_getinfo(easy.get(), CURLINFO_CONNECT_TIME_T, &tcp_us);
     curl_easy_getinfo(easy.get(), CURLINFO_APPCONNECT_TIME_T, &tls_us);
     if (tls_us > 0) ++counters.round_trips;
-    const bool reached = tcp_us > 0 && (target.tls != TlsUse::kImplicit || tls_us > 0);
+    const bool reached =
+        tcp_us > 0 && (target.tls != TlsUse::kImplicit || target.raw || tls_us > 0);
     if (code != CURLE_OK) {
         Kind kind = attempt.cancelled ? Kind::kCancelled : kind_of(code, reached);
         std::string words =
@@ -363,7 +375,19 @@ tl::expected<std::unique_ptr<Wire>, DialError> dial(const Target& target, Deadli
     if (curl_easy_getinfo(easy.get(), CURLINFO_ACTIVESOCKET, &socket) != CURLE_OK ||
         socket == CURL_SOCKET_BAD)
         return tl::unexpected(DialError{Kind::kLost, reached, "closed as soon as it was open"});
-    return std::make_unique<CurlWire>(std::move(easy), socket);
+    if (!target.raw) return std::make_unique<CurlWire>(std::move(easy), socket);
+
+    attempt.taken = socket;
+    easy.reset();
+    Socket own(socket);
+    if (target.tls != TlsUse::kImplicit) return std::make_unique<SocketWire>(std::move(own));
+    auto wire = start_tls(std::move(own), target.host, attempt.store, deadline, host);
+    if (!wire) {
+        wire.error().text = host.hide(wire.error().text);
+        return wire;
+    }
+    ++counters.round_trips;
+    return wire;
 }
 
 bool valid_host(std::string_view host) {

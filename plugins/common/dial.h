@@ -1,7 +1,8 @@
 // Opens a connection by libcurl (CURLOPT_CONNECT_ONLY): name, both address families, TLS or
 // STARTTLS, certificate, greeting, EHLO or CAPABILITY and SASL; what is left is an authenticated
 // byte stream. A scheme is a parameter: "smtp", "imap", "pop3". libcurl stops in this file and
-// dial.cc.
+// dial.cc. Of a raw connection it only finds the name's address that answers: TLS is tls_wire.h's,
+// and nothing of libcurl stays.
 //
 // libcurl's result code does not say at which step the dialogue ended, and it lets pass what must
 // not pass (a reply that is none, a missing AUTH). So the protocol listens in, as a Handshake, and
@@ -38,7 +39,7 @@ enum class TlsUse {
 
 struct Target {
     std::string scheme;
-    bool raw = false;  // TCP and TLS alone: nothing is said or heard, whatever the scheme
+    bool raw = false;  // TCP, and implicit TLS, alone: nothing is said or heard, no scheme
     std::string host;  // name or address, see valid_host()
     std::uint16_t port = 0;
     TlsUse tls = TlsUse::kNone;

@@ -39,6 +39,19 @@ void Peer::start_tls(const ServerTls& context) {
     }
 }
 
+int Peer::renegotiate() {
+    if (SSL_renegotiate(tls_.get()) != 1 || SSL_do_handshake(tls_.get()) != 1) throw Gone{};
+    // That was the request. The client's answer is taken by a read, which then waits for more.
+    timeval limit{0, 300'000};
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    char nothing = 0;
+    const int n = SSL_peek(tls_.get(), &nothing, 1);
+    limit = {};
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    if (n <= 0 && SSL_get_error(tls_.get(), n) != SSL_ERROR_WANT_READ) throw Gone{};
+    return static_cast<int>(SSL_num_renegotiations(tls_.get()));
+}
+
 void Peer::fill() {
     char block[16384];
     const auto n =

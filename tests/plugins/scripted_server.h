@@ -30,6 +30,7 @@ class Peer {
 
     void say(std::string_view text);
     void start_tls(const ServerTls& context);
+    int renegotiate();        // up to TLS 1.2; how often it was done so far
     std::string read_line();  // without CRLF
     std::string read_data();  // up to the lone dot, still stuffed, without it
     void read_bytes(std::size_t count);

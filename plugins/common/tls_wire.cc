@@ -1,0 +1,193 @@
+#include "common/tls_wire.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <array>
+#include <cctype>
+#include <cerrno>
+#include <map>
+#include <mutex>
+#include <system_error>
+
+namespace vm::plug {
+
+namespace {
+
+using Kind = DialError::Kind;
+
+// How long to wait before asking the host again whether to go on.
+constexpr std::chrono::milliseconds kSlice{500};
+
+using Context = std::shared_ptr<SSL_CTX>;
+using Ssl = std::unique_ptr<SSL, decltype(&SSL_free)>;
+
+Context new_context(const CaStore& store) {
+    Context out(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
+    if (!out || SSL_CTX_set_min_proto_version(out.get(), TLS1_2_VERSION) != 1) return nullptr;
+    SSL_CTX_set_options(out.get(),
+                        SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_mode(out.get(), SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_session_cache_mode(out.get(), SSL_SESS_CACHE_OFF);
+    if (!store) return out;
+    SSL_CTX_set1_cert_store(out.get(), store.get());
+    SSL_CTX_set_verify(out.get(), SSL_VERIFY_PEER, nullptr);
+    return out;
+}
+
+// One for each store, as long as there is the store.
+Context context_for(const CaStore& store) {
+    struct Entry {
+        std::weak_ptr<X509_STORE> store;
+        Context context;
+    };
+    OPENSSL_init_ssl(0, nullptr);  // its end comes after that of what is kept here
+    static std::mutex mutex;
+    static std::map<X509_STORE*, Entry> entries;
+
+    const std::lock_guard lock(mutex);
+    std::erase_if(entries, [](const auto& entry) {
+        return entry.first != nullptr && entry.second.store.expired();
+    });
+    // (The context holds its store, so no other one gets the address.)
+    Entry& entry = entries[store.get()];
+    if (!entry.context) entry = {store, new_context(store)};
+    return entry.context;
+}
+
+bool is_address(const std::string& host) {
+    in6_addr address{};
+    return ::inet_pton(AF_INET, host.c_str(), &address) == 1 ||
+           ::inet_pton(AF_INET6, host.c_str(), &address) == 1;
+}
+
+// The name without the root's dot, which neither certificates nor SNI have (RFC 6066).
+std::string without_dot(std::string host) {
+    if (host.ends_with('.')) host.pop_back();
+    return host;
+}
+
+// Behind a failed call.
+std::string reason() {
+    const unsigned long code = ERR_get_error();
+    ERR_clear_error();
+    const char* words = code == 0 ? nullptr : ERR_reason_error_string(code);
+    return words == nullptr ? "it failed, without a reason" : words;
+}
+
+class TlsWire : public SocketWire {
+  public:
+    TlsWire(Socket socket, Ssl ssl) : SocketWire(std::move(socket)), ssl_(std::move(ssl)) {}
+    TlsWire(const TlsWire&) = delete;
+    TlsWire& operator=(const TlsWire&) = delete;
+    ~TlsWire() override {
+        if (broken_) return;
+        ERR_clear_error();
+        SSL_shutdown(ssl_.get());  // says so, and waits for nothing
+        ERR_clear_error();
+    }
+
+    Status send(std::string_view data, std::size_t& count) override {
+        ERR_clear_error();
+        return status(SSL_write_ex(ssl_.get(), data.data(), data.size(), &count));
+    }
+    Status receive(char* buffer, std::size_t capacity, std::size_t& count) override {
+        ERR_clear_error();
+        return status(SSL_read_ex(ssl_.get(), buffer, capacity, &count));
+    }
+
+  private:
+    Status status(int done) {
+        if (done == 1) return Status::kOk;
+        const int error = SSL_get_error(ssl_.get(), done);
+        if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return Status::kAgain;
+        broken_ = broken_ || error != SSL_ERROR_ZERO_RETURN;
+        return Status::kClosed;
+    }
+
+    Ssl ssl_;
+    bool broken_ = false;  // no more is to be said
+};
+
+DialError failed(SSL* ssl, int error, bool verified) {
+    const int number = errno;
+    if (error == SSL_ERROR_SYSCALL && number != 0)
+        return {Kind::kLost, false, "TLS handshake: " + std::generic_category().message(number)};
+    // A server that has no room left may say so by going away.
+    if (error == SSL_ERROR_SYSCALL ||
+        ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+        return {Kind::kLost, false, "TLS handshake: the server closed the connection"};
+    if (const long verdict = SSL_get_verify_result(ssl); verified && verdict != X509_V_OK)
+        return {Kind::kTls, false,
+                std::string("certificate: ") + X509_verify_cert_error_string(verdict)};
+    return {Kind::kTls, false, "TLS handshake: " + reason()};
+}
+
+std::string description(SSL* ssl) {
+    std::string out = std::string(SSL_get_version(ssl)) + ", " + SSL_get_cipher_name(ssl);
+    std::array<char, 256> subject{};
+    if (X509* certificate = SSL_get0_peer_certificate(ssl))
+        out += std::string(", the certificate is of ") +
+               X509_NAME_oneline(X509_get_subject_name(certificate), subject.data(),
+                                 static_cast<int>(subject.size()));
+    return out;
+}
+
+}  // namespace
+
+bool names(X509* certificate, const std::string& host) {
+    // (Of a name that begins with a dot, OpenSSL would take all below it.)
+    if (certificate == nullptr || host.starts_with('.')) return false;
+    const std::string name = without_dot(host);
+    if (!is_address(host))
+        return X509_check_host(certificate, name.data(), name.size(),
+                               X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr) == 1;
+    if (X509_check_ip_asc(certificate, host.c_str(), 0) == 1) return true;
+    // One that says nothing of whom it is for but its subject.
+    return X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1) < 0 &&
+           X509_check_host(certificate, host.data(), host.size(), X509_CHECK_FLAG_NO_WILDCARDS,
+                           nullptr) == 1;
+}
+
+tl::expected<std::unique_ptr<Wire>, DialError> start_tls(Socket socket, const std::string& host,
+                                                         const CaStore& store, Deadline deadline,
+                                                         const Host& owner) {
+    const Context context = context_for(store);
+    Ssl ssl(context ? SSL_new(context.get()) : nullptr, SSL_free);
+    if (!ssl || SSL_set_fd(ssl.get(), socket.get()) != 1)
+        return tl::unexpected(DialError{Kind::kConfig, false, "OpenSSL: " + reason()});
+    if (!is_address(host)) {
+        std::string name = without_dot(host);
+        std::transform(name.begin(), name.end(), name.begin(),
+                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        SSL_set_tlsext_host_name(ssl.get(), name.c_str());
+    }
+    for (;;) {
+        ERR_clear_error();
+        errno = 0;
+        const int done = SSL_connect(ssl.get());
+        if (done == 1) break;
+        const int error = SSL_get_error(ssl.get(), done);
+        if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
+            return tl::unexpected(failed(ssl.get(), error, store != nullptr));
+        if (owner.cancelled()) return tl::unexpected(DialError{Kind::kCancelled, false, {}});
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(deadline - SteadyClock::now());
+        if (left.count() <= 0)
+            return tl::unexpected(DialError{Kind::kTimeout, false, "TLS handshake: timeout"});
+        wait_for(socket.get(), error == SSL_ERROR_WANT_WRITE, std::min(left, kSlice));
+    }
+    owner.trace("-- ", description(ssl.get()));
+    if (store && !names(SSL_get0_peer_certificate(ssl.get()), host))
+        return tl::unexpected(DialError{Kind::kTls, false,
+                                        "certificate: hostname mismatch: no alternative "
+                                        "certificate subject name matches target host name '" +
+                                            host + "'"});
+    return std::make_unique<TlsWire>(std::move(socket), std::move(ssl));
+}
+
+}  // namespace vm::plug
