@@ -100,6 +100,12 @@ void Connection::consume(std::size_t count) {
     taken_ = 0;
 }
 
+void Connection::rest() {
+    if (!received().empty()) return;
+    buffer_ = std::string();
+    taken_ = 0;
+}
+
 Connection::Io Connection::fill(Deadline deadline, Patience patience) {
     // Counted whether the answer is already there or not: what counts is that it had to be awaited.
     if (unanswered_) ++counters_.round_trips;

@@ -82,6 +82,8 @@ class Connection {
     // that was read, and more of it - awaited, or as much as there is (kNone: nothing came).
     std::string_view received() const { return std::string_view(buffer_).substr(taken_); }
     void consume(std::size_t count);
+    // Gives back the room for what was received, where nothing of it is left.
+    void rest();
     Io fill(Deadline deadline, Patience patience);
     Input poll();
 

@@ -207,7 +207,7 @@ std::vector<Condition> Dialogue::exchange(std::vector<Step> steps, bool then_idl
     const auto before = static_cast<std::ptrdiff_t>(preceding_.size());
     if (before > 0) {
         steps.insert(steps.begin(), preceding_.begin(), preceding_.end());
-        preceding_.clear();
+        preceding_ = std::vector<Step>();
     }
     send(steps, then_idle);
     std::vector<Condition> out = await(steps, then_idle, reply_timeout_);
@@ -244,6 +244,11 @@ void Dialogue::poll() {
         if (input == Connection::Input::kNone) return;
         if (input == Connection::Input::kClosed) check(Io::kLost, "it was idle");
     }
+}
+
+void Dialogue::rest() {
+    parser_.rest();
+    connection_.rest();
 }
 
 void Dialogue::log_out() {

@@ -77,6 +77,9 @@ class Dialogue {
     // Takes what the server said meanwhile, without waiting. Throws Ended when it is gone.
     void poll();
 
+    // No answer is awaited for a while: gives back what is only needed then.
+    void rest();
+
     // How many commands were sent; for telling whether any was since.
     unsigned sent() const { return tag_; }
     // Whether the server has completed a command since start() - the begin of an ABI function.

@@ -234,6 +234,10 @@ struct Etpan::Library {
 Etpan::Etpan() = default;
 Etpan::~Etpan() = default;
 
+void Etpan::rest() {
+    library_.reset();
+}
+
 Response Etpan::parse(const std::string& line) {
     if (!library_) library_ = std::make_unique<Library>();
     mailimap* session = library_->session;

@@ -21,6 +21,8 @@ class Etpan {
     // The data of `line`, a result of filter.h; Malformed when the library finds none in it. (The
     // name of a STATUS is the caller's to fill in.)
     Response parse(const std::string& line);
+    // Gives back the library's buffers, 9 kB; the next line has new ones made.
+    void rest();
 
   private:
     struct Library;

@@ -76,9 +76,12 @@ AccountEnding ImapSession::perform(const std::function<void()>& function) {
         return {VM_FAILED, ending_of(VM_STEP_NONE, VM_CAUSE_CONFIG, "no IMAP4 account is set")};
     bool stale = false;
     AccountEnding end = attempt(function, stale);
-    if (!stale) return end;
-    host_.trace("-- ", "the kept connection was closed: " + end.ending.text);
-    return attempt(function, stale);
+    if (stale) {
+        host_.trace("-- ", "the kept connection was closed: " + end.ending.text);
+        end = attempt(function, stale);
+    }
+    if (link_) link_->dialogue().rest();
+    return end;
 }
 
 AccountEnding ImapSession::find(const std::string& id, FoundMessage& found) {
@@ -172,6 +175,7 @@ AccountEnding ImapSession::peek(bool& news) {
         return {VM_FAILED, ending_of(VM_STEP_ACCOUNT, VM_CAUSE_LOST, "there is no connection")};
     try {
         link_->dialogue().poll();
+        link_->dialogue().rest();
         news = changed();
         return {};
     } catch (const Ended& end) {

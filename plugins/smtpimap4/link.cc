@@ -103,16 +103,20 @@ bool Link::qresync() {
 }
 
 bool Link::can(const char* capability) const {
-    return has(capabilities_, capability);
+    return capabilities_.find(' ' + std::string(capability) + ' ') != std::string::npos;
 }
 
-void Link::set_capabilities(std::vector<std::string> names) {
-    capabilities_ = std::move(names);
-    if (!capabilities_.empty()) return;
-    require(dialogue_->run("CAPABILITY", each<CapabilityData>([this](const CapabilityData& data) {
-                               capabilities_ = data.names;
+void Link::set_capabilities(const std::vector<std::string>& names) {
+    std::string joined(names.empty() ? "" : " ");
+    for (const std::string& name : names) joined += name + ' ';
+    capabilities_.assign(joined);  // without the room that it grew by
+    if (!names.empty()) return;
+    std::vector<std::string> told;
+    require(dialogue_->run("CAPABILITY", each<CapabilityData>([&](const CapabilityData& data) {
+                               told = data.names;
                            })),
             "CAPABILITY");
+    if (!told.empty()) set_capabilities(told);
 }
 
 // What goes with the login, as far as the server has said that it knows such commands. What it does

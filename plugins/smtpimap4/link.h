@@ -130,7 +130,7 @@ class Link {
     bool connect_once(const AccountOptions& options, bool inbox_wanted, const Host& host,
                       Counters& counters);
     bool take_opening(const std::vector<Step>& steps, const AccountOptions& options);
-    void set_capabilities(std::vector<std::string> names);
+    void set_capabilities(const std::vector<std::string>& names);
     std::vector<Step> opening(const std::vector<std::string>& can, bool inbox_wanted);
     void introduce();
     void introduced();
@@ -151,7 +151,7 @@ class Link {
                     std::optional<FolderState>& out);
 
     std::unique_ptr<Dialogue> dialogue_;
-    std::vector<std::string> capabilities_;
+    std::string capabilities_;  // " A B ": as a list of strings it would be a kilobyte
     bool qresync_ = false;
     bool named_ = false;  // the server has said how folders are named
     FolderNames names_;

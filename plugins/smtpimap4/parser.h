@@ -17,6 +17,8 @@ class Parser {
   public:
     // `line`: without its end, literals inside. What cannot be parsed is Unknown or Malformed.
     Response parse(std::string_view line);
+    // Gives back what is only needed while lines come.
+    void rest() { etpan_.rest(); }
 
   private:
     Response untagged(std::string_view line);

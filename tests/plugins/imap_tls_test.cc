@@ -5,6 +5,8 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <algorithm>
+#include <malloc.h>
 #include <memory>
 #include <poll.h>
 
@@ -35,6 +37,7 @@ class ImapTlsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(cancelled_handshake);
     CPPUNIT_TEST(long_answers);
     CPPUNIT_TEST(parks_and_peeks);
+    CPPUNIT_TEST(little_is_kept_while_parked);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<TestCa> ca_;
@@ -321,6 +324,40 @@ class ImapTlsTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(1, ::poll(&entry, 1, 20'000));
         assert_ok(session.peek(news));
         CPPUNIT_ASSERT(news);
+    }
+
+    // A unit parks thousands. (The size of a kept handle of libcurl's, its context of OpenSSL's or
+    // libetpan's buffers is more than what is left up to the bound.)
+    void little_is_kept_while_parked() {
+        constexpr std::size_t kMost = 18 * 1024;
+        std::atomic<int> parked = 0, over = 0;
+        ImapScript script;
+        script.instead = [&](Peer& peer, const std::string&, const std::string& command) {
+            if (command != "IDLE") return false;
+            peer.say("+ idling\r\n");
+            const int mine = ++parked;
+            while (over < mine) ::poll(nullptr, 0, 5);  // what it holds itself does not change
+            throw Peer::Gone{};
+        };
+        ScriptedServer server(under(ca_->server("IP:127.0.0.1"), script));
+        FakeHost host;
+        const std::shared_ptr<void> end(nullptr, [&](void*) { over = 2; });
+        std::size_t kept = 0;
+        for (int i = 0; i < 2; ++i) {  // the first makes what they share
+            plug::AccountOptions mine = options(server);
+            auto session =
+                std::make_unique<plug::imap::ImapSession>(std::move(mine), host.session());
+            assert_ok(session->folders({sizeof(vm_scope), VM_SCOPE_ALL, 0, 0, nullptr},
+                                       [](const vm_folder&) {}));
+            int fd = -1;
+            bool news = false;
+            assert_ok(session->park("INBOX", fd, news));
+            const std::size_t before = ::mallinfo2().uordblks;
+            session.reset();
+            kept = before - std::min(before, ::mallinfo2().uordblks);
+            ++over;
+        }
+        CPPUNIT_ASSERT_MESSAGE(std::to_string(kept) + " bytes", kept <= kMost);
     }
 };
 
