@@ -471,6 +471,16 @@ struct vm_transport {
      * [session] */
     int (*visit)(struct vm_session* session, const struct vm_drop* drop,
                  const struct vm_drop_sink* sink, struct vm_account_report* report);
+
+    /* What park() asks when it is called again, without waiting for the answer: many sessions can
+     * be asked by one thread. The first call sends the question; each further one, when the
+     * descriptor is readable, reads what the server has said. *waits: 1 while the answer is not
+     * complete, 0 when it is and the session is parked as before. *changed as of park(); with it
+     * *waits is 0, and the rest of the answer is read by the next function that is called, as it is
+     * when the host has waited long enough. VM_FAILED: the session is not parked, or its connection
+     * is lost; none is opened. NULL: park() has to do. [session] */
+    int (*ask)(struct vm_session* session, uint8_t* waits, uint8_t* changed,
+               struct vm_account_report* report);
 };
 
 typedef const struct vm_transport* (*vm_transport_entry_fn)(const struct vm_host* host);

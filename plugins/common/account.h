@@ -65,6 +65,7 @@ class Account {
         return not_supported();
     }
     virtual AccountEnding peek(bool& /*changed*/) { return not_supported(); }
+    virtual AccountEnding ask(bool& /*waits*/, bool& /*changed*/) { return not_supported(); }
     virtual AccountEnding visit(const vm_drop&, const vm_drop_sink&) { return not_supported(); }
 
     // Of the last function.

@@ -144,6 +144,16 @@ int peek_session(vm_session* session, uint8_t* changed, vm_account_report* repor
     return status;
 }
 
+int ask_session(vm_session* session, uint8_t* waits, uint8_t* changed,
+                vm_account_report* report) noexcept {
+    bool awaited = false, news = false;
+    const int status =
+        run(session, report, [&](Account& account) { return account.ask(awaited, news); });
+    *waits = awaited ? 1 : 0;
+    *changed = news ? 1 : 0;
+    return status;
+}
+
 int visit_drop(vm_session* session, const vm_drop* drop, const vm_drop_sink* sink,
                vm_account_report* report) noexcept {
     return run(session, report, [&](Account& account) { return account.visit(*drop, *sink); });

@@ -26,6 +26,8 @@ int fetch_message(vm_session* session, const char* folder, uint32_t uidvalidity,
 int park_session(vm_session* session, const char* folder, int* fd, uint8_t* changed,
                  vm_account_report* report) noexcept;
 int peek_session(vm_session* session, uint8_t* changed, vm_account_report* report) noexcept;
+int ask_session(vm_session* session, uint8_t* waits, uint8_t* changed,
+                vm_account_report* report) noexcept;
 int visit_drop(vm_session* session, const vm_drop* drop, const vm_drop_sink* sink,
                vm_account_report* report) noexcept;
 

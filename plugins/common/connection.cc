@@ -106,10 +106,14 @@ void Connection::rest() {
     taken_ = 0;
 }
 
-Connection::Io Connection::fill(Deadline deadline, Patience patience) {
-    // Counted whether the answer is already there or not: what counts is that it had to be awaited.
+// Whether the answer is already there or not: what counts is that it had to be awaited.
+void Connection::count_round_trip() {
     if (unanswered_) ++counters_.round_trips;
     unanswered_ = false;
+}
+
+Connection::Io Connection::fill(Deadline deadline, Patience patience) {
+    count_round_trip();
     for (;;) {
         switch (receive()) {
             case Wire::Status::kOk:

@@ -86,6 +86,8 @@ class Connection {
     void rest();
     Io fill(Deadline deadline, Patience patience);
     Input poll();
+    // For who awaits elsewhere the answer to what was sent.
+    void count_round_trip();
 
     int descriptor() const { return wire_->descriptor(); }
     // The stream, for another Connection, which is to be given received(), too.

@@ -14,6 +14,8 @@ using Patience = Connection::Patience;
 constexpr std::size_t kBudget = std::size_t{16} << 20;
 constexpr std::size_t kLongestTraced = 1000;
 constexpr std::chrono::seconds kLogoutTime{1};
+// Of what take_answer() takes at a time. An honest answer has three, and news before them.
+constexpr int kMostAnswerLines = 100;
 // What an IDLE that was ended is instead of a step.
 constexpr std::size_t kEndedIdle = ~std::size_t{0};
 
@@ -173,37 +175,44 @@ std::vector<Condition> Dialogue::answers_to(const std::vector<Step>& steps,
     return await(steps, false, patience);
 }
 
+// One response while the steps are in hand, and IDLE behind them; `out` gets the tagged answers.
+// True: it is one.
+bool Dialogue::hear(const Response& response, const std::vector<Step>& steps, bool then_idle,
+                    std::vector<Condition>& out) {
+    if (std::holds_alternative<Continuation>(response)) {
+        if (!then_idle || idling_ || pending_.size() > 1)
+            lose(VM_CAUSE_PROTOCOL, "the server wants more of a command that was complete");
+        idling_ = true;
+        out.back().status = Status::kOk;
+        return false;
+    }
+    const auto* condition = std::get_if<Condition>(&response);
+    if (condition == nullptr || condition->tag.empty()) {
+        hand_out(response, steps);
+        return false;
+    }
+    const std::size_t step = complete(*condition);
+    if (step < out.size()) out[step] = *condition;
+    // OK to IDLE would say that it is over before it began.
+    if (then_idle && step == steps.size() && condition->status == Status::kOk)
+        out[step].status = Status::kNo;
+    return true;
+}
+
 // Reads until no command is in hand but IDLE, which waits for the server's '+'. `patience`: for the
 // first tagged answer.
 std::vector<Condition> Dialogue::await(const std::vector<Step>& steps, bool then_idle,
                                        std::chrono::milliseconds patience) {
     std::vector<Condition> out(steps.size() + (then_idle ? 1 : 0));
     Deadline deadline = std::min(connection_.now() + patience, end_);
-    while (!pending_.empty()) {
-        const Response response = next(deadline);
-        if (std::holds_alternative<Continuation>(response)) {
-            if (!then_idle || idling_ || pending_.size() > 1)
-                lose(VM_CAUSE_PROTOCOL, "the server wants more of a command that was complete");
-            idling_ = true;
-            out.back().status = Status::kOk;
-            return out;
-        }
-        const auto* condition = std::get_if<Condition>(&response);
-        if (condition == nullptr || condition->tag.empty()) {
-            hand_out(response, steps);
-            continue;
-        }
-        const std::size_t step = complete(*condition);
-        deadline = std::min(connection_.now() + reply_timeout_, end_);
-        if (step < out.size()) out[step] = *condition;
-        // OK to IDLE would say that it is over before it began.
-        if (then_idle && step == steps.size() && condition->status == Status::kOk)
-            out[step].status = Status::kNo;
-    }
+    while (!pending_.empty() && !idling_)
+        if (hear(next(deadline), steps, then_idle, out))
+            deadline = std::min(connection_.now() + reply_timeout_, end_);
     return out;
 }
 
 std::vector<Condition> Dialogue::exchange(std::vector<Step> steps, bool then_idle) {
+    if (std::exchange(asked_, false)) await(question_, true, reply_timeout_);
     const auto before = static_cast<std::ptrdiff_t>(preceding_.size());
     if (before > 0) {
         steps.insert(steps.begin(), preceding_.begin(), preceding_.end());
@@ -227,7 +236,33 @@ std::vector<Condition> Dialogue::idle(const std::vector<Step>& steps) {
     return exchange(steps, true);
 }
 
+void Dialogue::ask(std::string command) {
+    question_ = {{std::move(command), {}}};
+    send(question_, true);
+    connection_.count_round_trip();
+    asked_ = true;
+}
+
+bool Dialogue::take_answer() {
+    std::vector<Condition> out(question_.size() + 1);
+    for (int lines = 0; asked_ && lines < kMostAnswerLines;) {
+        const Framer::State state = framer_.look(connection_.received());
+        if (state == Framer::State::kTooLong) check(Io::kGarbage, "");
+        if (state == Framer::State::kComplete) {
+            ++lines;
+            hear(take_line(), question_, true, out);
+            asked_ = !pending_.empty() && !idling_;
+            continue;
+        }
+        const Connection::Input input = connection_.poll();
+        if (input == Connection::Input::kNone) break;
+        if (input == Connection::Input::kClosed) check(Io::kLost, "waiting for an answer");
+    }
+    return !asked_;
+}
+
 void Dialogue::poll() {
+    if (asked_ && !take_answer()) return;
     budget_ = kBudget;
     for (;;) {
         const Framer::State state = framer_.look(connection_.received());

@@ -74,6 +74,12 @@ class Dialogue {
     // that to IDLE: OK when the server waits, else what it said.
     std::vector<Condition> idle(const std::vector<Step>& steps);
     bool idling() const { return idling_; }
+    // The same of one command, in two halves. take_answer() takes what the server said meanwhile,
+    // without waiting; false: that is not all yet. What is run before awaits the rest first. They
+    // throw Ended.
+    void ask(std::string command);
+    bool asked() const { return asked_; }
+    bool take_answer();
     // Takes what the server said meanwhile, without waiting. Throws Ended when it is gone.
     void poll();
 
@@ -99,6 +105,8 @@ class Dialogue {
     void send(const std::vector<Step>& steps, bool then_idle);
     std::vector<Condition> await(const std::vector<Step>& steps, bool then_idle,
                                  std::chrono::milliseconds patience);
+    bool hear(const Response& response, const std::vector<Step>& steps, bool then_idle,
+              std::vector<Condition>& out);
     std::size_t complete(const Condition& condition);
     Response next(Deadline deadline);
     Response take_line();
@@ -119,6 +127,8 @@ class Dialogue {
     };
     std::vector<Pending> pending_;  // commands without their tagged answer, in order
     bool idling_ = false;           // IDLE is the only one of them, and the server waits
+    bool asked_ = false;            // they are those of ask()
+    std::vector<Step> question_;
     bool answered_ = false;
     Deadline end_ = Deadline::max();  // of the ABI function, however often the server answers
     std::size_t budget_ = 0;  // bytes the server may still say before the next tagged answer

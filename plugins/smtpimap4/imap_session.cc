@@ -168,20 +168,45 @@ AccountEnding ImapSession::park(const std::string& folder, int& fd, bool& news) 
             ending_of(VM_STEP_ACCOUNT, VM_CAUSE_REPLY, "the server does not do IDLE")};
 }
 
-AccountEnding ImapSession::peek(bool& news) {
+// With the connection there is; none is opened.
+AccountEnding ImapSession::attempt_parked(const std::function<void(Dialogue&)>& function) {
     counters_ = {};
     connected_ = false;
     if (!link_)
         return {VM_FAILED, ending_of(VM_STEP_ACCOUNT, VM_CAUSE_LOST, "there is no connection")};
     try {
-        link_->dialogue().poll();
+        function(link_->dialogue());
         link_->dialogue().rest();
-        news = changed();
         return {};
     } catch (const Ended& end) {
         drop();
         return {VM_FAILED, end.ending()};
     }
+}
+
+AccountEnding ImapSession::peek(bool& news) {
+    return attempt_parked([&](Dialogue& dialogue) {
+        dialogue.poll();
+        news = changed();
+    });
+}
+
+AccountEnding ImapSession::ask(bool& waits, bool& news) {
+    return attempt_parked([&](Dialogue& dialogue) {
+        if (dialogue.asked()) {
+            const bool all = dialogue.take_answer();
+            if (all && dialogue.idling()) dialogue.poll();
+            // (It waits no longer when it does not do IDLE any more.)
+            news = changed() || (all && !dialogue.idling());
+            waits = !all && !news;
+        } else if (dialogue.idling()) {
+            dialogue.start();
+            dialogue.ask("NOOP");
+            waits = true;
+        } else {
+            give_up(VM_CAUSE_LOST, "it is not parked");
+        }
+    });
 }
 
 std::unique_ptr<Account> make_imap_account(AccountOptions options, Host host) {

@@ -33,6 +33,7 @@ class ImapSession : public Account {
                         std::uint32_t size, const FetchSink& sink) override;
     AccountEnding park(const std::string& folder, int& fd, bool& changed) override;
     AccountEnding peek(bool& changed) override;
+    AccountEnding ask(bool& waits, bool& changed) override;
 
     const Counters& counters() const override { return counters_; }
     bool connected() const override { return connected_; }
@@ -43,6 +44,7 @@ class ImapSession : public Account {
     AccountEnding perform(const std::function<void()>& function);
     AccountEnding attempt(const std::function<void()>& function, bool& stale);
     bool start_waiting(const std::string& name);
+    AccountEnding attempt_parked(const std::function<void(Dialogue&)>& function);
     bool changed() const;
     void drop();
 

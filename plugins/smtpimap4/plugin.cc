@@ -29,6 +29,7 @@ constexpr vm_transport kTransport = {
     vm::plug::park_session,
     vm::plug::peek_session,
     nullptr,
+    vm::plug::ask_session,
 };
 
 }  // namespace

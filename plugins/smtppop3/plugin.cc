@@ -29,6 +29,7 @@ constexpr vm_transport kTransport = {
     nullptr,
     nullptr,
     vm::plug::visit_drop,
+    nullptr,
 };
 
 }  // namespace

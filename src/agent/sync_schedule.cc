@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <limits>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -25,6 +27,10 @@ constexpr std::int64_t kLongestPauseMs = 600'000;
 constexpr int kPassesInARow = 5;
 constexpr std::int64_t kRestlessMs = 1000;
 constexpr std::int64_t kProgressMs = 10'000;
+// A parked connection that has not answered by then is waited for by a thread of its own.
+constexpr std::int64_t kAnswerMs = 3000;
+// What has been answered does not wait longer for what has not.
+constexpr std::int64_t kTellMs = 50;
 
 // Where messages arrive.
 std::string home_of(const config::MailboxOptions& mailbox) {
@@ -160,6 +166,7 @@ bool SyncSchedule::start(const std::map<std::string, std::string>& withheld) {
     bool any = false;
     std::map<std::string, int> without_place;  // by server
     std::set<std::string> no_room;             // servers where nobody can make any
+    std::vector<Job> questions;
     for (auto* entry : due_now(now)) {
         Actor& actor = entry->second;
         if (const auto why = withheld.find(entry->first); why != withheld.end()) {
@@ -170,7 +177,10 @@ bool SyncSchedule::start(const std::map<std::string, std::string>& withheld) {
         switch (gate_.ask(actor.server, now, actor.open_at.empty())) {
             case ServerGate::Verdict::kGo:
                 if (running_ >= kThreads) break;
-                submit(entry->first, actor);
+                if (Job job = begin(entry->first, actor); job.asks)
+                    questions.push_back(std::move(job));
+                else
+                    submit(std::move(job));
                 any = true;
                 break;
             case ServerGate::Verdict::kPaced:
@@ -193,6 +203,7 @@ bool SyncSchedule::start(const std::map<std::string, std::string>& withheld) {
                 break;  // one that ends wakes us
         }
     }
+    if (!questions.empty()) submit(std::move(questions));
     return any;
 }
 
@@ -237,9 +248,10 @@ void SyncSchedule::tell_progress() {
 
 // ---- a pass -------------------------------------------------------------------------------------
 
-void SyncSchedule::submit(const std::string& mailbox, Actor& actor) {
+SyncSchedule::Job SyncSchedule::begin(const std::string& mailbox, Actor& actor) {
+    const int parked_fd = actor.parked_fd;
     Job job;
-    job.was_parked = actor.parked_fd >= 0 || actor.spoke;
+    job.was_parked = parked_fd >= 0 || actor.spoke;
     unpark(actor);
     job.mailbox = mailbox;
     job.server = actor.server;
@@ -256,24 +268,48 @@ void SyncSchedule::submit(const std::string& mailbox, Actor& actor) {
     job.busiest = actor.busiest;
     job.hold = actor.view.hold;
     job.connects = actor.open_at.empty();
+    job.asks = parked_fd >= 0 && is_question(job) && job.session->can_ask();
+    if (job.asks) job.parked_fd = parked_fd;
     gate_.started(actor.server, options_.clock.steady_ms(), job.connects);
     actor.open_at = actor.server;
     actor.running = actor.done_once = true;
     ++running_;
     actor.wanted = actor.pending = actor.unit_changed = actor.spoke = actor.asked = false;
     actor.last_start = ++starts_;
-    threads_.submit([this, job](Result<store::Store*> store) mutable {
-        const InHand note(options_.in_hand, job.mailbox,
-                          job.plugin->can_visit() ? Work::kVisit : Work::kSync);
-        const CountedIn counted(options_.metrics, Metric::kPassesRunning);
-        work(job, std::move(store));
+    return job;
+}
+
+void SyncSchedule::submit(Job job) {
+    threads_.submit([this, job = std::move(job)](Result<store::Store*> store) mutable {
         {
-            const std::lock_guard lock(mutex_);
-            ended_.push_back(std::move(job));
+            const InHand note(options_.in_hand, job.mailbox,
+                              job.plugin->can_visit() ? Work::kVisit : Work::kSync);
+            const CountedIn counted(options_.metrics, Metric::kPassesRunning);
+            work(job, std::move(store));
         }
-        const std::uint64_t one = 1;
-        if (::write(options_.wake_fd, &one, sizeof one) < 0) return;  // full: awake anyway
+        std::vector<Job> jobs;
+        jobs.push_back(std::move(job));
+        tell_ended(std::move(jobs));
     });
+}
+
+void SyncSchedule::submit(std::vector<Job> questions) {
+    threads_.submit(
+        [this, jobs = std::move(questions)](const Result<store::Store*>& store) mutable {
+            if (store) return ask_parked(std::move(jobs));
+            for (Job& job : jobs) job.result.store_error = store.error();
+            tell_ended(std::move(jobs));
+        });
+}
+
+void SyncSchedule::tell_ended(std::vector<Job> jobs) {
+    if (jobs.empty()) return;
+    {
+        const std::lock_guard lock(mutex_);
+        std::move(jobs.begin(), jobs.end(), std::back_inserter(ended_));
+    }
+    const std::uint64_t one = 1;
+    if (::write(options_.wake_fd, &one, sizeof one) < 0) return;  // full: awake anyway
 }
 
 void SyncSchedule::work(Job& job, Result<store::Store*> store) const {
@@ -355,12 +391,15 @@ void SyncSchedule::run(Job& job, Result<store::Store*> store) const {
     }
 }
 
-// Where the parked connection tells of everything, it is enough to ask it. False: a pass is to be
-// made.
+// Where the parked connection tells of everything, it is enough to ask it.
+bool SyncSchedule::is_question(const Job& job) {
+    return job.was_parked && job.asked && !job.unit_changed && !job.poll_due && job.hold.empty() &&
+           job.options->sync_mode != config::SyncMode::kAllFolders;
+}
+
+// False: a pass is to be made.
 bool SyncSchedule::check(Job& job) const {
-    if (!job.was_parked || !job.asked || job.unit_changed || job.poll_due || !job.hold.empty() ||
-        job.options->sync_mode == config::SyncMode::kAllFolders)
-        return false;
+    if (!is_question(job)) return false;
     park(job);
     // A connection that was opened anew has seen nothing of what happened meanwhile.
     if (job.parked_fd < 0 || job.session->stats().connected) {
@@ -371,6 +410,52 @@ bool SyncSchedule::check(Job& job) const {
     }
     job.passed = job.checked = job.result.complete = true;
     return true;
+}
+
+// Of many connections in one thread, which waits for all their answers at once. Those that have
+// news, are lost or do not answer soon end unchecked: each gets a thread then.
+void SyncSchedule::ask_parked(std::vector<Job> jobs) {
+    const Clock& clock = options_.clock;
+    const std::int64_t give_up = clock.steady_ms() + kAnswerMs;
+    std::int64_t tell_at = clock.steady_ms() + kTellMs;
+    std::vector<Job> ended;
+    std::vector<pollfd> fds;
+    for (const Job& job : jobs) fds.push_back({job.parked_fd, POLLIN, POLLIN});
+    for (;;) {
+        for (std::size_t i = jobs.size(); i-- > 0;) {
+            if (fds[i].revents == 0 || awaits_answer(jobs[i])) continue;
+            std::swap(fds[i], fds.back());
+            std::swap(jobs[i], jobs.back());
+            ended.push_back(std::move(jobs.back()));
+            fds.pop_back();
+            jobs.pop_back();
+        }
+        const std::int64_t now = clock.steady_ms();
+        if (jobs.empty() || now >= give_up || options_.stopping()) break;
+        if (now >= tell_at) {
+            tell_ended(std::exchange(ended, {}));
+            tell_at = now + kTellMs;
+        }
+        ::poll(fds.data(), fds.size(), static_cast<int>(tell_at - now));
+        // (Answers come close together: a moment later there are several to take.)
+        if (jobs.size() > 1) {
+            ::poll(nullptr, 0, 1);
+            ::poll(fds.data(), fds.size(), 0);
+        }
+    }
+    std::move(jobs.begin(), jobs.end(), std::back_inserter(ended));
+    tell_ended(std::move(ended));
+}
+
+// The first call of it asks.
+bool SyncSchedule::awaits_answer(Job& job) const {
+    const InHand note(options_.in_hand, job.mailbox, Work::kSync);
+    const auto answer = job.session->ask();
+    if (answer && answer->waits) return true;
+    job.was_parked = job.checked = answer && !answer->changed;
+    if (job.checked) job.passed = job.result.complete = true;
+    job.features = job.session->stats();
+    return false;
 }
 
 // Leaves parked_fd at -1 when something has changed meanwhile.
@@ -398,6 +483,11 @@ std::vector<SyncSchedule::Ended> SyncSchedule::take_ended() {
     }
     std::vector<Ended> out = std::exchange(answers_, {});
     for (Job& job : jobs) {
+        if (std::exchange(job.asks, false) && !job.checked && !job.result.store_error) {
+            job.parked_fd = -1;
+            submit(std::move(job));
+            continue;
+        }
         Actor& actor = actors_.at(job.mailbox);
         actor.running = false;
         --running_;

@@ -126,6 +126,7 @@ class SyncSchedule {
         int server_failures = 0;
         bool unit_changed = false, spoke = false, asked = false, poll_due = false;
         bool was_parked = false, connects = false;
+        bool asks = false;  // the parked connection, which may be all there is to do
         TimeMs started = 0;
         std::shared_ptr<const config::MailboxOptions> options;
         std::shared_ptr<const config::MiscSetup> misc;
@@ -146,11 +147,17 @@ class SyncSchedule {
     bool goes_on(const SyncResult& result) const;
     void work(Job& job, Result<store::Store*> store) const;
     void run(Job& job, Result<store::Store*> store) const;
+    static bool is_question(const Job& job);
     bool check(Job& job) const;
+    void ask_parked(std::vector<Job> jobs);
+    bool awaits_answer(Job& job) const;
     void park(Job& job) const;
     std::vector<Due*> due_now(std::int64_t now);
     bool make_room(const std::string& server, std::int64_t now);
-    void submit(const std::string& mailbox, Actor& actor);
+    Job begin(const std::string& mailbox, Actor& actor);
+    void submit(Job job);
+    void submit(std::vector<Job> questions);
+    void tell_ended(std::vector<Job> jobs);
     void count_closed(Actor& actor);
     Actors::iterator erase(Actors::iterator entry);
     void tell_progress();

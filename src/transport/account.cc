@@ -463,6 +463,19 @@ AccountResult<bool> AccountSession::peek() {
     return changed != 0;
 }
 
+AccountResult<Asked> AccountSession::ask() {
+    std::uint8_t waits = 0, changed = 0;
+    if (auto failure = call([&](auto& table, auto* session, auto& report) {
+            return table.ask(session, &waits, &changed, &report);
+        }))
+        return tl::unexpected(std::move(*failure));
+    return Asked{waits != 0 && changed == 0, changed != 0};
+}
+
+bool AccountSession::can_ask() const {
+    return session_.state_->table->ask != nullptr;
+}
+
 DropNews AccountSession::visit(const DropVisit& visit) {
     std::vector<const char*> known;
     known.reserve(visit.known.size());

@@ -51,6 +51,11 @@ struct Parked {
     bool changed = false;   // something happened already
 };
 
+struct Asked {
+    bool waits = false;    // the answer is not complete yet
+    bool changed = false;  // something happened; it waits no longer
+};
+
 // What is to be done in a maildrop.
 struct DropVisit {
     std::vector<std::string> known;  // unique-ids that were looked at before, ascending
@@ -99,6 +104,11 @@ class AccountSession {
     // before 29 minutes are over.
     AccountResult<Parked> park(const std::string& folder);
     AccountResult<bool> peek();
+    // What park() asks of a parked connection, without waiting: the first call sends the question;
+    // further ones, when the descriptor is readable, take the answer. After a failure there is no
+    // connection any more.
+    AccountResult<Asked> ask();
+    bool can_ask() const;
 
     // One visit to a maildrop (Plugin::can_visit). What it learned stands even when it failed.
     DropNews visit(const DropVisit& visit);

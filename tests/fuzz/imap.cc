@@ -4,7 +4,7 @@
 //   k n     look(): at some that are known, at everything that is new and at others' mails too
 //   a r f   apply() of changes of all kinds, recover(), find()
 //   t       fetch()
-//   p e     park(), peek()
+//   p e q   park(), peek(), ask()
 //   b x s   search by text, log in by XOAUTH2, demand STARTTLS
 //   c       the server's bytes come one by one
 // and the rest is what the server says (hostile_server.h).
@@ -205,6 +205,14 @@ void peek(vm_session* session) {
     FUZZ_REQUIRE(changed <= 1);
 }
 
+void ask(vm_session* session) {
+    std::uint8_t waits = 2, changed = 2;
+    vm_account_report report = empty_report();
+    const int status = plug::ask_session(session, &waits, &changed, &report);
+    check_report(status, report);
+    FUZZ_REQUIRE(waits + changed <= 1 && (status == VM_OK || waits == 0));
+}
+
 void call(vm_session* session, char letter) {
     switch (letter) {
         case 'l':
@@ -229,6 +237,8 @@ void call(vm_session* session, char letter) {
             return park(session);
         case 'e':
             return peek(session);
+        case 'q':
+            return ask(session);
         default:
             break;
     }

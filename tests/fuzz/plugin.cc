@@ -3,7 +3,7 @@
 //   p f   push(), find()
 //   l k n folders(), look() with and without known UIDs
 //   a r t apply(), recover(), fetch()
-//   i e   park(), peek()
+//   i e q park(), peek(), ask()
 //   v     visit()
 // and the rest is what it answers.
 #include "base/files.h"
@@ -197,6 +197,9 @@ void call(transport::AccountSession& account, transport::Session& session, char 
             return park(account);
         case 'e':
             if (const auto changed = account.peek(); !changed) check_failure(changed.error());
+            return;
+        case 'q':
+            if (const auto asked = account.ask(); !asked) check_failure(asked.error());
             return;
         case 'v':
             return visit(account);

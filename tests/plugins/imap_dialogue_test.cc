@@ -36,6 +36,11 @@ class ImapDialogueTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(park_sees_what_came_before_the_plus);
     CPPUNIT_TEST(park_sees_what_came_with_the_plus);
     CPPUNIT_TEST(parking_again_asks);
+    CPPUNIT_TEST(asks_without_waiting);
+    CPPUNIT_TEST(asked_and_not_waited_for);
+    CPPUNIT_TEST(asks_what_is_lost);
+    CPPUNIT_TEST(asks_what_does_not_idle_any_more);
+    CPPUNIT_TEST(asks_who_talks);
     CPPUNIT_TEST(parked_again_on_a_new_connection);
     CPPUNIT_TEST(park_refused);
     CPPUNIT_TEST(park_without_idle);
@@ -500,6 +505,134 @@ class ImapDialogueTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL(1u, rig.session().counters().round_trips);
             CPPUNIT_ASSERT_EQUAL(std::size_t{1}, rig.commands("NOOP").size());
         }
+    }
+
+    struct Answer {
+        plug::AccountEnding end;
+        bool waits = false, changed = false;
+    };
+    static Answer ask(ImapRig& rig) {
+        Answer out;
+        out.end = rig.session().ask(out.waits, out.changed);
+        return out;
+    }
+    // Until it is complete.
+    static Answer answer(ImapRig& rig, int fd) {
+        for (;;) {
+            CPPUNIT_ASSERT(readable(fd, 10'000));
+            const Answer out = ask(rig);
+            if (!out.waits) return out;
+        }
+    }
+
+    void asks_without_waiting() {
+        for (const bool news : {false, true}) {
+            std::atomic<bool> may_answer = false;
+            ImapScript script;
+            script.instead = [&](Peer& peer, const std::string&, const std::string& command) {
+                if (command != "NOOP") return false;
+                while (!may_answer) std::this_thread::yield();
+                if (news) peer.say("* 5 EXISTS\r\n");
+                return false;
+            };
+            ImapRig rig(script);
+            const Parked parked = park(rig);
+            assert_ok(parked.end);
+            for (int i = 0; i < 2; ++i) {
+                may_answer = false;
+                Answer out = ask(rig);
+                assert_ok(out.end);
+                CPPUNIT_ASSERT(out.waits && !out.changed);
+                CPPUNIT_ASSERT_EQUAL(1u, rig.session().counters().round_trips);
+                out = ask(rig);  // (DONE may have been answered.)
+                assert_ok(out.end);
+                CPPUNIT_ASSERT(out.waits && !out.changed);
+                may_answer = true;
+                out = answer(rig, parked.fd);
+                assert_ok(out.end);
+                CPPUNIT_ASSERT_EQUAL(news, out.changed);
+                if (news) break;
+                // It waits as before.
+                bool changed = true;
+                assert_ok(rig.session().peek(changed));
+                CPPUNIT_ASSERT(!changed);
+            }
+            CPPUNIT_ASSERT_EQUAL(1, rig.connections());
+            CPPUNIT_ASSERT_EQUAL(std::size_t{news ? 1U : 2U}, rig.commands("NOOP").size());
+        }
+    }
+
+    // What is run meanwhile reads the answer first.
+    void asked_and_not_waited_for() {
+        for (const bool parks : {true, false}) {
+            ImapRig rig(ImapScript().answer("NOOP", "* 5 EXISTS\r\n"));
+            Parked parked = park(rig);
+            assert_ok(parked.end);
+            CPPUNIT_ASSERT(ask(rig).waits);
+            if (!parks) {
+                assert_ok(folders(rig));
+            } else {
+                assert_ok(rig.session().park("INBOX", parked.fd, parked.changed));
+                CPPUNIT_ASSERT(parked.changed);
+            }
+            CPPUNIT_ASSERT_EQUAL(1, rig.connections());
+        }
+    }
+
+    void asks_what_is_lost() {
+        const char* const lines[] = {"* BYE restarting\r\n", "+ what\r\n", "x OK\r\n", ""};
+        for (const char* line : lines) {
+            ImapScript script;
+            script.instead = [&](Peer& peer, const std::string&, const std::string& command) {
+                if (command != "NOOP") return false;
+                peer.say(line);
+                throw Peer::Gone{};
+            };
+            ImapRig rig(script);
+            const Parked parked = park(rig);
+            assert_ok(parked.end);
+            CPPUNIT_ASSERT(ask(rig).waits);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(line, int{VM_FAILED},
+                                         int{answer(rig, parked.fd).end.status});
+            assert_failed(ask(rig).end, VM_CAUSE_LOST, "no connection");
+            CPPUNIT_ASSERT_EQUAL(1, rig.connections());
+        }
+        ImapRig rig{ImapScript()};
+        assert_failed(ask(rig).end, VM_CAUSE_LOST, "no connection");
+        assert_ok(folders(rig));
+        assert_failed(ask(rig).end, VM_CAUSE_LOST, "not parked");
+    }
+
+    void asks_what_does_not_idle_any_more() {
+        std::atomic<bool> first = true;
+        ImapScript script;
+        script.instead = [&](Peer& peer, const std::string& tag, const std::string& command) {
+            if (command != "IDLE" || first.exchange(false)) return false;
+            peer.say(tag + " NO not now\r\n");
+            return true;
+        };
+        ImapRig rig(script);
+        const Parked parked = park(rig);
+        assert_ok(parked.end);
+        CPPUNIT_ASSERT(ask(rig).waits);
+        const Answer out = answer(rig, parked.fd);
+        assert_ok(out.end);
+        CPPUNIT_ASSERT(out.changed);
+        assert_ok(folders(rig));
+    }
+
+    // Who never comes to the point holds nobody up.
+    void asks_who_talks() {
+        std::string talk;
+        for (int i = 0; i < 1000; ++i) talk += "* OK Still here\r\n";
+        ImapRig rig(ImapScript().answer("NOOP", talk));
+        const Parked parked = park(rig);
+        assert_ok(parked.end);
+        CPPUNIT_ASSERT(ask(rig).waits);
+        CPPUNIT_ASSERT(readable(parked.fd, 10'000));
+        int calls = 1;
+        while (ask(rig).waits) ++calls;
+        CPPUNIT_ASSERT(calls >= 10);
     }
 
     // The first was closed while it waited. Without mod-sequences nobody can tell what has happened
