@@ -71,6 +71,20 @@ std::string without_dot(std::string host) {
     return host;
 }
 
+// Whether the certificate has names or addresses beside its subject, which is no name then.
+bool has_alternative_names(X509* certificate) {
+    const std::unique_ptr<GENERAL_NAMES, decltype(&GENERAL_NAMES_free)> all(
+        static_cast<GENERAL_NAMES*>(
+            X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)),
+        GENERAL_NAMES_free);
+    if (!all) return X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1) >= 0;  // garbled
+    for (int i = 0; i < sk_GENERAL_NAME_num(all.get()); ++i) {
+        const int type = sk_GENERAL_NAME_value(all.get(), i)->type;
+        if (type == GEN_DNS || type == GEN_IPADD) return true;
+    }
+    return false;
+}
+
 // Behind a failed call.
 std::string reason() {
     const unsigned long code = ERR_get_error();
@@ -142,15 +156,16 @@ std::string description(SSL* ssl) {
 bool names(X509* certificate, const std::string& host) {
     // (Of a name that begins with a dot, OpenSSL would take all below it.)
     if (certificate == nullptr || host.starts_with('.')) return false;
-    const std::string name = without_dot(host);
+    const bool by_subject = !has_alternative_names(certificate);
+    const auto check = [&](const std::string& name, unsigned flags) {
+        return X509_check_host(certificate, name.data(), name.size(), flags, nullptr) == 1;
+    };
     if (!is_address(host))
-        return X509_check_host(certificate, name.data(), name.size(),
-                               X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr) == 1;
-    if (X509_check_ip_asc(certificate, host.c_str(), 0) == 1) return true;
-    // One that says nothing of whom it is for but its subject.
-    return X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1) < 0 &&
-           X509_check_host(certificate, host.data(), host.size(), X509_CHECK_FLAG_NO_WILDCARDS,
-                           nullptr) == 1;
+        return check(without_dot(host),
+                     X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                         (by_subject ? 0U : unsigned{X509_CHECK_FLAG_NEVER_CHECK_SUBJECT}));
+    return X509_check_ip_asc(certificate, host.c_str(), 0) == 1 ||
+           (by_subject && check(host, X509_CHECK_FLAG_NO_WILDCARDS));
 }
 
 tl::expected<std::unique_ptr<Wire>, DialError> start_tls(Socket socket, const std::string& host,

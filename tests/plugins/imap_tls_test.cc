@@ -4,6 +4,7 @@
 #include "imap_fixture.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <malloc.h>
@@ -131,8 +132,14 @@ class ImapTlsTest : public CppUnit::TestFixture {
     }
 
     void a_subject_alone_is_a_name() {
-        const auto has = [](const char* subject, const char* host) {
+        const auto has = [](const char* subject, const char* host, const char* beside = "") {
             const Certificate bare(X509_new(), X509_free);
+            if (*beside != '\0') {
+                const std::unique_ptr<X509_EXTENSION, decltype(&X509_EXTENSION_free)> names(
+                    X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, beside),
+                    X509_EXTENSION_free);
+                CPPUNIT_ASSERT(X509_add_ext(bare.get(), names.get(), -1) == 1);
+            }
             X509_NAME_add_entry_by_txt(X509_get_subject_name(bare.get()), "CN", MBSTRING_ASC,
                                        reinterpret_cast<const unsigned char*>(subject), -1, -1, 0);
             return plug::names(bare.get(), host);
@@ -141,6 +148,12 @@ class ImapTlsTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(has("192.0.2.1", "192.0.2.1"));
         CPPUNIT_ASSERT(!has("*.0.2.1", "192.0.2.1"));
         CPPUNIT_ASSERT(!has("192.0.2.1", "192.0.2.2"));
+        // Beside others it is none (RFC 2818 section 3.1).
+        for (const char* host : {"mail.example.com", "192.0.2.1"}) {
+            CPPUNIT_ASSERT(has(host, host, "email:postmaster@example.com"));
+            CPPUNIT_ASSERT(!has(host, host, "DNS:elsewhere"));
+            CPPUNIT_ASSERT(!has(host, host, "IP:192.0.2.9"));
+        }
     }
 
     void wrong_host() {
