@@ -29,6 +29,8 @@ constexpr std::int64_t kRestlessMs = 1000;
 constexpr std::int64_t kProgressMs = 10'000;
 // A parked connection that has not answered by then is waited for by a thread of its own.
 constexpr std::int64_t kAnswerMs = 3000;
+// Answers come close together: after one so long passes before the next are taken.
+constexpr int kGatherMs = 3;
 // What has been answered does not wait longer for what has not.
 constexpr std::int64_t kTellMs = 50;
 
@@ -437,9 +439,8 @@ void SyncSchedule::ask_parked(std::vector<Job> jobs) {
             tell_at = now + kTellMs;
         }
         ::poll(fds.data(), fds.size(), static_cast<int>(tell_at - now));
-        // (Answers come close together: a moment later there are several to take.)
         if (jobs.size() > 1) {
-            ::poll(nullptr, 0, 1);
+            ::poll(nullptr, 0, kGatherMs);
             ::poll(fds.data(), fds.size(), 0);
         }
     }
