@@ -11,6 +11,8 @@ namespace vm {
 
 namespace {
 
+// NOLINTBEGIN(performance-no-int-to-ptr): what the dynamic linker tells of are addresses.
+
 // Whether the dynamic linker has written into segments that are read-only now: what it wrote would
 // be lost.
 bool has_text_relocations(const dl_phdr_info& object, const ElfW(Phdr) & dynamic) {
@@ -38,6 +40,8 @@ int give_back_pages(dl_phdr_info* object, std::size_t, void*) {
     }
     return 0;
 }
+
+// NOLINTEND(performance-no-int-to-ptr)
 
 }  // namespace
 
