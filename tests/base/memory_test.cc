@@ -17,7 +17,7 @@ long kilobytes(const std::string& key) {
     const std::string status = read_file("/proc/self/status").value();
     const auto at = status.find("\n" + key + ":");
     CPPUNIT_ASSERT(at != std::string::npos);
-    return std::atol(status.c_str() + at + key.size() + 2);
+    return std::strtol(status.c_str() + at + key.size() + 2, nullptr, 10);
 }
 
 class MemoryTest : public CppUnit::TestFixture {

@@ -296,7 +296,8 @@ class ImapTlsTest : public CppUnit::TestFixture {
         std::string list;
         for (int i = 0; i <= 2000; ++i) {
             const std::string name = i == 0 ? "INBOX" : "folder" + std::to_string(i);
-            list += "* LIST () \"/\" " + name + "\r\n* STATUS " + name + state;
+            list.append("* LIST () \"/\" ").append(name);
+            list.append("\r\n* STATUS ").append(name).append(state);
         }
         ScriptedServer server(
             under(ca_->server("IP:127.0.0.1"), ImapScript().answer("LIST \"\" \"*\"", list)));
@@ -342,7 +343,7 @@ class ImapTlsTest : public CppUnit::TestFixture {
     // A unit parks thousands. (The size of a kept handle of libcurl's, its context of OpenSSL's or
     // libetpan's buffers is more than what is left up to the bound.)
     void little_is_kept_while_parked() {
-        constexpr std::size_t kMost = 18 * 1024;
+        constexpr std::size_t kMost = 18'000;
         std::atomic<int> parked = 0, over = 0;
         ImapScript script;
         script.instead = [&](Peer& peer, const std::string&, const std::string& command) {
