@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/identity.h"
-#include "base/memory.h"
 #include "base/text.h"
 #include "base/trace.h"
 #include "transport/loading_note.h"
@@ -171,7 +170,6 @@ Result<int> Master::run() {
     for (int i = 0; i < (options_.once ? 1 : kWorkers); ++i) shares_.emplace_back();
     start_shares();
     if (options_.ready) options_.ready();
-    if (!options_.once) give_back_memory();  // the start's: from here on it does very little
 
     for (;;) {
         wait();

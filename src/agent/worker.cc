@@ -4,7 +4,6 @@
 #include "agent/email_speech.h"
 #include "agent/session_options.h"
 #include "agent/worker_state.h"
-#include "base/memory.h"
 #include "base/text.h"
 #include "base/trace.h"
 #include "mime/compose.h"
@@ -12,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <malloc.h>
 #include <poll.h>
 #include <random>
 #include <signal.h>
@@ -217,8 +217,8 @@ void Worker::purge_deleted() {
         });
 }
 
-// A unit is quiet most of the time. What was done before, above all the start, leaves memory behind
-// that is not needed to wait: holes in the heap, pages of the libraries.
+// A unit is quiet most of the time. What was done before, above all the start, leaves holes in the
+// heap that are not needed to wait.
 void Worker::rest(bool busy) {
     const std::int64_t steady = clock_.steady_ms();
     if (busy) {
@@ -229,7 +229,7 @@ void Worker::rest(bool busy) {
     if (rested_ || steady - quiet_since_ < kQuietMs || steady < next_rest_) return;
     rested_ = true;
     next_rest_ = steady + kRestMs;
-    give_back_memory();
+    ::malloc_trim(0);
 }
 
 // A mailbox whose integration is off is not looked at; when it is on again, what happened meanwhile
