@@ -27,12 +27,6 @@ def setUpModule():
     users = iter(rig.users)
 
 
-def library_pages(process):
-    """Kilobytes of programs and libraries that a process has in its memory."""
-    with open(f"/proc/{process}/status", encoding="utf-8") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("RssFile:"))
-
-
 class AgentTest(vmunit.TestCase):
     def setUp(self):
         super().setUp()
@@ -60,19 +54,6 @@ class AgentTest(vmunit.TestCase):
         self.assertEqual(0, agent.stop())
         for worker in workers:
             self.assertFalse(os.path.exists(f"/proc/{worker}"), "a worker outlived the master")
-
-    def test_gives_back_what_only_its_start_took(self):
-        unit, agent = self.running()
-        unit.wait_for_state(unit.add("101", media.recording("vm-intro")), "sent")
-        most = 0
-
-        def at_rest():
-            nonlocal most
-            kilobytes = [library_pages(process) for process in (agent.process.pid, *agent.workers())]
-            most = max(most, *kilobytes)
-            return max(kilobytes) < most / 2
-
-        wait_until(lambda: f"pages given back, of {most} kB", at_rest)
 
     def test_delivers_what_came_while_it_was_away(self):
         unit = self.unit()
