@@ -91,7 +91,7 @@ AccountEnding ImapSession::find(const std::string& id, FoundMessage& found) {
 AccountEnding ImapSession::folders(const vm_scope& scope, const FolderSink& sink) {
     all_folders_ = scope.mode == VM_SCOPE_ALL;
     inbox_wanted_ = scope.mode == VM_SCOPE_INBOX;
-    const AccountEnding end = perform([&] { give_folders(*link_, scope, told_, sink); });
+    AccountEnding end = perform([&] { give_folders(*link_, scope, told_, sink); });
     inbox_wanted_ = false;
     return end;
 }

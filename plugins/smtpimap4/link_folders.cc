@@ -67,7 +67,7 @@ void Link::add(const ListData& data, Asked& asked) const {
 }
 
 std::shared_ptr<Link::Asked> Link::ask_for_list(bool states, std::vector<Step>& steps) {
-    const auto asked = std::make_shared<Asked>();
+    auto asked = std::make_shared<Asked>();
     asked->states = states;
     asked->elsewhere = elsewhere_;
     std::string result;

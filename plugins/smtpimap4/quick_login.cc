@@ -16,7 +16,7 @@ using Io = Connection::Io;
 using Kind = DialError::Kind;
 
 // What a server may say before we are logged in.
-constexpr std::uint64_t kBudget = 64 * 1024;
+constexpr std::uint64_t kBudget = std::uint64_t{64} << 10;
 
 // Servers that something is not for.
 class Exceptions {

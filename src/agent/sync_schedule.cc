@@ -422,6 +422,7 @@ void SyncSchedule::ask_parked(std::vector<Job> jobs) {
     std::int64_t tell_at = clock.steady_ms() + kTellMs;
     std::vector<Job> ended;
     std::vector<pollfd> fds;
+    fds.reserve(jobs.size());
     for (const Job& job : jobs) fds.push_back({job.parked_fd, POLLIN, POLLIN});
     for (;;) {
         for (std::size_t i = jobs.size(); i-- > 0;) {
