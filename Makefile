@@ -70,6 +70,7 @@ EXTERNAL := -lsoci_core -lsoci_sqlite3 -lsqlite3 $(shell pkg-config --libs gmime
 CONTENT_BUILD := $(shell cat src/base/*.h src/core/*.h src/media/*.h src/mime/*.h src/content/*.h | cksum | cut -d' ' -f1)
 $(B)/obj/src/content/%.o: EXTRA_CXXFLAGS = -DVM_CONTENT_BUILD='"vmcontent-$(CONTENT_BUILD)"'
 LAZY_CONTENT := $(B)/obj/src/content/lazy.o
+$(LAZY_CONTENT) $(B)/obj/src/content/library.o: $(wildcard $(foreach l,base core media mime content,src/$(l)/*.h))
 FIND_CONTENT := -Wl,-rpath,'$$ORIGIN/../lib'
 CONTENT_ARCHIVES := $(foreach l,mime media core base,$(B)/obj/libvm_$(l).a)
 $(B)/lib/libvmcontent.so: $(B)/obj/src/content/library.o $(CONTENT_ARCHIVES) src/content/export.map

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <map>
 #include <mutex>
+#include <sys/socket.h>
 #include <system_error>
 
 namespace vm::plug {
@@ -83,6 +84,29 @@ bool has_alternative_names(X509* certificate) {
         if (type == GEN_DNS || type == GEN_IPADD) return true;
     }
     return false;
+}
+
+// OpenSSL's socket, but that a peer that is gone is an error and no signal.
+const BIO_METHOD* quiet_socket() {
+    static const std::unique_ptr<BIO_METHOD, decltype(&BIO_meth_free)> method = [] {
+        std::unique_ptr<BIO_METHOD, decltype(&BIO_meth_free)> out(
+            BIO_meth_new(BIO_TYPE_SOCKET, "socket"), BIO_meth_free);
+        const BIO_METHOD* usual = BIO_s_socket();
+        BIO_meth_set_read(out.get(), BIO_meth_get_read(usual));
+        BIO_meth_set_puts(out.get(), BIO_meth_get_puts(usual));
+        BIO_meth_set_ctrl(out.get(), BIO_meth_get_ctrl(usual));
+        BIO_meth_set_create(out.get(), BIO_meth_get_create(usual));
+        BIO_meth_set_destroy(out.get(), BIO_meth_get_destroy(usual));
+        BIO_meth_set_write(out.get(), [](BIO* bio, const char* data, int size) {
+            const auto n = static_cast<int>(::send(static_cast<int>(BIO_get_fd(bio, nullptr)), data,
+                                                   static_cast<std::size_t>(size), MSG_NOSIGNAL));
+            BIO_clear_retry_flags(bio);
+            if (n <= 0 && BIO_sock_should_retry(n) != 0) BIO_set_retry_write(bio);
+            return n;
+        });
+        return out;
+    }();
+    return method.get();
 }
 
 // Behind a failed call.
@@ -173,8 +197,11 @@ tl::expected<std::unique_ptr<Wire>, DialError> start_tls(Socket socket, const st
                                                          const Host& owner) {
     const Context context = context_for(store);
     Ssl ssl(context ? SSL_new(context.get()) : nullptr, SSL_free);
-    if (!ssl || SSL_set_fd(ssl.get(), socket.get()) != 1)
+    BIO* bio = ssl ? BIO_new(quiet_socket()) : nullptr;
+    if (bio == nullptr)
         return tl::unexpected(DialError{Kind::kConfig, false, "OpenSSL: " + reason()});
+    BIO_set_fd(bio, socket.get(), BIO_NOCLOSE);
+    SSL_set_bio(ssl.get(), bio, bio);  // which it owns now
     if (!is_address(host)) {
         std::string name = without_dot(host);
         std::transform(name.begin(), name.end(), name.begin(),

@@ -243,9 +243,10 @@ void Dialogue::ask(std::string command) {
     asked_ = true;
 }
 
-bool Dialogue::take_answer() {
+Dialogue::Taken Dialogue::take_answer() {
     std::vector<Condition> out(question_.size() + 1);
-    for (int lines = 0; asked_ && lines < kMostAnswerLines;) {
+    for (int lines = 0; asked_;) {
+        if (lines == kMostAnswerLines) return Taken::kTooMuch;
         const Framer::State state = framer_.look(connection_.received());
         if (state == Framer::State::kTooLong) check(Io::kGarbage, "");
         if (state == Framer::State::kComplete) {
@@ -255,14 +256,14 @@ bool Dialogue::take_answer() {
             continue;
         }
         const Connection::Input input = connection_.poll();
-        if (input == Connection::Input::kNone) break;
+        if (input == Connection::Input::kNone) return Taken::kSome;
         if (input == Connection::Input::kClosed) check(Io::kLost, "waiting for an answer");
     }
-    return !asked_;
+    return Taken::kAll;
 }
 
 void Dialogue::poll() {
-    if (asked_ && !take_answer()) return;
+    if (asked_ && take_answer() != Taken::kAll) return;
     budget_ = kBudget;
     for (;;) {
         const Framer::State state = framer_.look(connection_.received());

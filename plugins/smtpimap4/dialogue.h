@@ -75,11 +75,12 @@ class Dialogue {
     std::vector<Condition> idle(const std::vector<Step>& steps);
     bool idling() const { return idling_; }
     // The same of one command, in two halves. take_answer() takes what the server said meanwhile,
-    // without waiting; false: that is not all yet. What is run before awaits the rest first. They
-    // throw Ended.
+    // without waiting: all of the answer, some of it (more comes out of the socket), or so much
+    // that somebody else should go on. What is run before awaits the rest first. They throw Ended.
+    enum class Taken { kAll, kSome, kTooMuch };
     void ask(std::string command);
     bool asked() const { return asked_; }
-    bool take_answer();
+    Taken take_answer();
     // Takes what the server said meanwhile, without waiting. Throws Ended when it is gone.
     void poll();
 

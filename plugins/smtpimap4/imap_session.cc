@@ -194,10 +194,12 @@ AccountEnding ImapSession::peek(bool& news) {
 AccountEnding ImapSession::ask(bool& waits, bool& news) {
     return attempt_parked([&](Dialogue& dialogue) {
         if (dialogue.asked()) {
-            const bool all = dialogue.take_answer();
+            const auto taken = dialogue.take_answer();
+            const bool all = taken == Dialogue::Taken::kAll;
             if (all && dialogue.idling()) dialogue.poll();
-            // (It waits no longer when it does not do IDLE any more.)
-            news = changed() || (all && !dialogue.idling());
+            // (It waits no longer when it does not do IDLE any more. Of what is too much the rest
+            // may be in no socket, which would wake nobody.)
+            news = changed() || taken == Dialogue::Taken::kTooMuch || (all && !dialogue.idling());
             waits = !all && !news;
         } else if (dialogue.idling()) {
             dialogue.start();

@@ -66,7 +66,9 @@ bool Link::connect_once(const AccountOptions& options, bool inbox_wanted, const 
                                    [this](const Response& response) { on_news(response); });
     if (open.opened && !take_opening(steps, options)) return false;
     set_capabilities(handshake.capabilities());
-    qresync_ = qresync_ && can("QRESYNC");  // some enable what they do not announce
+    // (Some do what they do not announce, and not well.)
+    qresync_ = qresync_ && can("QRESYNC");
+    if (inbox_ && !condstore()) inbox_->modseq = 0;
     if (!open.opened) {
         introduce();
     } else if (!named_) {  // a server without NAMESPACE

@@ -144,7 +144,7 @@ class QuickLogin {
         std::string line;
         while (!done()) {
             check(connection_->read_line(line, deadline_, Connection::Patience::kStopWhenAsked));
-            if (counters_.received > kBudget || !handshake_.on_line(line))
+            if (counters_.received - received_ > kBudget || !handshake_.on_line(line))
                 throw Failed{{Kind::kDialogue, true, "it is no answer to a login"}};
             if (handshake_.continued()) throw WantsMore{};
         }
@@ -172,6 +172,7 @@ class QuickLogin {
     ImapHandshake& handshake_;
     const Host& host_;
     Counters& counters_;
+    const std::uint64_t received_ = counters_.received;  // on other connections
     Deadline deadline_;
     std::optional<Connection> connection_;
 };

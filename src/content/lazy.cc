@@ -13,8 +13,10 @@ namespace {
 constexpr const char* kLibrary = "libvmcontent.so";  // found by the program's RUNPATH
 
 Error refuse(std::string why) {
-    return {ErrorKind::kConfig, "load", kLibrary, std::move(why),
-            "install vmemail as a whole; start a program anew whose installation was replaced"};
+    return {
+        ErrorKind::kConfig, "load", kLibrary, std::move(why),
+        "install vmemail as a whole, where the unit's user can read it; start a program anew whose "
+        "installation was replaced"};
 }
 
 Result<const content::Table*> load() {

@@ -621,18 +621,22 @@ class ImapDialogueTest : public CppUnit::TestFixture {
         assert_ok(folders(rig));
     }
 
-    // Who never comes to the point holds nobody up.
+    // Who never comes to the point holds nobody up, and what is left of it may lie in no socket,
+    // which would wake nobody: it is for a thread of its own.
     void asks_who_talks() {
-        std::string talk;
-        for (int i = 0; i < 1000; ++i) talk += "* OK Still here\r\n";
-        ImapRig rig(ImapScript().answer("NOOP", talk));
-        const Parked parked = park(rig);
-        assert_ok(parked.end);
-        CPPUNIT_ASSERT(ask(rig).waits);
-        CPPUNIT_ASSERT(readable(parked.fd, 10'000));
-        int calls = 1;
-        while (ask(rig).waits) ++calls;
-        CPPUNIT_ASSERT(calls >= 10);
+        for (const int lines : {150, 1000}) {
+            std::string talk;
+            for (int i = 0; i < lines; ++i) talk += "* OK Still here\r\n";
+            ImapRig rig(ImapScript().answer("NOOP", talk));
+            const Parked parked = park(rig);
+            assert_ok(parked.end);
+            CPPUNIT_ASSERT(ask(rig).waits);
+            const Answer out = answer(rig, parked.fd);
+            assert_ok(out.end);
+            CPPUNIT_ASSERT(out.changed);
+            assert_ok(folders(rig));
+            CPPUNIT_ASSERT_EQUAL(1, rig.connections());
+        }
     }
 
     // The first was closed while it waited. Without mod-sequences nobody can tell what has happened

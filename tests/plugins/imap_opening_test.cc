@@ -48,6 +48,7 @@ class ImapOpeningTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(no_namespace);
     CPPUNIT_TEST(refused_login);
     CPPUNIT_TEST(connection_is_closed_behind_the_login);
+    CPPUNIT_TEST(much_is_said_before_that);
     CPPUNIT_TEST(what_came_with_the_login_is_dropped);
     CPPUNIT_TEST(login_is_done_twice);
     CPPUNIT_TEST(no_opening_for_cyrus);
@@ -118,16 +119,21 @@ class ImapOpeningTest : public CppUnit::TestFixture {
         ImapScript script = willing();
         script.answers.front().text = "@ OK [CAPABILITY IMAP4rev1 ENABLE NAMESPACE] in\r\n";
         script.answer("ENABLE", "* ENABLED\r\n");
-        script.answer(kStatus, "@ BAD what is HIGHESTMODSEQ?\r\n");
         script.answer("STATUS \"INBOX\" (MESSAGES UIDNEXT UIDVALIDITY)",
                       "* STATUS INBOX (MESSAGES 4 UIDNEXT 5 UIDVALIDITY 7)\r\n");
-        ImapRig rig(script);
-        Folders told;
-        assert_ok(rig.folders(told, VM_SCOPE_INBOX));
-        assert_inbox(told);
-        CPPUNIT_ASSERT(told.at("INBOX").modseq == 0);
-        CPPUNIT_ASSERT_EQUAL(std::uint32_t{0}, rig.session().features());
-        CPPUNIT_ASSERT_EQUAL(1, rig.connections());
+        // (Some say a number that they do not keep.)
+        for (const bool refuses : {false, true}) {
+            if (refuses)
+                script.answers.insert(script.answers.begin(),
+                                      {kStatus, "@ BAD what is HIGHESTMODSEQ?\r\n"});
+            ImapRig rig(script);
+            Folders told;
+            assert_ok(rig.folders(told, VM_SCOPE_INBOX));
+            assert_inbox(told);
+            CPPUNIT_ASSERT(told.at("INBOX").modseq == 0);
+            CPPUNIT_ASSERT_EQUAL(std::uint32_t{0}, rig.session().features());
+            CPPUNIT_ASSERT_EQUAL(1, rig.connections());
+        }
     }
 
     // Its mod-sequence tells of no expunge: a number of mails that was not looked at makes it
@@ -202,6 +208,17 @@ class ImapOpeningTest : public CppUnit::TestFixture {
     }
     void connection_is_closed_behind_the_login() {
         deaf_behind_login([](Peer& peer) { peer.reset(); }, std::chrono::seconds(20));
+    }
+    // What one connection said does not count against the next.
+    void much_is_said_before_that() {
+        std::string news;
+        for (int i = 5000; i > 0; --i) news += "* " + std::to_string(i) + " EXPUNGE\r\n";
+        deaf_behind_login(
+            [&](Peer& peer) {
+                peer.say(news);
+                peer.reset();
+            },
+            std::chrono::seconds(20));
     }
     void what_came_with_the_login_is_dropped() {
         deaf_behind_login([](Peer& peer) { peer.wait_until_closed(); }, std::chrono::seconds(2));

@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <csignal>
 #include <malloc.h>
 #include <memory>
 #include <poll.h>
@@ -37,6 +38,7 @@ class ImapTlsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(slow_handshake);
     CPPUNIT_TEST(cancelled_handshake);
     CPPUNIT_TEST(long_answers);
+    CPPUNIT_TEST(no_signal_when_the_server_is_gone);
     CPPUNIT_TEST(parks_and_peeks);
     CPPUNIT_TEST(little_is_kept_while_parked);
     CPPUNIT_TEST_SUITE_END();
@@ -308,6 +310,23 @@ class ImapTlsTest : public CppUnit::TestFixture {
                                   [&](const vm_folder&) { ++count; }));
         CPPUNIT_ASSERT_EQUAL(std::size_t{2001}, count);
         CPPUNIT_ASSERT(session.counters().received > list.size());
+    }
+
+    // Not every host ignores the signal. (It is sent to the thread that writes, which may be the
+    // scripted server's.)
+    void no_signal_when_the_server_is_gone() {
+        static thread_local int signals = 0;
+        ScriptedServer server(under(ca_->server("IP:127.0.0.1")));
+        FakeHost host;
+        const auto before = std::signal(SIGPIPE, [](int) { ++signals; });
+        {
+            plug::imap::ImapSession session(options(server), host.session());
+            assert_ok(session.folders({sizeof(vm_scope), VM_SCOPE_ALL, 0, 0, nullptr},
+                                      [](const vm_folder&) {}));
+            server.stop();
+        }
+        std::signal(SIGPIPE, before);
+        CPPUNIT_ASSERT_EQUAL(0, signals);
     }
 
     void parks_and_peeks() {
