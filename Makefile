@@ -71,7 +71,6 @@ CONTENT_BUILD := $(shell cat src/base/*.h src/core/*.h src/media/*.h src/mime/*.
 $(B)/obj/src/content/%.o: EXTRA_CXXFLAGS = -DVM_CONTENT_BUILD='"vmcontent-$(CONTENT_BUILD)"'
 LAZY_CONTENT := $(B)/obj/src/content/lazy.o
 $(LAZY_CONTENT) $(B)/obj/src/content/library.o: $(wildcard $(foreach l,base core media mime content,src/$(l)/*.h))
-FIND_CONTENT := -Wl,-rpath,'$$ORIGIN/../lib'
 CONTENT_ARCHIVES := $(foreach l,mime media core base,$(B)/obj/libvm_$(l).a)
 $(B)/lib/libvmcontent.so: $(B)/obj/src/content/library.o $(CONTENT_ARCHIVES) src/content/export.map
 	@mkdir -p $(@D)
@@ -83,11 +82,10 @@ $(B)/lib/libvmcontent.so: $(B)/obj/src/content/library.o $(CONTENT_ARCHIVES) src
 APP_SHARED := $(filter-out %_main.o,$(call objs,src/app))
 APP_PROGRAMS := $(patsubst %,$(B)/bin/%,$(filter-out vmreadmail,$(PROGRAMS)))
 $(APP_PROGRAMS): $(APP_SHARED) $(LAZY_CONTENT)
-$(APP_PROGRAMS): PROGRAM_LDFLAGS = $(FIND_CONTENT)
 $(B)/bin/vmreadmail: $(B)/obj/src/app/cli.o
 $(B)/bin/%: $(B)/obj/src/app/%_main.o $(LIBS_ALL)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
+	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
 
 # ---- plugins: one exported symbol (plugins/export.map); the OpenSSL build of libcurl by its file
 #      name, because libetpan-dev and libcurl4-openssl-dev cannot be installed together -------------
@@ -122,7 +120,7 @@ $(B)/crash/bin/vmreadmail: $(B)/bin/vmreadmail
 	$(Q)ln -f $< $@
 $(CRASHING): $(B)/crash/bin/%: $(B)/obj/src/app/%_main.o $(APP_SHARED) $(LAZY_CONTENT) $(CRASH_SRC) $(CRASH_POINT) $(LIBS_ALL)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) $(FIND_CONTENT) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
+	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
 CRASH_CONTENT := $(filter $(B)/crash/obj/src/base/% $(B)/crash/obj/src/media/% $(B)/crash/obj/src/mime/%,$(CRASH_SRC)) $(CRASH_POINT)
 $(B)/crash/lib/libvmcontent.so: $(B)/obj/src/content/library.o $(CRASH_CONTENT) $(CONTENT_ARCHIVES) src/content/export.map
 	@mkdir -p $(@D)

@@ -110,11 +110,17 @@ void SyncSchedule::unit_changed(const std::string& mailbox) {
     if (actor->second.noted) actor->second.not_before = 0;
 }
 
-bool SyncSchedule::ask(const std::string& mailbox) {
+bool SyncSchedule::end_pause(const std::string& mailbox) {
     const auto actor = actors_.find(mailbox);
     if (actor == actors_.end() || !actor->second.options) return false;
     gate_.end_pause(actor->second.server);
     actor->second.not_before = 0;
+    return true;
+}
+
+bool SyncSchedule::ask(const std::string& mailbox) {
+    if (!end_pause(mailbox)) return false;
+    const auto actor = actors_.find(mailbox);
     actor->second.wanted = actor->second.pending = actor->second.asked = true;
     return true;
 }
@@ -537,7 +543,7 @@ bool SyncSchedule::take(const Job& job, Actor& actor) {
         actor.view.problem = result.store_error->text();
         actor.unit_changed = true;
         drop_session(job.mailbox, actor);  // it has told what was not recorded
-        pause(actor);
+        pause(actor, job.asked);
         return true;
     }
     actor.busiest = job.busiest;
@@ -588,7 +594,7 @@ void SyncSchedule::take_pass(const SyncResult& result, Actor& actor) {
     if (actor.noted) {
         actor.view.problem = "sync: " + result.notes.front();
         actor.unit_changed = true;
-        pause(actor);
+        pause(actor, false);
         return;
     }
     actor.view.problem = result.complete ? "" : "not in step yet";
@@ -614,11 +620,12 @@ void SyncSchedule::take_failure(const Job& job, Actor& actor, const AccountFailu
     const bool others_stay =
         failure.fault == AccountFault::kTurnedAway && gate_.finished_turned_away(job.server, now);
     if (others_stay) {
-        pause(actor);
+        pause(actor, job.asked);
         return;
     }
     if (failure.fault == AccountFault::kServer || failure.fault == AccountFault::kTurnedAway) {
-        const int failures = job.server_failures + 1;
+        // (Persons who try again and again make nobody else wait longer.)
+        const int failures = std::max(job.server_failures + (job.asked ? 0 : 1), 1);
         gate_.finished_down(job.server, actor.view.problem, failures,
                             now + backoff(actor, failures));
         count_down(job);
@@ -627,12 +634,13 @@ void SyncSchedule::take_failure(const Job& job, Actor& actor, const AccountFailu
     gate_.finished(job.server, failure.fault == AccountFault::kStalls   ? ServerSeen::kStalls
                                : failure.fault == AccountFault::kConfig ? ServerSeen::kNothing
                                                                         : ServerSeen::kWorks);
-    pause(actor);
+    pause(actor, job.asked);
 }
 
-// Nothing more of this mailbox for a while, longer each time.
-void SyncSchedule::pause(Actor& actor) {
-    actor.not_before = options_.clock.steady_ms() + backoff(actor, ++actor.failures);
+// Nothing more of this mailbox for a while, longer each time that nobody asked for.
+void SyncSchedule::pause(Actor& actor, bool asked) {
+    actor.failures = std::max(actor.failures + (asked ? 0 : 1), 1);
+    actor.not_before = options_.clock.steady_ms() + backoff(actor, actor.failures);
     actor.wanted = true;
 }
 

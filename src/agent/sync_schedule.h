@@ -63,6 +63,8 @@ class SyncSchedule {
     void unit_changed(const std::string& mailbox);
     // A person wants a pass now: pauses end. False when the mailbox is not synchronised.
     bool ask(const std::string& mailbox);
+    // The pauses alone end.
+    bool end_pause(const std::string& mailbox);
 
     // Readable when wake() has something to do.
     int fd() const { return epoll_.get(); }
@@ -168,7 +170,7 @@ class SyncSchedule {
     void answer(const std::string& mailbox, Actor& actor);
     void take_pass(const SyncResult& result, Actor& actor);
     void take_failure(const Job& job, Actor& actor, const AccountFailure& failure);
-    void pause(Actor& actor);
+    void pause(Actor& actor, bool asked);
     std::int64_t backoff(const Actor& actor, int failures) const;
     void unpark(Actor& actor);
     void drop_session(const std::string& mailbox, Actor& actor);

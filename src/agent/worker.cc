@@ -301,6 +301,7 @@ void Worker::take_requests() {
         const auto found = settings->mailboxes.find(number);
         if (found == settings->mailboxes.end() || !found->second.options) continue;
         gate_.end_pause(gate_key(*found->second.options));
+        sync_.end_pause(number);
         requeued_.insert(number);  // it may have had nothing to do
         if (const auto actor = actors_.find(number); actor != actors_.end())
             actor->second.not_before = 0;
@@ -421,6 +422,7 @@ int Worker::run() {
     }
     for (SessionPool::Kept& kept : sessions_.drop_all()) end_session(std::move(kept));
     record_unrecorded(true);
+    if (!options_.alone) statuses_due_.merge(sync_.take_restated());
     write_statuses();
     if (options_.alone && !done_alone_) return kStoppedAlone;
     if (!options_.once) return 0;

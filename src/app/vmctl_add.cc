@@ -86,7 +86,7 @@ Result<> add(const Paths& paths, const AddOptions& options, VmctlContext& contex
     incoming.inspect = [&](const std::filesystem::path& copy, Message& measured) -> Result<> {
         auto done = measure(copy, measured);
         // The person knows the file by the name it came under.
-        if (!done) done.error().object = options.file;
+        if (!done && done.error().object == copy) done.error().object = options.file;
         return done;
     };
 

@@ -6,6 +6,7 @@
 #include "base/identity.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "content/table.h"
 #include "transport/plugin.h"
 
 #include <cerrno>
@@ -97,8 +98,10 @@ int run_vmemaild(int argc, char** argv) {
     }
     if (check || dry_run) {
         const auto status = vm::agent::run_in_child([&] {
-            return check ? vm::agent::check_configuration(paths)
-                         : vm::agent::print_plan(paths, only);
+            if (!check) return vm::agent::print_plan(paths, only);
+            const int valid = vm::agent::check_configuration(paths);
+            const auto content = vm::content::check();
+            return content ? valid : vm::app::report(program, content.error());
         });
         return status ? *status : vm::app::report(program, status.error());
     }

@@ -3,34 +3,45 @@
 #include "content/table.h"
 
 #include <dlfcn.h>
+#include <filesystem>
 #include <mutex>
 #include <string>
+#include <system_error>
 
 namespace vm {
 
 namespace {
 
-constexpr const char* kLibrary = "libvmcontent.so";  // found by the program's RUNPATH
+// Beside the programs' directory.
+std::string library_path() {
+    std::error_code error;
+    const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+    return error ? "libvmcontent.so"
+                 : (self.parent_path().parent_path() / "lib" / "libvmcontent.so").string();
+}
 
-Error refuse(std::string why) {
+Error refuse(const std::string& path, std::string why) {
     return {
-        ErrorKind::kConfig, "load", kLibrary, std::move(why),
+        ErrorKind::kConfig, "load", path, std::move(why),
         "install vmemail as a whole, where the unit's user can read it; start a program anew whose "
         "installation was replaced"};
 }
 
 Result<const content::Table*> load() {
+    const std::string path = library_path();
     // (Never unloaded: GLib would not survive it.)
-    void* handle = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (handle == nullptr) {
-        const char* words = ::dlerror();
-        return fail(refuse(sanitize_line(words == nullptr ? "dlopen failed" : words)));
+        const char* said = ::dlerror();
+        std::string words = sanitize_line(said == nullptr ? "dlopen failed" : said);
+        if (words.starts_with(path + ": ")) words.erase(0, path.size() + 2);
+        return fail(refuse(path, std::move(words)));
     }
     auto* entry = reinterpret_cast<content::Entry*>(::dlsym(handle, content::kEntry));
-    if (entry == nullptr) return fail(refuse(std::string("it has no ") + content::kEntry));
+    if (entry == nullptr) return fail(refuse(path, std::string("it has no ") + content::kEntry));
     const content::Table* table = entry();
     if (std::string_view(table->build) != VM_CONTENT_BUILD)
-        return fail(refuse("it is another version's"));
+        return fail(refuse(path, "it is another version's"));
     return table;
 }
 
@@ -46,6 +57,11 @@ Result<const content::Table*> library() {
 }
 
 }  // namespace
+
+Result<> content::check() {
+    VM_TRY(library());
+    return {};
+}
 
 namespace mime {
 

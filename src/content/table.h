@@ -30,6 +30,9 @@ struct Table {
                                            const std::filesystem::path&);
 };
 
+// Whether the library can be loaded; in the programs only.
+Result<> check();
+
 // What the library exports: gives its table, after mime::initialise(). Its first member stays what
 // it is. Not to be called by two threads at once.
 inline constexpr const char* kEntry = "vm_content";

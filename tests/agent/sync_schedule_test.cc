@@ -89,6 +89,7 @@ class SyncScheduleTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(what_is_lost_was_not_asked);
     CPPUNIT_TEST(who_does_not_answer_gets_a_thread);
     CPPUNIT_TEST(what_changed_on_the_phone_makes_a_pass);
+    CPPUNIT_TEST(persons_make_no_pause_longer);
     CPPUNIT_TEST_SUITE_END();
 
     static void assert_told_once(const ScheduleRig& rig) {
@@ -145,6 +146,37 @@ class SyncScheduleTest : public CppUnit::TestFixture {
         };
         CPPUNIT_ASSERT_EQUAL(std::string("ask park"), rig.ask());
         assert_told_once(rig);
+    }
+
+    // Whether the server is down or only this mailbox has trouble.
+    void persons_make_no_pause_longer() {
+        for (const int step : {VM_STEP_CONNECT, VM_STEP_AUTH}) {
+            ScheduleRig rig;
+            FakeAccount& account = rig.rig.account;
+            account.fail_step = static_cast<std::uint8_t>(step);
+            account.fail_cause = VM_CAUSE_TIMEOUT;
+            account.hook = [&](const std::string&) { account.fail_at = account.points - 1; };
+            const auto pause = [&] {
+                rig.schedule.start({});
+                return rig.schedule.next_due() - rig.clock.steady_ms();
+            };
+            rig.ask();
+            const std::int64_t first = pause();
+            CPPUNIT_ASSERT(first > 0);
+            for (int i = 0; i < 5; ++i) {
+                CPPUNIT_ASSERT_EQUAL(std::string("folders"), rig.ask());
+                CPPUNIT_ASSERT_EQUAL(first, pause());
+            }
+            // Those do that nobody asked for.
+            rig.clock.advance(first);
+            CPPUNIT_ASSERT_EQUAL(std::string("folders"), rig.run());
+            CPPUNIT_ASSERT(pause() > first);
+            CPPUNIT_ASSERT_EQUAL(std::string(""), rig.run());
+            account.hook = nullptr;
+            account.fail_at = -1;
+            CPPUNIT_ASSERT(rig.schedule.end_pause(SyncRig::kNumber));
+            CPPUNIT_ASSERT_EQUAL(std::string("folders park"), rig.run());
+        }
     }
 
     void what_changed_on_the_phone_makes_a_pass() {

@@ -70,8 +70,11 @@ class ContentTest(vmunit.TestCase):
                 )
                 self.assertIn(LIBRARY, done.stderr)
                 self.assertIn("install vmemail as a whole", done.stderr)
+                self.assertNotIn(str(file), done.stderr)
+        self.assertIn(str(self.library), self.installation.run("vmemaild", "--check", status=78).stderr)
         self.assertEqual("No messages.\n", self.installation.ctl("message", "list", "--mailbox", "101").stdout)
         self.put_back()
+        self.installation.run("vmemaild", "--check")
         self.installation.add("101", media.recording("vm-intro"))
 
     def test_a_message_waits_for_it(self):

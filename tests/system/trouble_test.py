@@ -5,11 +5,13 @@ person can have it tried now, later or not at all."""
 import datetime
 import json
 import os
+import socket
 import subprocess
 
 import media
 import vmunit
 from mailrig import free_port
+from passwords import PASSWORD
 from scriptedsmtp import ScriptedSmtp
 
 RECORDING = "digits/1"
@@ -156,6 +158,19 @@ class TroubleTest(vmunit.TestCase):
         words = ("Connection refused", "tried again at", f"vmctl queue retry {tried}", "no agent has looked since", "no agent runs")
         self.check_told(unit, tried, reason, words)
         self.check_told(unit, untried, reason, ("it waits for its turn; but", "Connection refused"))
+
+    def test_accounts_that_wait_for_a_server(self):
+        numbers = [str(number) for number in range(101, 107)]
+        for silent in (False, True):
+            with self.subTest(silent=silent), socket.create_server(("127.0.0.1", 0)) as server:
+                options = {"Imap4_Account": "ann", "Imap4_Password": PASSWORD, "Allow_Cleartext_Password": "Yes"}
+                port = server.getsockname()[1] if silent else free_port()
+                unit = self.unit_with(*numbers, Imap4_Server="127.0.0.1", Imap4_Port=port, Network_Timeout=2, **options)
+                for _ in range(2):  # which of them was tried changes
+                    said = unit.once(status=75).stderr
+                    for number in numbers:
+                        self.assertIn(f"{number}: sync with 127.0.0.1:{port}", said)
+                        self.assertEqual("error", self.status(unit, number)["state"], number)
 
     def test_a_refusal(self):
         with ScriptedSmtp({"RCPT": "550 5.1.1 no such user"}) as server:
