@@ -199,9 +199,12 @@ void Worker::purge_deleted() {
     threads_.submit(
         [this, settings = settings_.current(), now = clock_.now()](Result<store::Store*> store) {
             sweep_speech(options_.paths);
+            if (!store) return;
+            const auto deleted = (*store)->with_deleted();
+            if (!deleted) return trace(TraceLevel::kError, "{}", deleted.error().text());
             for (const auto& [number, mailbox] : settings->mailboxes) {
-                if (!store || (stopping() && !options_.once)) return;
-                if (!mailbox.options) continue;
+                if (stopping() && !options_.once) return;
+                if (!mailbox.options || !deleted->contains(number)) continue;
                 const InHand note(options_.in_hand, number, Work::kPurge);
                 const std::int64_t days = mailbox.options->deleted_retention_days;
                 const bool drop =

@@ -9,8 +9,8 @@ namespace vm::agent {
 namespace {
 
 constexpr std::int64_t kGatherMs = 10;
-constexpr std::int64_t kGatherOnceMs = 100;  // nobody waits for them
-constexpr std::int64_t kAgainMs = 1000;      // when the store did not take them
+constexpr std::int64_t kGatherOnceMs = 1000;  // nobody waits for them
+constexpr std::int64_t kAgainMs = 1000;       // when the store did not take them
 
 std::string with_next_step(const std::string& problem, const std::string& command) {
     if (problem.empty()) return {};

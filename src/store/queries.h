@@ -143,6 +143,9 @@ inline constexpr const char* kDropOpen =
 inline constexpr const char* kDropMails =
     "SELECT unique_id, message_id FROM drop_mails WHERE mailbox = :mailbox AND account = :account";
 
+inline constexpr const char* kWithDeleted =
+    "SELECT DISTINCT mailbox FROM messages WHERE state = 'deleted'";
+
 // A link says that there is a mail yet; a message that is being sent may become one.
 inline constexpr const char* kPurgeable =
     "SELECT m.id, m.media FROM messages m JOIN deliveries d ON d.message_id = m.id"

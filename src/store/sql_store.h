@@ -61,6 +61,7 @@ class SqlStore : public Store {
     Result<> release(const std::string& mailbox, bool keep) override;
     Result<DropState> drop_state(const std::string& mailbox, const std::string& account) override;
     Result<> commit_drop(const std::string& mailbox, const DropCommit& commit) override;
+    Result<std::set<std::string>> with_deleted() override;
     Result<int> purge(const std::string& mailbox, TimeMs before, bool drop) override;
     Result<std::vector<MailboxChange>> changes_since(std::int64_t sequence) override;
     Result<std::vector<MailboxChange>> changes_since(std::int64_t sequence,

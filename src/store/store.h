@@ -320,6 +320,8 @@ class Store {
     virtual Result<DropState> drop_state(const std::string& mailbox,
                                          const std::string& account) = 0;
     virtual Result<> commit_drop(const std::string& mailbox, const DropCommit& commit) = 0;
+    // Mailboxes that have deleted messages, for purge().
+    virtual Result<std::set<std::string>> with_deleted() = 0;
     // Removes messages of `mailbox` that were deleted before `before`, with their media; those
     // whose mail is still to be deleted stay, and one that is being sent. `drop`: its account is a
     // maildrop. Returns how many.

@@ -78,6 +78,18 @@ Result<> SqlStore::release(const std::string& mailbox, bool keep) {
     });
 }
 
+Result<std::set<std::string>> SqlStore::with_deleted() {
+    return read("read deleted messages", "",
+                [](soci::session& sql) -> Result<std::set<std::string>> {
+                    std::string mailbox;
+                    soci::statement statement = (sql.prepare << kWithDeleted, soci::into(mailbox));
+                    statement.execute();
+                    std::set<std::string> out;
+                    while (statement.fetch()) out.insert(mailbox);
+                    return out;
+                });
+}
+
 Result<int> SqlStore::purge(const std::string& mailbox, TimeMs before, bool drop) {
     std::vector<std::pair<std::string, std::string>> old;
     VM_TRY(write({"purge", "purge mailbox", mailbox}, [&](soci::session& sql) -> Result<> {
