@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <malloc.h>
 #include <poll.h>
 #include <random>
 #include <signal.h>
@@ -32,9 +31,6 @@ constexpr std::int64_t kRecoveryPauseMs = 60'000;
 constexpr std::int64_t kProvedMs = 600'000;
 constexpr std::int64_t kDayMs = 86'400'000;
 constexpr std::int64_t kPurgeMs = 3'600'000;
-// Nothing was done for so long: what the work took is given back, so often at most.
-constexpr std::int64_t kQuietMs = 5'000;
-constexpr std::int64_t kRestMs = 600'000;
 // Of the wall clock against the steady one, between two looks a second apart: more than any
 // slewing.
 constexpr std::int64_t kClockJumpMs = 60'000;
@@ -220,21 +216,6 @@ void Worker::purge_deleted() {
         });
 }
 
-// A unit is quiet most of the time. What was done before, above all the start, leaves holes in the
-// heap that are not needed to wait.
-void Worker::rest(bool busy) {
-    const std::int64_t steady = clock_.steady_ms();
-    if (busy) {
-        quiet_since_ = steady;
-        rested_ = false;
-        return;
-    }
-    if (rested_ || steady - quiet_since_ < kQuietMs || steady < next_rest_) return;
-    rested_ = true;
-    next_rest_ = steady + kRestMs;
-    ::malloc_trim(0);
-}
-
 // A mailbox whose integration is off is not looked at; when it is on again, what happened meanwhile
 // is not read as deletions.
 // What the store does not take is offered to it again, also when it is on again by then, and no
@@ -408,7 +389,6 @@ int Worker::run() {
         if (options_.once && !pushing && !syncing) break;
         if (options_.alone && !pushing && !syncing && has_done_everything()) break;
         gather_statuses();
-        rest(pushing || syncing);
         waiting_.start(settings_.current()->misc->message_waiting_command, clock_.steady_ms());
         if (!wait()) break;
     }

@@ -88,7 +88,6 @@ class Worker {
     void watch_clock();
     bool trusts_clock(std::int64_t grace) const;
     void purge_deleted();
-    void rest(bool busy);
     void note_switched_off(const std::string& number);
     bool start_turns();
     std::vector<Candidate*> due_now();
@@ -146,8 +145,6 @@ class Worker {
     std::map<std::string, std::string> off_unnoted_;
     std::int64_t next_look_ = 0;      // steady: at the files
     std::int64_t next_purge_ = 0;     // steady
-    std::int64_t next_rest_ = 0;      // steady: memory may be given back
-    bool rested_ = false;             // since something was done
     bool look_at_queue_ = true;       // all of it, whoever changed what
     std::set<std::string> requeued_;  // else that of these mailboxes: it may have changed
     std::int64_t next_due_ = kNever;  // steady
@@ -157,7 +154,6 @@ class Worker {
     const std::int64_t started_ = clock_.steady_ms();
     // Since when the wall clock has gone as the steady one does: the start, or its last jump.
     std::int64_t clock_since_ = started_;
-    std::int64_t quiet_since_ = started_;  // steady; nothing is being done
     std::int64_t clock_difference_ = clock_.now() - clock_.steady_ms();
     std::uint64_t starts_ = 0;
     std::atomic<std::uint64_t> settings_changes_{0};
