@@ -603,15 +603,8 @@ class ImapDialogueTest : public CppUnit::TestFixture {
         assert_failed(ask(rig).end, VM_CAUSE_LOST, "not parked");
     }
 
-    void asks_what_does_not_idle_any_more() {
-        std::atomic<bool> first = true;
-        ImapScript script;
-        script.instead = [&](Peer& peer, const std::string& tag, const std::string& command) {
-            if (command != "IDLE" || first.exchange(false)) return false;
-            peer.say(tag + " NO not now\r\n");
-            return true;
-        };
-        ImapRig rig(script);
+    // And the connection is in order.
+    static void assert_asking_is_news(ImapRig& rig) {
         const Parked parked = park(rig);
         assert_ok(parked.end);
         CPPUNIT_ASSERT(ask(rig).waits);
@@ -621,6 +614,18 @@ class ImapDialogueTest : public CppUnit::TestFixture {
         assert_ok(folders(rig));
     }
 
+    void asks_what_does_not_idle_any_more() {
+        std::atomic<bool> first = true;
+        ImapScript script;
+        script.instead = [&](Peer& peer, const std::string& tag, const std::string& command) {
+            if (command != "IDLE" || first.exchange(false)) return false;
+            peer.say(tag + " NO not now\r\n");
+            return true;
+        };
+        ImapRig rig(script);
+        assert_asking_is_news(rig);
+    }
+
     // Who never comes to the point holds nobody up, and what is left of it may lie in no socket,
     // which would wake nobody: it is for a thread of its own.
     void asks_who_talks() {
@@ -628,13 +633,7 @@ class ImapDialogueTest : public CppUnit::TestFixture {
             std::string talk;
             for (int i = 0; i < lines; ++i) talk += "* OK Still here\r\n";
             ImapRig rig(ImapScript().answer("NOOP", talk));
-            const Parked parked = park(rig);
-            assert_ok(parked.end);
-            CPPUNIT_ASSERT(ask(rig).waits);
-            const Answer out = answer(rig, parked.fd);
-            assert_ok(out.end);
-            CPPUNIT_ASSERT(out.changed);
-            assert_ok(folders(rig));
+            assert_asking_is_news(rig);
             CPPUNIT_ASSERT_EQUAL(1, rig.connections());
         }
     }

@@ -3,6 +3,9 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <atomic>
+#include <memory>
+
 namespace vm::testing {
 
 namespace {
@@ -37,6 +40,22 @@ void assert_inbox(const Folders& told) {
     CPPUNIT_ASSERT_EQUAL(4U, inbox.messages);
 }
 
+// INBOX was looked at, and whether more came together with the login.
+struct Looked {
+    explicit Looked(ImapScript script) {
+        script.instead = [this](Peer& peer, const std::string&, const std::string& command) {
+            if (command.starts_with("AUTHENTICATE")) together = peer.has_more();
+            return false;
+        };
+        rig = std::make_unique<ImapRig>(script);
+        assert_ok(rig->folders(told, VM_SCOPE_INBOX));
+        assert_inbox(told);
+    }
+    std::atomic<bool> together = false;
+    Folders told;
+    std::unique_ptr<ImapRig> rig;
+};
+
 class ImapOpeningTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ImapOpeningTest);
     CPPUNIT_TEST(one_flight);
@@ -57,15 +76,9 @@ class ImapOpeningTest : public CppUnit::TestFixture {
 
     void one_flight() {
         ImapScript script = willing();
-        bool together = false;
-        script.instead = [&](Peer& peer, const std::string&, const std::string& command) {
-            if (command.starts_with("AUTHENTICATE")) together = peer.has_more();
-            return false;
-        };
-        ImapRig rig(script);
-        Folders told;
-        assert_ok(rig.folders(told, VM_SCOPE_INBOX));
-        assert_inbox(told);
+        const Looked looked(script);
+        ImapRig& rig = *looked.rig;
+        const Folders& told = looked.told;
         CPPUNIT_ASSERT(told.at("INBOX").modseq == 9);
         // TCP, the greeting is said unasked, the flight.
         CPPUNIT_ASSERT_EQUAL(2U, rig.session().counters().round_trips);
@@ -74,7 +87,7 @@ class ImapOpeningTest : public CppUnit::TestFixture {
                              rig.session().features());
         CPPUNIT_ASSERT(behind_login(rig.commands()) ==
                        Commands({kEnable, "NAMESPACE", kIdentify, kStatus, "LOGOUT"}));
-        CPPUNIT_ASSERT(together);
+        CPPUNIT_ASSERT(looked.together);
         const std::string trace = rig.trace();
         CPPUNIT_ASSERT_MESSAGE(trace, trace.find("C: v4 " + kStatus) != std::string::npos);
     }
@@ -102,17 +115,10 @@ class ImapOpeningTest : public CppUnit::TestFixture {
     void nothing_where_enable_is_not_known() {
         ImapScript script = willing();
         script.greeting = "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready\r\n";
-        bool together = true;
-        script.instead = [&](Peer& peer, const std::string&, const std::string& command) {
-            if (command.starts_with("AUTHENTICATE")) together = peer.has_more();
-            return false;
-        };
-        ImapRig rig(script);
-        Folders told;
-        assert_ok(rig.folders(told, VM_SCOPE_INBOX));
-        assert_inbox(told);
+        const Looked looked(script);
+        ImapRig& rig = *looked.rig;
         CPPUNIT_ASSERT(rig.commands().at(1) == "ENABLE QRESYNC");
-        CPPUNIT_ASSERT(!together);
+        CPPUNIT_ASSERT(!looked.together);
     }
 
     void no_condstore() {
@@ -244,17 +250,10 @@ class ImapOpeningTest : public CppUnit::TestFixture {
     void no_opening_for_cyrus() {
         ImapScript script = willing();
         script.greeting.insert(script.greeting.find("ready"), "heaven.af.mil Cyrus IMAP 3.6.1 ");
-        bool together = true;
-        script.instead = [&](Peer& peer, const std::string&, const std::string& command) {
-            if (command.starts_with("AUTHENTICATE")) together = peer.has_more();
-            return false;
-        };
-        ImapRig rig(script);
-        Folders told;
-        assert_ok(rig.folders(told, VM_SCOPE_INBOX));
-        assert_inbox(told);
+        const Looked looked(script);
+        ImapRig& rig = *looked.rig;
         CPPUNIT_ASSERT_EQUAL(1, rig.connections());
-        CPPUNIT_ASSERT(!together);
+        CPPUNIT_ASSERT(!looked.together);
     }
 
     void words_that_are_no_answer() {

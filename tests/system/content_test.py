@@ -19,7 +19,7 @@ users = None
 
 def setUpModule():
     global rig, users
-    rig = unittest.enterModuleContext(MailRig({f"user{n}": "secret" for n in range(3)}))
+    rig = unittest.enterModuleContext(MailRig({f"user{n}": "secret" for n in range(4)}))
     users = iter(rig.users)
 
 
@@ -89,6 +89,17 @@ class ContentTest(vmunit.TestCase):
             self.installation.wait_for_state(identity, "sent")
         [mail] = rig.wait_for_mail(self.user, 1)
         self.assertEqual(identity, mail["X-VM-Message-Id"])
+
+    def test_another_library_is_refused(self):
+        for content, said in (
+            ((self.library.parent / "libsmtpimap4.so").read_bytes(), "it has no vm_content"),
+            (b"", "file too short"),
+        ):
+            self.library.unlink()
+            self.library.write_bytes(content)
+            done = self.installation.run("vmemaild", "--check", status=78)
+            self.assertIn(said, done.stderr)
+            self.assertIn(str(self.library), done.stderr)
 
     # As when a package was upgraded while the agent runs.
     def test_another_version_is_refused(self):

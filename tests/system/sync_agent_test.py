@@ -5,12 +5,13 @@ is told (watch, the message-waiting command)."""
 import concurrent.futures
 import json
 import queue
+import socket
 import subprocess
 import threading
 
 import synctest
 import vmunit
-from mailrig import dies_with_parent, wait_until
+from mailrig import dies_with_parent, free_port, wait_until
 
 READ, URGENT = r"\Seen", r"\Flagged"
 WITHIN = 20.0  # seconds; what IDLE tells takes half a one, a polling agent of these tests never looks
@@ -115,6 +116,18 @@ class IdleTest(Unasked, AgentTestCase):
         box.mail.add_flags("INBOX", b, URGENT)
         box.seen_in_the_mail(a, f"INBOX {READ}", 90)
         box.seen_on_the_phone(b, "new urgent", 90)
+
+    def test_a_retry_ends_the_pause_of_an_account(self):
+        port = free_port()
+        unit = self.unit()
+        unit.config("misc", "set", "g_nRepeatStartUpPeriod", "600")
+        self.box(unit=unit, Imap4_Server="127.0.0.1", Imap4_Port=port, Network_Timeout=5)
+        with unit.agent():
+            wait_until("an account in trouble", lambda: "Connection refused" in unit.ctl("status").stdout)
+            with socket.create_server(("127.0.0.1", port)) as server:
+                server.settimeout(60)
+                unit.ctl("queue", "retry")
+                server.accept()[0].close()
 
     def test_a_mailbox_that_is_made_synchronised_later(self):
         box = self.box("None")
