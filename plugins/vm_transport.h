@@ -69,6 +69,9 @@ struct vm_host {
     void (*trace)(void* context, void* session_context, const char* line);
     /* Non-zero: stop soon. */
     int (*cancelled)(void* context, void* session_context);
+    /* Zero: whatever is traced now is thrown away, so that the plugin need not make it. NULL: it is
+     * always wanted. */
+    int (*traces)(void* context);
 };
 
 /* How TLS is used (Smtp SSL, Imap4 SSL, Pop3 SSL). */

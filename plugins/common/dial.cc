@@ -212,7 +212,8 @@ void set_options(CURL* easy, const Target& target, std::chrono::milliseconds lim
             set(CURLOPT_PASSWORD, target.password);
     }
 
-    set(CURLOPT_VERBOSE, 1L);
+    // (Of a raw connection nothing is heard but what libcurl has to say of it.)
+    set(CURLOPT_VERBOSE, !target.raw || attempt.host.traces() ? 1L : 0L);
     set(CURLOPT_DEBUGFUNCTION, &on_debug);
     set(CURLOPT_DEBUGDATA, &attempt);
     set(CURLOPT_HEADERFUNCTION, &on_line);

@@ -22,10 +22,14 @@ class Host {
         : host_(host), session_context_(session_context), redactor_(std::move(redactor)) {}
 
     // Dialogue: "C: " a command, "S: " a reply line; "-- " a note.
-    void trace(const char* prefix, std::string_view line) const {
-        const std::string text = prefix + hide(line);
+    void trace(const char* prefix, std::string_view line,
+               std::size_t longest = std::string_view::npos) const {
+        if (!traces()) return;
+        const std::string text = prefix + hide(line, longest);
         host_->trace(host_->context, session_context_, text.c_str());
     }
+    // Whether anybody reads what is traced: a dialogue is dozens of lines.
+    bool traces() const { return host_->traces == nullptr || host_->traces(host_->context) != 0; }
     bool cancelled() const { return host_->cancelled(host_->context, session_context_) != 0; }
 
     // `text` as one line without the session's secrets.

@@ -96,7 +96,7 @@ void Dialogue::send(const std::vector<Step>& steps, bool then_idle) {
 // The line that is complete in the connection's buffer.
 Response Dialogue::take_line() {
     const std::string_view received = connection_.received();
-    host_.trace("S: ", host_.hide(framer_.shown(received), kLongestTraced));
+    host_.trace("S: ", framer_.shown(received), kLongestTraced);
     const std::size_t size = framer_.take();
     if (size > budget_) lose(VM_CAUSE_PROTOCOL, "responses without end");
     budget_ -= size;

@@ -25,9 +25,12 @@ TimeMs received_at(const mime::MailText& mail, TimeMs now) {
 }  // namespace
 
 std::filesystem::path mail_reader() {
-    std::error_code error;
-    const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
-    return error ? "vmreadmail" : self.parent_path() / "vmreadmail";
+    static const std::filesystem::path reader = [] {
+        std::error_code error;
+        const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+        return error ? "vmreadmail" : self.parent_path() / "vmreadmail";
+    }();
+    return reader;
 }
 
 Result<std::optional<std::string>> add_email(const SyncContext& context, std::string_view bytes,

@@ -103,17 +103,17 @@ inline constexpr const char* kCopies =
     " FROM messages m JOIN mail_copies c ON c.message_id = m.id WHERE m.mailbox = :mailbox"
     " ORDER BY m.received, m.id, c.folder, c.uidvalidity, c.uid";
 
+// A row for each folder, and one where there is none (a folder has a name).
 inline constexpr const char* kSyncState =
     "SELECT s.account, s.scope, s.is_on, s.hold, s.released, s.released_keep, s.releases,"
-    " s.last_pass, s.last_every, s.settled, s.busiest, COALESCE(c.phone_sequence, 0)"
+    " s.last_pass, s.last_every, s.settled, s.busiest, COALESCE(c.phone_sequence, 0),"
+    " COALESCE(f.folder, ''), COALESCE(f.uidvalidity, 0), COALESCE(f.uid_next, 0),"
+    " COALESCE(f.modseq, 0)"
     " FROM sync_states s LEFT JOIN mailbox_changes c ON c.mailbox = s.mailbox"
-    " WHERE s.mailbox = :mailbox";
+    " LEFT JOIN sync_folders f ON f.mailbox = s.mailbox"
+    " WHERE s.mailbox = :mailbox ORDER BY f.folder";
 
 inline constexpr const char* kHolds = "SELECT mailbox, hold FROM sync_states WHERE hold <> ''";
-
-inline constexpr const char* kSyncFolders =
-    "SELECT folder, uidvalidity, uid_next, modseq FROM sync_folders WHERE mailbox = :mailbox"
-    " ORDER BY folder";
 
 inline constexpr const char* kReported =
     "SELECT COUNT(*) FROM history WHERE message_id = :id AND what = 'copy' AND new_value = :place";

@@ -13,9 +13,7 @@ namespace vm::store {
 Result<SyncState> SqlStore::sync_state(const std::string& mailbox) {
     return read("read the account's state of mailbox", mailbox,
                 [&](soci::session& sql) -> Result<SyncState> {
-                    SyncState state = read_sync_state(sql, mailbox).value_or(SyncState{});
-                    state.folders = read_folders(sql, mailbox);
-                    return state;
+                    return read_sync_state(sql, mailbox).value_or(SyncState{});
                 });
 }
 

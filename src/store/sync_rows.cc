@@ -113,13 +113,26 @@ void write_copies(soci::session& sql, const std::string& mailbox,
 
 std::optional<SyncState> read_sync_state(soci::session& sql, const std::string& mailbox) {
     SyncState state;
+    FolderState folder;
     int on = 0, released = 0, keep = 0;
     long long releases = 0, last_pass = 0, last_every = 0, settled = -1, phone_sequence = 0;
-    sql << kSyncState, soci::into(state.account), soci::into(state.scope), soci::into(on),
-        soci::into(state.hold), soci::into(released), soci::into(keep), soci::into(releases),
-        soci::into(last_pass), soci::into(last_every), soci::into(settled),
-        soci::into(state.busiest), soci::into(phone_sequence), soci::use(mailbox);
-    if (!sql.got_data()) return std::nullopt;
+    long long uidvalidity = 0, uid_next = 0, modseq = 0;
+    soci::statement statement =
+        (sql.prepare << kSyncState, soci::into(state.account), soci::into(state.scope),
+         soci::into(on), soci::into(state.hold), soci::into(released), soci::into(keep),
+         soci::into(releases), soci::into(last_pass), soci::into(last_every), soci::into(settled),
+         soci::into(state.busiest), soci::into(phone_sequence), soci::into(folder.name),
+         soci::into(uidvalidity), soci::into(uid_next), soci::into(modseq), soci::use(mailbox));
+    statement.execute();
+    bool found = false;
+    for (; statement.fetch(); found = true) {
+        if (folder.name.empty()) continue;
+        folder.uidvalidity = static_cast<std::uint32_t>(uidvalidity);
+        folder.uid_next = static_cast<std::uint32_t>(uid_next);
+        folder.modseq = static_cast<std::uint64_t>(modseq);
+        state.folders.push_back(folder);
+    }
+    if (!found) return std::nullopt;
     state.on = on != 0;
     state.released = released != 0;
     state.released_keep = keep != 0;
@@ -151,23 +164,8 @@ void write_sync_state(soci::session& sql, const std::string& mailbox, const Sync
         soci::use(last_pass), soci::use(last_every);
 }
 
-std::vector<FolderState> read_folders(soci::session& sql, const std::string& mailbox) {
-    std::string name;
-    long long uidvalidity = 0, uid_next = 0, modseq = 0;
-    soci::statement statement =
-        (sql.prepare << kSyncFolders, soci::into(name), soci::into(uidvalidity),
-         soci::into(uid_next), soci::into(modseq), soci::use(mailbox));
-    statement.execute();
-    std::vector<FolderState> out;
-    while (statement.fetch())
-        out.push_back({name, static_cast<std::uint32_t>(uidvalidity),
-                       static_cast<std::uint32_t>(uid_next), static_cast<std::uint64_t>(modseq)});
-    return out;
-}
-
 void write_folders(soci::session& sql, const std::string& mailbox,
-                   const std::vector<FolderState>& folders) {
-    const std::vector<FolderState> known = read_folders(sql, mailbox);
+                   const std::vector<FolderState>& known, const std::vector<FolderState>& folders) {
     for (const FolderState& old : known) {
         const auto is_it = [&](const FolderState& folder) { return folder.name == old.name; };
         if (std::any_of(folders.begin(), folders.end(), is_it)) continue;

@@ -38,14 +38,13 @@ void write_copies(soci::session& sql, const std::string& mailbox,
 void write_new_mail(soci::session& sql, const std::string& mailbox, const NewMail& mail);
 void remove_new_mail(soci::session& sql, const std::string& mailbox, const Link& place);
 
-// Without the folders; nullopt: no pass yet.
+// nullopt: no pass yet.
 std::optional<SyncState> read_sync_state(soci::session& sql, const std::string& mailbox);
+// Without the folders.
 void write_sync_state(soci::session& sql, const std::string& mailbox, const SyncState& state);
-
-std::vector<FolderState> read_folders(soci::session& sql, const std::string& mailbox);
-// Touches only the rows that are different.
+// Puts `folders` in the place of those that are `known`; touches only the rows that are different.
 void write_folders(soci::session& sql, const std::string& mailbox,
-                   const std::vector<FolderState>& folders);
+                   const std::vector<FolderState>& known, const std::vector<FolderState>& folders);
 
 }  // namespace vm::store
 

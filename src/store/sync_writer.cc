@@ -224,7 +224,7 @@ void SyncWriter::write_state(const std::optional<SyncState>& state) {
     next.releases = old.releases;
     if (next.was_on && !old.on) next.on = false;
     write_sync_state(sql_, mailbox_, next);
-    if (state) write_folders(sql_, mailbox_, state->folders);
+    if (state) write_folders(sql_, mailbox_, old.folders, state->folders);
 }
 
 }  // namespace vm::store

@@ -27,7 +27,12 @@ int on_cancelled(void*, void* session) noexcept {
     return context && context->cancelled && context->cancelled() ? 1 : 0;
 }
 
-constexpr vm_host kHost = {VM_TRANSPORT_ABI, sizeof(vm_host), nullptr, on_trace, on_cancelled};
+int traces(void*) noexcept {
+    return trace_enabled(TraceLevel::kDebug) ? 1 : 0;
+}
+
+constexpr vm_host kHost = {
+    VM_TRANSPORT_ABI, sizeof(vm_host), nullptr, on_trace, on_cancelled, traces};
 
 // ---- what a plugin must be ----------------------------------------------------------------------
 
