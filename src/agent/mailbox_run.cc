@@ -52,20 +52,19 @@ class Turn {
     void push_all(const std::vector<const MessageRecord*>& due);
     void push_one_by_one(std::vector<const MessageRecord*> due);
     Spool take_spool();
-    std::optional<Mail> compose(const MessageRecord& due, const MessageRecord* begun = nullptr);
+    std::optional<Mail> compose(const MessageRecord& due, const Delivery* begun = nullptr);
     std::string message_id_of(const MessageRecord& due) const;
-    std::optional<MessageRecord> begin(const MessageRecord& due, const std::string& message_id);
-    std::optional<MessageRecord> push(const Mail& mail, const MessageRecord& begun,
-                                      const Mail* following);
+    std::optional<Delivery> begin(const MessageRecord& due, const std::string& message_id);
+    std::optional<Delivery> push(const Mail& mail, const Delivery& begun, const Mail* following);
     bool search(const MessageRecord& due);
     void give_up_the_untried();
     bool open_sessions();
     void note_server(const PushReport& report, const PushOutcome& outcome);
     void end_sessions();
 
-    UnrecordedOutcome settle(DeliveryState before, const MessageRecord& begun, const End& end);
-    std::optional<MessageRecord> record(const UnrecordedOutcome& outcome,
-                                        const Mail* following = nullptr);
+    UnrecordedOutcome settle(const MessageRecord& before, const Delivery& begun, const End& end);
+    std::optional<Delivery> record(const UnrecordedOutcome& outcome,
+                                   const Mail* following = nullptr);
     void record_untried(const UnrecordedOutcome& outcome);
     bool is_failure(const Error& error);
     bool is_over(const Delivery& delivery) const;
@@ -132,10 +131,10 @@ void Turn::note(const UnrecordedOutcome& outcome) {
     trace(good ? TraceLevel::kInfo : TraceLevel::kWarning, "{}: {}", mailbox_.number, line);
 }
 
-// Commits an outcome, and with it the intent for the following mail; that one's record when it may
-// be pushed now.
-std::optional<MessageRecord> Turn::record(const UnrecordedOutcome& outcome, const Mail* following) {
-    Result<std::optional<MessageRecord>> done;
+// Commits an outcome, and with it the intent for the following mail; that one's delivery when it
+// may be pushed now.
+std::optional<Delivery> Turn::record(const UnrecordedOutcome& outcome, const Mail* following) {
+    Result<std::optional<Delivery>> done;
     if (following)
         done = context_.store.record_outcome(outcome,
                                              {following->record.message.id, following->message_id});
@@ -195,24 +194,26 @@ bool Turn::is_failure(const Error& error) {
 }
 
 // What to record of an attempt's end.
-UnrecordedOutcome Turn::settle(DeliveryState before, const MessageRecord& begun, const End& end) {
+UnrecordedOutcome Turn::settle(const MessageRecord& before, const Delivery& begun, const End& end) {
+    const DeliveryState earlier = before.delivery.state;
     const TimeMs now = context_.clock.now();
-    UnrecordedOutcome out{begun.message.id, outcome_after(before, end.outcome.event), end.words, 0};
+    UnrecordedOutcome out{before.message.id, outcome_after(earlier, end.outcome.event), end.words,
+                          0};
     if (out.event != end.outcome.event) out.reply += "; an earlier attempt may have arrived";
     if (out.event == DeliveryEvent::kReplyLost) {
-        out.next_attempt = now + kUncertainFactor * backoff(begun.delivery.attempts);
+        out.next_attempt = now + kUncertainFactor * backoff(begun.attempts);
     } else if (end.cancelled) {
         out.next_attempt = now;
     } else if (end.outcome.scope != PushScope::kMessage && end.step < PushStep::kMail) {
         out.next_attempt = now + result_.pause->ms;
     } else {
-        out.next_attempt = now + backoff(begun.delivery.attempts);
+        out.next_attempt = now + backoff(begun.attempts);
         // It may be this very message that the dialogue breaks off at (its size, its content):
         // after the pause another one goes first.
         if (result_.pause) out.next_attempt += result_.pause->ms;
     }
-    if (may_be_last(before, end.outcome.event, is_searchable()) && !end.cancelled &&
-        is_over(begun.delivery)) {
+    if (may_be_last(earlier, end.outcome.event, is_searchable()) && !end.cancelled &&
+        is_over(begun)) {
         gave_up_for_all_ = result_.pause && end.step < PushStep::kMail;
         out.event = DeliveryEvent::kGiveUp;
         out.reply = gave_up("last: " + out.reply);
@@ -272,7 +273,7 @@ void Turn::end_sessions() {
 
 // Commits the intent; nullopt when the message must not be sent now: it was deleted, or another
 // process has it (no error), or the store failed.
-std::optional<MessageRecord> Turn::begin(const MessageRecord& due, const std::string& message_id) {
+std::optional<Delivery> Turn::begin(const MessageRecord& due, const std::string& message_id) {
     auto intent = context_.store.record_intent(due.message.id, message_id);
     if (intent) return std::move(*intent);
     if (intent.error().kind != ErrorKind::kMessage) result_.store_error = intent.error();
@@ -295,17 +296,17 @@ std::string Turn::message_id_of(const MessageRecord& due) const {
 // Writes the mail into a spool; `begun`: when its intent is committed already. When that fails,
 // says so where it belongs: what would fail for any message pauses the mailbox, the
 // rest ends this one's attempt.
-std::optional<Turn::Mail> Turn::compose(const MessageRecord& due, const MessageRecord* begun) {
+std::optional<Turn::Mail> Turn::compose(const MessageRecord& due, const Delivery* begun) {
     const std::string message_id = message_id_of(due);
     const auto fail_with = [&](DeliveryEvent event, ErrorKind kind, PushScope scope,
                                const std::string& text) -> std::optional<Mail> {
-        std::optional<MessageRecord> attempt;
+        std::optional<Delivery> attempt;
         if (begun)
             attempt = *begun;
         else if (scope == PushScope::kMessage)
             attempt = begin(due, message_id);
         if (scope == PushScope::kMailbox) pause(scope, text);
-        if (attempt) record(settle(due.delivery.state, *attempt, {{event, kind, scope}, text}));
+        if (attempt) record(settle(due, *attempt, {{event, kind, scope}, text}));
         return std::nullopt;
     };
     Spool spool = take_spool();
@@ -326,9 +327,8 @@ std::optional<Turn::Mail> Turn::compose(const MessageRecord& due, const MessageR
 }
 
 // The dialogue about `mail`, whose intent is committed, and the commit of its outcome with the
-// intent for `following`. The following one's record when the turn goes on with it.
-std::optional<MessageRecord> Turn::push(const Mail& mail, const MessageRecord& begun,
-                                        const Mail* following) {
+// intent for `following`. The following one's delivery when the turn goes on with it.
+std::optional<Delivery> Turn::push(const Mail& mail, const Delivery& begun, const Mail* following) {
     transport::OutgoingMessage outgoing;
     outgoing.sender = mailbox_.sender_address();
     outgoing.recipient = mailbox_.email_name;
@@ -342,7 +342,7 @@ std::optional<MessageRecord> Turn::push(const Mail& mail, const MessageRecord& b
     if (end.outcome.scope != PushScope::kMessage) pause(end.outcome.scope, end.words);
     note_server(report, end.outcome);
     const bool go_on = following && !ended() && !context_.should_yield(result_.recorded + 1);
-    auto next = record(settle(mail.record.delivery.state, begun, end), go_on ? following : nullptr);
+    auto next = record(settle(mail.record, begun, end), go_on ? following : nullptr);
     if (following && !go_on && !ended()) result_.more = true;
     return next;
 }

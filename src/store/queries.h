@@ -20,9 +20,9 @@ inline constexpr const char* kWhereId = "WHERE m.id = :id";
 
 // Of one message's delivery alone.
 inline constexpr const char* kDelivery =
-    "SELECT mailbox, state, attempts, queued_at, next_attempt, last_reply, rfc_message_id, "
-    "postponed"
-    " FROM deliveries WHERE message_id = :id";
+    "SELECT d.mailbox, d.state, d.attempts, d.queued_at, d.next_attempt, d.last_reply,"
+    " d.rfc_message_id, d.postponed, m.state = 'deleted'"
+    " FROM deliveries d JOIN messages m ON m.id = d.message_id WHERE d.message_id = :id";
 
 // :folder '' is any; :deleted 'yes' includes the deleted ones.
 inline constexpr const char* kWhereMailbox =

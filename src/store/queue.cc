@@ -170,27 +170,25 @@ Result<> SqlStore::give_up(const std::string& id, const std::string& reason) {
     });
 }
 
-Result<MessageRecord> SqlStore::write_intent(soci::session& sql, const std::string& id,
-                                             const std::string& message_id) {
-    constexpr const char* kIntent = "begin delivery of";
-    VM_ASSIGN(MessageRecord record, read_record(sql, id));
-    if (record.message.state == MessageState::kDeleted)
-        return refused(record, kIntent, "the message is deleted");
-    const auto next = next_state(record.delivery.state, DeliveryEvent::kIntent);
-    if (!next)
-        return refused(record, kIntent,
-                       "its delivery is " + std::string(to_string(record.delivery.state)));
-    if (is_postponed(record.delivery, clock_.now()))
-        return refused(record, kIntent, "a person has postponed it");
-    Delivery delivery = record.delivery;
+Result<Delivery> SqlStore::write_intent(soci::session& sql, const std::string& id,
+                                        const std::string& message_id) {
+    VM_ASSIGN(DeliveryRow row, read_delivery(sql, id));
+    const auto refuse = [&](std::string reason) {
+        return fail(ErrorKind::kMessage, "begin delivery of", id, std::move(reason));
+    };
+    Delivery& delivery = row.delivery;
+    const DeliveryState before = delivery.state;
+    if (row.deleted) return refuse("the message is deleted");
+    const auto next = next_state(before, DeliveryEvent::kIntent);
+    if (!next) return refuse("its delivery is " + std::string(to_string(before)));
+    if (is_postponed(delivery, clock_.now())) return refuse("a person has postponed it");
     delivery.state = *next;
     delivery.postponed = false;
     ++delivery.attempts;
     if (delivery.message_id.empty()) delivery.message_id = message_id;
-    change_delivery(sql, record, delivery, clock_.now(),
+    change_delivery(sql, id, before, delivery, clock_.now(),
                     "attempt " + std::to_string(delivery.attempts));
-    record.delivery = std::move(delivery);
-    return record;
+    return std::move(delivery);
 }
 
 Result<> SqlStore::write_outcome(soci::session& sql, const Outcome& outcome) {
@@ -221,12 +219,10 @@ Result<> SqlStore::write_outcome(soci::session& sql, const Outcome& outcome) {
     return {};
 }
 
-Result<MessageRecord> SqlStore::record_intent(const std::string& id,
-                                              const std::string& message_id) {
-    return write({"intent", "begin delivery of", id},
-                 [&](soci::session& sql) -> Result<MessageRecord> {
-                     return write_intent(sql, id, message_id);
-                 });
+Result<Delivery> SqlStore::record_intent(const std::string& id, const std::string& message_id) {
+    return write({"intent", "begin delivery of", id}, [&](soci::session& sql) -> Result<Delivery> {
+        return write_intent(sql, id, message_id);
+    });
 }
 
 Result<> SqlStore::record_outcome(const Outcome& outcome) {
@@ -234,14 +230,14 @@ Result<> SqlStore::record_outcome(const Outcome& outcome) {
                  [&](soci::session& sql) -> Result<> { return write_outcome(sql, outcome); });
 }
 
-Result<std::optional<MessageRecord>> SqlStore::record_outcome(const Outcome& outcome,
-                                                              const Intent& following) {
+Result<std::optional<Delivery>> SqlStore::record_outcome(const Outcome& outcome,
+                                                         const Intent& following) {
     return write({"outcome and intent", "end delivery of", outcome.id},
-                 [&](soci::session& sql) -> Result<std::optional<MessageRecord>> {
+                 [&](soci::session& sql) -> Result<std::optional<Delivery>> {
                      VM_TRY(write_outcome(sql, outcome));
                      // A refusal has written nothing.
                      auto intent = write_intent(sql, following.id, following.message_id);
-                     if (!intent) return std::optional<MessageRecord>();
+                     if (!intent) return std::optional<Delivery>();
                      return std::optional(std::move(*intent));
                  });
 }

@@ -145,10 +145,10 @@ Result<DeliveryRow> read_delivery(soci::session& sql, const std::string& id) {
     Delivery& d = out.delivery;
     std::string state;
     long long queued = 0, next = 0;
-    int postponed = 0;
+    int postponed = 0, deleted = 0;
     sql << kDelivery, soci::into(out.mailbox), soci::into(state), soci::into(d.attempts),
         soci::into(queued), soci::into(next), soci::into(d.last_reply), soci::into(d.message_id),
-        soci::into(postponed), soci::use(id, "id");
+        soci::into(postponed), soci::into(deleted), soci::use(id, "id");
     if (!sql.got_data()) return no_message(id);
     const auto parsed = parse_delivery_state(state);
     if (!parsed) return unknown_word(id, state);
@@ -156,6 +156,7 @@ Result<DeliveryRow> read_delivery(soci::session& sql, const std::string& id) {
     d.queued_at = queued;
     d.next_attempt = next;
     d.postponed = postponed != 0;
+    out.deleted = deleted != 0;
     return out;
 }
 

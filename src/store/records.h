@@ -30,11 +30,12 @@ Result<std::vector<SyncMessage>> read_agreed(soci::session& sql, const std::stri
 // One record; kNoInput when there is no message `id`.
 Result<MessageRecord> read_record(soci::session& sql, const std::string& id);
 
-// How the delivery of message `id` stands, and whose message it is: all that the end of an attempt
-// needs. kNoInput as above.
+// How the delivery of message `id` stands, and whose message it is: all that the beginning and the
+// end of an attempt need. kNoInput as above.
 struct DeliveryRow {
     std::string mailbox;
     Delivery delivery;
+    bool deleted = false;  // the message is
 };
 Result<DeliveryRow> read_delivery(soci::session& sql, const std::string& id);
 

@@ -46,11 +46,10 @@ class SqlStore : public Store {
     Result<> postpone(const std::string& id, TimeMs until) override;
     Result<> give_up(const std::string& id, const std::string& reason) override;
 
-    Result<MessageRecord> record_intent(const std::string& id,
-                                        const std::string& message_id) override;
+    Result<Delivery> record_intent(const std::string& id, const std::string& message_id) override;
     Result<> record_outcome(const Outcome& outcome) override;
-    Result<std::optional<MessageRecord>> record_outcome(const Outcome& outcome,
-                                                        const Intent& following) override;
+    Result<std::optional<Delivery>> record_outcome(const Outcome& outcome,
+                                                   const Intent& following) override;
     Result<int> recover(const std::function<bool(const std::string& mailbox)>& mine,
                         TimeMs next_attempt, const std::string& reason) override;
 
@@ -103,8 +102,8 @@ class SqlStore : public Store {
 
     // Parts of a write. An error means that nothing was written.
 
-    Result<MessageRecord> write_intent(soci::session& sql, const std::string& id,
-                                       const std::string& message_id);
+    Result<Delivery> write_intent(soci::session& sql, const std::string& id,
+                                  const std::string& message_id);
     Result<> write_outcome(soci::session& sql, const Outcome& outcome);
 
     const std::unique_ptr<ReadSessions> sessions_;  // for what is no part of a write

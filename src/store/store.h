@@ -269,10 +269,10 @@ class Store {
     // The agent's side.
 
     // Commits the intent: state `sending`, attempts + 1, and `message_id` unless one was fixed
-    // before. Returns the record as committed; kMessage when the delivery is not in a state that
-    // allows it (another process has it, it was sent or postponed, the message was deleted).
-    virtual Result<MessageRecord> record_intent(const std::string& id,
-                                                const std::string& message_id) = 0;
+    // before. Returns the delivery as committed; kMessage when it is not in a state that allows it
+    // (another process has it, it was sent or postponed, the message was deleted).
+    virtual Result<Delivery> record_intent(const std::string& id,
+                                           const std::string& message_id) = 0;
     struct Intent {
         std::string id, message_id;
     };
@@ -286,10 +286,10 @@ class Store {
     // Commits an outcome. kMessage when the event cannot happen in the delivery's state.
     virtual Result<> record_outcome(const Outcome& outcome) = 0;
     // Commits an outcome and, with the same durable write, the intent for another message; the
-    // record as record_intent() gives it, nullopt when that intent is refused, which does not touch
-    // the outcome.
-    virtual Result<std::optional<MessageRecord>> record_outcome(const Outcome& outcome,
-                                                                const Intent& following) = 0;
+    // delivery as record_intent() gives it, nullopt when that intent is refused, which does not
+    // touch the outcome.
+    virtual Result<std::optional<Delivery>> record_outcome(const Outcome& outcome,
+                                                           const Intent& following) = 0;
     // Cleans up after dead processes: deliveries in `sending` whose mailbox is `mine` get event
     // kRestart, with `reason`, and are due at next_attempt; temporary files older than a day go.
     // Returns how many deliveries.

@@ -31,8 +31,8 @@ int traces(void*) noexcept {
     return trace_enabled(TraceLevel::kDebug) ? 1 : 0;
 }
 
-constexpr vm_host kHost = {
-    VM_TRANSPORT_ABI, sizeof(vm_host), nullptr, on_trace, on_cancelled, traces};
+constexpr vm_host kHost = {VM_TRANSPORT_ABI, sizeof(vm_host), nullptr,
+                           on_trace,         on_cancelled,    traces};
 
 // ---- what a plugin must be ----------------------------------------------------------------------
 

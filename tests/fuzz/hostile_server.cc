@@ -63,8 +63,12 @@ HostileServer& HostileServer::current() {
 
 const vm_host* HostileServer::host() {
     static const vm_host kHost{
-        VM_TRANSPORT_ABI, sizeof(vm_host), nullptr, on_trace,
-        [](void*, void*) { return g_server != nullptr && g_server->stops_ ? 1 : 0; }, nullptr};
+        VM_TRANSPORT_ABI,
+        sizeof(vm_host),
+        nullptr,
+        on_trace,
+        [](void*, void*) { return g_server != nullptr && g_server->stops_ ? 1 : 0; },
+        nullptr};
     return &kHost;
 }
 

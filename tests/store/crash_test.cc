@@ -93,7 +93,7 @@ class CrashTest : public CppUnit::TestFixture {
                 for (;;) {
                     const auto intent = store.record_intent(id, id + "@x");
                     if (!intent) return;
-                    const std::string attempt = std::to_string(intent->delivery.attempts);
+                    const std::string attempt = std::to_string(intent->attempts);
                     if (!store.record_outcome({id, DeliveryEvent::kDeferral, attempt, 0})) return;
                     if (!write_all(out, attempt + "\n", "pipe")) return;
                 }

@@ -68,10 +68,10 @@ class QueueTest : public CppUnit::TestFixture {
         ManualClock clock(kStart);
         const auto store = root.open(clock);
         const std::string id = good(store->add(root.message()));
-        const MessageRecord intent = good(store->record_intent(id, id + "@example.com"));
-        CPPUNIT_ASSERT(intent.delivery.state == DeliveryState::kSending);
-        CPPUNIT_ASSERT_EQUAL(1, intent.delivery.attempts);
-        CPPUNIT_ASSERT_EQUAL(id + "@example.com", intent.delivery.message_id);
+        const Delivery intent = good(store->record_intent(id, id + "@example.com"));
+        CPPUNIT_ASSERT(intent.state == DeliveryState::kSending);
+        CPPUNIT_ASSERT_EQUAL(1, intent.attempts);
+        CPPUNIT_ASSERT_EQUAL(id + "@example.com", intent.message_id);
         // Durable, for every process.
         CPPUNIT_ASSERT(good(root.open()->get(id)).delivery.state == DeliveryState::kSending);
 
@@ -87,9 +87,9 @@ class QueueTest : public CppUnit::TestFixture {
         const std::string id = good(store->add(root.message()));
         good(store->record_intent(id, "first@x"));
         good(store->record_outcome({id, DeliveryEvent::kDeferral, "451", 0}));
-        const MessageRecord again = good(store->record_intent(id, "second@y"));
-        CPPUNIT_ASSERT_EQUAL(std::string("first@x"), again.delivery.message_id);
-        CPPUNIT_ASSERT_EQUAL(2, again.delivery.attempts);
+        const Delivery again = good(store->record_intent(id, "second@y"));
+        CPPUNIT_ASSERT_EQUAL(std::string("first@x"), again.message_id);
+        CPPUNIT_ASSERT_EQUAL(2, again.attempts);
     }
 
     void an_intent_is_refused_unless_something_waits() {
@@ -221,7 +221,7 @@ class QueueTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(kind_of(early) == ErrorKind::kMessage);
         CPPUNIT_ASSERT(early.error().reason.find("postponed") != std::string::npos);
         clock.advance(kFarAhead - kStart);
-        CPPUNIT_ASSERT(!good(store->record_intent(id, "x")).delivery.postponed);
+        CPPUNIT_ASSERT(!good(store->record_intent(id, "x")).postponed);
         good(store->record_outcome({id, DeliveryEvent::kDeferral, "451 later", kFarAhead + 1}));
         CPPUNIT_ASSERT(!good(store->get(id)).delivery.postponed);
     }
@@ -339,8 +339,8 @@ class QueueTest : public CppUnit::TestFixture {
         const std::string second = message_in(*store, root, DeliveryState::kQueued);
         const auto begun = good(store->record_outcome(
             {first, DeliveryEvent::kAccepted, "250 ok", 0}, {second, second + "@x"}));
-        CPPUNIT_ASSERT(begun && begun->delivery.state == DeliveryState::kSending);
-        CPPUNIT_ASSERT_EQUAL(1, begun->delivery.attempts);
+        CPPUNIT_ASSERT(begun && begun->state == DeliveryState::kSending);
+        CPPUNIT_ASSERT_EQUAL(1, begun->attempts);
         CPPUNIT_ASSERT(good(store->get(first)).delivery.state == DeliveryState::kSent);
         CPPUNIT_ASSERT_EQUAL(second + "@x", good(store->get(second)).delivery.message_id);
         CPPUNIT_ASSERT_EQUAL(std::string("sending"), good(store->history(second)).back().to);
