@@ -11,9 +11,10 @@ namespace vm::agent {
 namespace {
 
 // After so many messages a mailbox lets others have the thread, if any wait. The next one goes on
-// with its connection, as a rule, so that a turn's beginning costs a commit, a look at the queue and
-// two threads' waking: with half as many, a twelfth of the messages a second. The shorter the turns,
-// the more evenly the work is spread over what may run at once, and the sooner it is one's turn.
+// with its connection, as a rule, so that a turn's beginning costs a commit, a look at the queue
+// and two threads' waking: with half as many, a twelfth of the messages a second. The shorter the
+// turns, the more evenly the work is spread over what may run at once, and the sooner it is one's
+// turn.
 constexpr int kBatch = 20;
 // So long after the start nothing is given up (RunContext::clock_offset).
 constexpr std::int64_t kGraceMs = 3'600'000;

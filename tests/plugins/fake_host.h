@@ -29,11 +29,13 @@ class FakeHost {
             auto& host = *static_cast<FakeHost*>(self);
             return host.cancelled && host.cancelled() ? 1 : 0;
         };
+        table_.traces = [](void* self) { return static_cast<FakeHost*>(self)->reads ? 1 : 0; };
     }
     FakeHost(const FakeHost&) = delete;
     FakeHost& operator=(const FakeHost&) = delete;
 
     std::function<bool()> cancelled;
+    bool reads = true;  // what is traced
 
     const vm_host* table() const { return &table_; }
     plug::Host session(plug::Redactor redactor = {}) const {

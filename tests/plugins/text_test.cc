@@ -1,6 +1,7 @@
 #include "common/text.h"
 
 #include "common/dial.h"
+#include "fake_host.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <rapidcheck.h>
@@ -17,6 +18,7 @@ class PluginTextTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(fields_are_cut_and_terminated);
     CPPUNIT_TEST(base64);
     CPPUNIT_TEST(redactor);
+    CPPUNIT_TEST(what_nobody_reads_is_not_traced);
     CPPUNIT_TEST(hosts);
     CPPUNIT_TEST(literal);
     CPPUNIT_TEST_SUITE_END();
@@ -48,6 +50,17 @@ class PluginTextTest : public CppUnit::TestFixture {
         redactor.add("ab");  // too short to look for
         CPPUNIT_ASSERT_EQUAL(std::string("[hidden] ab [hidden][hidden]!"),
                              redactor.hide("secret ab " + encode_base64("secret") + "secret!"));
+    }
+
+    void what_nobody_reads_is_not_traced() {
+        vm::testing::FakeHost host;
+        const Host session = host.session();
+        session.trace("C: ", "NOOP");
+        host.reads = false;
+        session.trace("C: ", "CAPABILITY");
+        host.reads = true;
+        session.trace("S: ", "a longer line", 8);
+        CPPUNIT_ASSERT_EQUAL(std::string("C: NOOP\nS: a longer...\n"), host.trace());
     }
 
     void hosts() {

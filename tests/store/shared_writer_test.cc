@@ -253,8 +253,7 @@ class SharedWriterTest : public CppUnit::TestFixture {
         const std::string id = good(store_->add(root_->message()));
         const auto second = root_->open(system_clock(), writer_);
         // The first has the intent, and the second is told so, which is true for nobody.
-        Result<Delivery> first_told = fail(ErrorKind::kUsage, "", "", ""),
-                              second_told = first_told;
+        Result<Delivery> first_told = fail(ErrorKind::kUsage, "", "", ""), second_told = first_told;
         at_commit_ = [] { return false; };
         std::thread others[2];
         good(write([&](soci::session&) {
