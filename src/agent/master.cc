@@ -115,7 +115,10 @@ void Master::tell_untold() {
 }
 
 void Master::stop_workers() {
-    if (!stopping_) kill_at_ = clock_.steady_ms() + kStopMs;
+    if (!stopping_) {
+        kill_at_ = clock_.steady_ms() + kStopMs;
+        service_manager_.stopping();
+    }
     stopping_ = true;
     each_process([](const WorkerProcess& process) { process.signal(SIGTERM); });
 }
@@ -170,8 +173,10 @@ Result<int> Master::run() {
     for (int i = 0; i < (options_.once ? 1 : kWorkers); ++i) shares_.emplace_back();
     start_shares();
     if (options_.ready) options_.ready();
+    service_manager_.ready();
 
     for (;;) {
+        service_manager_.keep(clock_.steady_ms());
         wait();
         take_ends();
         if (stopping_ || options_.once) {

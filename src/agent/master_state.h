@@ -10,6 +10,7 @@
 #include "agent/metrics_socket.h"
 #include "agent/plugin_slot.h"
 #include "agent/quarantine.h"
+#include "agent/service_manager.h"
 #include "agent/settings.h"
 #include "agent/worker_process.h"
 #include "base/clock.h"
@@ -78,6 +79,7 @@ class Master {
 
     const MasterOptions& options_;
     const Clock& clock_ = system_clock();
+    ServiceManager service_manager_;
     SettingsReader settings_;
     UniqueFd lock_, socket_, signals_;
     MetricsTable metrics_table_;
