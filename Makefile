@@ -31,7 +31,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)';)
 .DELETE_ON_ERROR:
 # Kept though only a pattern names them (.SECONDARY would also stop a new source from being built).
 .PRECIOUS: $(B)/obj/%.o
-.PHONY: all check demo bench torture fuzz install lint asan tsan clean format
+.PHONY: all check demo bench torture fuzz install deb check-deb lint asan tsan clean format
 
 LAYERS := base core config media mime store transport agent
 PROGRAMS := vmemaild vmconfig vmctl vmreadmail
@@ -267,6 +267,20 @@ install: all
 	install -m 644 etc/templates/*.ini $(DESTDIR)$(prefix)/share/vmemail/templates/
 	install -m 644 etc/grafana/*.json $(DESTDIR)$(prefix)/share/vmemail/grafana/
 	install -m 644 etc/*.sample $(DESTDIR)$(prefix)/share/vmemail/
+	install -D -m 644 etc/bash-completion/vmemail $(DESTDIR)$(prefix)/share/bash-completion/completions/vmctl
+	for p in vmconfig vmemaild; do ln -sf vmctl $(DESTDIR)$(prefix)/share/bash-completion/completions/$$p || exit 1; done
+	install -d -m 755 $(DESTDIR)$(prefix)/share/vmemail/systemd
+	sed 's|^ExecStart=/usr/local/vm|ExecStart=$(prefix)|' etc/systemd/vmemail.service \
+	    > $(DESTDIR)$(prefix)/share/vmemail/systemd/vmemail.service
+	install -m 644 etc/systemd/vmemail.sysusers $(DESTDIR)$(prefix)/share/vmemail/systemd/vmemail.conf
 	for s in 1 3 5 7 8; do install -m 644 man/*.$$s $(DESTDIR)$(mandir)/man$$s/ || exit 1; done
+
+# Debian packages in $(B)/deb, of what is built; scripts/deps deb.
+deb: all
+	$(Q)scripts/deb --build $(B)
+# They are installed in a bare Debian 12 and do the main job there; needs root and a mirror of Debian.
+check-deb: deb
+	$(Q)scripts/deb --build $(B) --version 0.0.1
+	$(Q)VM_BUILD=$(B) tests/package_test.py
 
 -include $(shell find $(B)/obj $(B)/crash -name '*.d' 2>/dev/null)
