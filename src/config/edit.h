@@ -10,7 +10,9 @@
 #include "base/error.h"
 #include "base/paths.h"
 #include "base/secret.h"
+#include "config/ini_document.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,21 @@ Result<Notes> set_misc(const Paths& paths, const std::string& name, const std::s
 // misc.ini, Ignore of `name`.
 Result<Notes> set_misc_ignore(const Paths& paths, const std::string& name, bool ignore);
 
+struct MiscEdit {
+    std::string name;
+    std::optional<std::string> value;  // what is not given stays as it is
+    std::optional<bool> ignore;
+};
+
+// Sets all of `edits` or none, in one write; each as set_misc and set_misc_ignore do.
+//
+// Edits made by a person who looked at the file for a while are given with what was `seen` then:
+// they are refused (kRetryNow) when one of them would undo what somebody else has changed since,
+// and what else was changed is noted. The lock of somebody else is waited for some seconds only
+// (kUnavailable), as long as a person is patient.
+Result<Notes> edit_misc(const Paths& paths, const std::vector<MiscEdit>& edits,
+                        const IniDocument* seen = nullptr);
+
 // A new mailbox, every option at its default, mode 0600.
 Result<> create_mailbox(const Paths& paths, const std::string& number);
 
@@ -40,9 +57,10 @@ struct MailboxEdit {
 };
 
 // Sets all of `edits` or none. Passwords are written sealed. Refused beyond validation: an unknown
-// key the file does not have, a key twice, Email Integration = Yes without a seat (N1.7).
+// key the file does not have, a key twice, Email Integration = Yes without a seat (N1.7). `seen` as
+// for edit_misc.
 Result<Notes> set_mailbox(const Paths& paths, const std::string& number,
-                          const std::vector<MailboxEdit>& edits);
+                          const std::vector<MailboxEdit>& edits, const IniDocument* seen = nullptr);
 
 // Whether `key` is a password's.
 bool is_secret_key(const std::string& key);

@@ -75,6 +75,16 @@ std::vector<Option> misc_options(const Paths& paths) {
     };
 }
 
+std::vector<std::string> misc_names(const IniDocument& document,
+                                    const std::vector<Option>& options) {
+    std::vector<std::string> names;
+    names.reserve(options.size());
+    for (const Option& option : options) names.push_back(option.name);
+    for (const std::string& section : document.sections())
+        if (find_option(options, section) == nullptr) names.push_back(section);
+    return names;
+}
+
 Result<MiscRow> misc_row(const IniDocument& document, const std::vector<Option>& options,
                          std::string_view name) {
     MiscRow row;

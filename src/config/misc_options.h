@@ -16,6 +16,10 @@ inline constexpr const char* kIgnoreKey = "Ignore";
 // `paths` gives the default of g_szEmailDllPath.
 std::vector<Option> misc_options(const Paths& paths);
 
+// The options of the table in its order, then what else the file has.
+std::vector<std::string> misc_names(const IniDocument& document,
+                                    const std::vector<Option>& options);
+
 // One row of the table Option / Value / Ignore.
 struct MiscRow {
     std::string value;  // as the file has it; the default when it has none

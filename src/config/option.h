@@ -20,7 +20,8 @@ namespace vm::config {
 struct Rule {
     std::string allowed;  // in words, for errors, `vmconfig keys` and the samples
     std::function<std::optional<std::string>(std::string_view)> canonical;
-    bool none_is_a_value = false;  // "None" is one of the values, not "not set"
+    bool none_is_a_value = false;           // "None" is one of the values, not "not set"
+    std::vector<std::string> choices = {};  // all the values, where they can be listed
 };
 
 Rule one_of(std::vector<std::string> values);  // case-insensitive

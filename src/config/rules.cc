@@ -60,6 +60,7 @@ Rule one_of(std::vector<std::string> values) {
     Rule rule;
     rule.allowed = join(values, ", ");
     rule.none_is_a_value = std::find(values.begin(), values.end(), "None") != values.end();
+    rule.choices = values;
     rule.canonical = [values = std::move(values)](std::string_view text) -> Canonical {
         for (const std::string& value : values)
             if (iequals(value, text)) return value;

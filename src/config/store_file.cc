@@ -4,10 +4,13 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <system_error>
+#include <thread>
 
 namespace vm::config {
 
 namespace {
+
+constexpr std::chrono::milliseconds kLookAgain{20};
 
 // The file to replace: what `file` leads to when it is a symbolic link, so that the link stays.
 Result<std::filesystem::path> behind_link(const std::filesystem::path& file) {
@@ -24,14 +27,23 @@ Result<std::filesystem::path> behind_link(const std::filesystem::path& file) {
 
 }  // namespace
 
-Result<UniqueFd> lock_etc(const Paths& paths) {
+Result<UniqueFd> lock_etc(const Paths& paths, std::optional<std::chrono::seconds> longest) {
     const std::filesystem::path file = paths.etc() / "vmconfig.lock";
     UniqueFd lock(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!lock)
         return fail_errno(errno, "lock", file.string(),
                           errno == ENOENT ? "create the root first: vmconfig init" : "");
-    while (::flock(lock.get(), LOCK_EX) != 0)
-        if (errno != EINTR) return fail_errno(errno, "lock", file.string());
+    const auto start = std::chrono::steady_clock::now();
+    while (::flock(lock.get(), LOCK_EX | (longest ? LOCK_NB : 0)) != 0) {
+        if (errno == EWOULDBLOCK) {
+            if (std::chrono::steady_clock::now() - start >= *longest)
+                return fail(ErrorKind::kUnavailable, "lock", file.string(),
+                            "another edit is being written", "try again when it has ended");
+            std::this_thread::sleep_for(kLookAgain);
+        } else if (errno != EINTR) {
+            return fail_errno(errno, "lock", file.string());
+        }
+    }
     return lock;
 }
 
