@@ -2,9 +2,6 @@
 
 #include "base/files.h"
 
-#include <cerrno>
-#include <csignal>
-#include <cstdlib>
 #include <poll.h>
 #include <string_view>
 #include <sys/ioctl.h>
@@ -18,51 +15,12 @@ namespace {
 // The other screen, without a cursor; and back.
 constexpr std::string_view kEnter = "\x1b[?1049h\x1b[?25l";
 constexpr std::string_view kLeave = "\x1b[?25h\x1b[?1049l";
-constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-
-// For the signal handler as well.
-termios g_before;
-volatile std::sig_atomic_t g_has_settings = 0;
-volatile std::sig_atomic_t g_entered = 0;
-struct sigaction g_actions[std::size(kSignals)];
-
-// Nothing here but what a signal handler may call.
-void leave() {
-    if (!g_entered) return;
-    g_entered = 0;
-    if (g_has_settings) ::tcsetattr(STDIN_FILENO, TCSANOW, &g_before);
-    if (::write(STDOUT_FILENO, kLeave.data(), kLeave.size()) < 0) return;  // it is gone
-}
-
-void on_signal(int signal) {
-    const int error = errno;
-    leave();
-    ::signal(signal, SIG_DFL);
-    ::raise(signal);
-    errno = error;
-}
 
 }  // namespace
 
-bool is_screen() {
-    const char* const terminal = std::getenv("TERM");
-    return ::isatty(STDOUT_FILENO) != 0 && terminal && std::string_view(terminal) != "dumb" &&
-           *terminal != '\0';
-}
-
-FullScreen::FullScreen() {
-    g_has_settings = ::tcgetattr(STDIN_FILENO, &g_before) == 0 ? 1 : 0;
-    g_entered = 1;
-    for (std::size_t i = 0; i < std::size(kSignals); ++i) {
-        struct sigaction action {};
-        action.sa_handler = on_signal;
-        sigemptyset(&action.sa_mask);
-        ::sigaction(kSignals[i], &action, &g_actions[i]);
-        // Who started it wants it to be left alone by this one (nohup).
-        if (g_actions[i].sa_handler == SIG_IGN) ::sigaction(kSignals[i], &g_actions[i], nullptr);
-    }
-    if (g_has_settings) {
-        termios settings = g_before;
+FullScreen::FullScreen() : guard_(kLeave) {
+    if (const termios* before = TerminalGuard::before()) {
+        termios settings = *before;
         settings.c_lflag &= static_cast<tcflag_t>(~(ICANON | ECHO));
         settings.c_iflag &= static_cast<tcflag_t>(~IXON);
         settings.c_cc[VSUSP] = _POSIX_VDISABLE;
@@ -71,12 +29,6 @@ FullScreen::FullScreen() {
         ::tcsetattr(STDIN_FILENO, TCSANOW, &settings);
     }
     (void)write_all(STDOUT_FILENO, kEnter, "terminal");
-}
-
-FullScreen::~FullScreen() {
-    leave();
-    for (std::size_t i = 0; i < std::size(kSignals); ++i)
-        ::sigaction(kSignals[i], &g_actions[i], nullptr);
 }
 
 FullScreen::Size FullScreen::size() {

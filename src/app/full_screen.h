@@ -1,8 +1,9 @@
-// The terminal of standard input and output as one screen that is drawn over and over. It is as it
-// was when the object goes, and when SIGINT, SIGTERM, SIGHUP or SIGQUIT ends the process. One at a
+// The terminal of standard input and output as one screen that is drawn over and over. One at a
 // time; the main thread.
 #ifndef VM_APP_FULL_SCREEN_H
 #define VM_APP_FULL_SCREEN_H
+
+#include "app/terminal_guard.h"
 
 #include <cstddef>
 #include <string>
@@ -10,13 +11,9 @@
 
 namespace vm::app {
 
-// Whether standard output is a terminal that can be drawn on.
-bool is_screen();
-
 class FullScreen {
   public:
     FullScreen();
-    ~FullScreen();
     FullScreen(const FullScreen&) = delete;
     FullScreen& operator=(const FullScreen&) = delete;
 
@@ -32,6 +29,7 @@ class FullScreen {
     char wait_for_key(int milliseconds);
 
   private:
+    TerminalGuard guard_;
     bool has_keys_ = true;  // standard input can be read
 };
 
