@@ -80,12 +80,17 @@ $(B)/lib/libvmcontent.so: $(B)/obj/src/content/library.o $(CONTENT_ARCHIVES) src
 # ---- programs: src/app/NAME_main.cc plus the command trees they share
 #      (vmreadmail has no commands, and what it does not need an intruder cannot use) ---------------
 APP_SHARED := $(filter-out %_main.o,$(call objs,src/app))
+# What draws by newt, with what leads to it: in vmconfig only.
+APP_FORMS := $(filter $(B)/obj/src/app/newt_% $(B)/obj/src/app/vmconfig_%,$(APP_SHARED))
+FORMS_LIBS := -lnewt -lslang
 APP_PROGRAMS := $(patsubst %,$(B)/bin/%,$(filter-out vmreadmail,$(PROGRAMS)))
-$(APP_PROGRAMS): $(APP_SHARED) $(LAZY_CONTENT)
+$(APP_PROGRAMS): $(filter-out $(APP_FORMS),$(APP_SHARED)) $(LAZY_CONTENT)
+$(B)/bin/vmconfig $(B)/crash/bin/vmconfig: $(APP_FORMS)
+$(B)/bin/vmconfig $(B)/crash/bin/vmconfig: PROGRAM_LIBS = $(FORMS_LIBS)
 $(B)/bin/vmreadmail: $(B)/obj/src/app/cli.o
 $(B)/bin/%: $(B)/obj/src/app/%_main.o $(LIBS_ALL)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
+	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PROGRAM_LIBS) $(EXTERNAL)
 
 # ---- plugins: one exported symbol (plugins/export.map); the OpenSSL build of libcurl by its file
 #      name, because libetpan-dev and libcurl4-openssl-dev cannot be installed together -------------
@@ -118,9 +123,10 @@ CRASH_PROGRAMS := $(CRASHING) $(B)/crash/bin/vmreadmail
 $(B)/crash/bin/vmreadmail: $(B)/bin/vmreadmail
 	@mkdir -p $(@D)
 	$(Q)ln -f $< $@
-$(CRASHING): $(B)/crash/bin/%: $(B)/obj/src/app/%_main.o $(APP_SHARED) $(LAZY_CONTENT) $(CRASH_SRC) $(CRASH_POINT) $(LIBS_ALL)
+$(CRASHING): $(B)/crash/bin/%: $(B)/obj/src/app/%_main.o $(filter-out $(APP_FORMS),$(APP_SHARED)) $(LAZY_CONTENT) $(CRASH_SRC) \
+    $(CRASH_POINT) $(LIBS_ALL)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
+	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PROGRAM_LIBS) $(EXTERNAL)
 CRASH_CONTENT := $(filter $(B)/crash/obj/src/base/% $(B)/crash/obj/src/media/% $(B)/crash/obj/src/mime/%,$(CRASH_SRC)) $(CRASH_POINT)
 $(B)/crash/lib/libvmcontent.so: $(B)/obj/src/content/library.o $(CRASH_CONTENT) $(CONTENT_ARCHIVES) src/content/export.map
 	@mkdir -p $(@D)
@@ -154,6 +160,7 @@ $(B)/test/plugins_test: $(call objs,plugins/common) \
     $(filter-out %/plugin.o,$(call objs,plugins/smtpimap4) $(call objs,plugins/smtppop3))
 $(B)/test/plugins_test: TEST_LIBS = -l:libcurl.so.4 -letpan -lssl -lcrypto
 $(B)/test/app_test: $(APP_SHARED)
+$(B)/test/app_test: TEST_LIBS = $(FORMS_LIBS)
 
 # ---- the simulation (tests/sim): the agent and its store over servers, accounts and a clock in memory ------
 #      SCHEDULES=N, from seed SEED on, in JOBS processes.

@@ -24,6 +24,11 @@ void add_init_command(CLI::App& program, VmconfigRequest& request);
 void add_misc_commands(CLI::App& program, VmconfigRequest& request);
 void add_mailbox_commands(CLI::App& program, VmconfigRequest& request);
 void add_keys_command(CLI::App& program, VmconfigRequest& request);
+void add_edit_command(CLI::App& program, VmconfigRequest& request);
+
+// The full-screen forms; kUsage where there is no terminal.
+Result<> edit_misc_setup(const Paths& paths);
+Result<> edit_mailbox_options(const Paths& paths, const std::string& number);
 
 // "vmconfig: warning: ..." lines on stderr.
 void print_warnings(const config::Notes& notes);

@@ -1,5 +1,6 @@
 // vmconfig mailbox ...: Mailbox Options. Passwords come in by argument or standard input and never
 // come out.
+#include "app/option_form.h"
 #include "app/output.h"
 #include "app/vmconfig_commands.h"
 #include "app/vmconfig_password.h"
@@ -15,15 +16,6 @@ namespace vm::app {
 
 namespace {
 
-// The option as the screen shows it.
-std::string shown_value(const config::IniDocument& document, const config::Option& option) {
-    const config::IniEntry* entry = document.find(config::kEmailSection, option.name);
-    const std::string written = entry ? entry->value : "";
-    if (option.secret) return config::is_unset(option, written) ? "(blank)" : "(set)";
-    const std::string value = config::value_of(option, written).value_or(written);
-    return value.empty() ? option.default_text : value;
-}
-
 Result<> show(const Paths& paths, const std::string& number, bool as_json) {
     VM_ASSIGN(const config::MiscSetup misc, config::load_misc(paths));
     VM_ASSIGN(const config::IniDocument document, config::read_mailbox(paths, number));
@@ -32,7 +24,8 @@ Result<> show(const Paths& paths, const std::string& number, bool as_json) {
     Table table({"Option", "Value"});
     Json values = Json::object();
     for (const config::Option* option : config::screen_options(kind)) {
-        const std::string value = shown_value(document, *option);
+        const config::IniEntry* entry = document.find(config::kEmailSection, option->name);
+        const std::string value = shown_value(*option, entry ? entry->value : "");
         table.add({option->name, value.empty() ? "(blank)" : value});
         values[option->name] = value;
     }
@@ -151,6 +144,12 @@ void add_mailbox_commands(CLI::App& program, VmconfigRequest& request) {
         request.run = [number, as_json](const Paths& paths) {
             return show(paths, *number, *as_json);
         };
+    });
+
+    CLI::App* edit_command =
+        command("edit", "Edit a mailbox's options on the screen (80x24 at least)");
+    edit_command->callback([&request, number] {
+        request.run = [number](const Paths& paths) { return edit_mailbox_options(paths, *number); };
     });
 
     CLI::App* delete_command = command("delete", "Remove a mailbox's options; its messages stay");

@@ -16,6 +16,7 @@ int run_vmconfig(int argc, char** argv) {
     vm::app::add_misc_commands(program, request);
     vm::app::add_mailbox_commands(program, request);
     vm::app::add_keys_command(program, request);
+    vm::app::add_edit_command(program, request);
     program.require_subcommand(1);
 
     if (const auto status = vm::app::parse(program, argc, argv)) return *status;

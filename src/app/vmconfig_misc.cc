@@ -11,22 +11,12 @@ namespace vm::app {
 
 namespace {
 
-// The options of the table in its order, then what else the file has.
-std::vector<std::string> all_names(const config::IniDocument& document,
-                                   const std::vector<config::Option>& options) {
-    std::vector<std::string> names;
-    for (const config::Option& option : options) names.push_back(option.name);
-    for (const std::string& section : document.sections())
-        if (config::find_option(options, section) == nullptr) names.push_back(section);
-    return names;
-}
-
 Result<> list(const Paths& paths, bool as_json) {
     const std::vector<config::Option> options = config::misc_options(paths);
     VM_ASSIGN(const config::IniDocument document, config::read_misc(paths));
     Table table({"Option", "Value", "Ignore"});
     Json rows = Json::array();
-    for (const std::string& name : all_names(document, options)) {
+    for (const std::string& name : config::misc_names(document, options)) {
         VM_ASSIGN(const config::MiscRow row, config::misc_row(document, options, name));
         const config::Option* option = config::find_option(options, name);
         table.add({name, row.value, row.ignored ? "1" : "0"});
@@ -45,7 +35,7 @@ Result<> list(const Paths& paths, bool as_json) {
 Result<> get(const Paths& paths, const std::string& name) {
     const std::vector<config::Option> options = config::misc_options(paths);
     VM_ASSIGN(const config::IniDocument document, config::read_misc(paths));
-    const std::vector<std::string> names = all_names(document, options);
+    const std::vector<std::string> names = config::misc_names(document, options);
     for (const std::string& known : names) {
         if (!iequals(known, name)) continue;
         VM_ASSIGN(const config::MiscRow row, config::misc_row(document, options, known));
@@ -70,6 +60,10 @@ void add_misc_commands(CLI::App& program, VmconfigRequest& request) {
     list_command->callback([&request, as_json] {
         request.run = [as_json](const Paths& paths) { return list(paths, *as_json); };
     });
+
+    CLI::App* edit_command = misc->add_subcommand(
+        "edit", "Edit the table Option, Value, Ignore on the screen (80x24 at least)");
+    edit_command->callback([&request] { request.run = edit_misc_setup; });
 
     const auto key = std::make_shared<std::string>();
     CLI::App* get_command = misc->add_subcommand("get", "Print the value of one option");
