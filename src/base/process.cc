@@ -232,7 +232,36 @@ Result<UniqueFd> input_file(const std::string& program, std::string_view content
     return file;
 }
 
+// run_sandboxed(), and run_with_input() when there is no confinement.
+Result<SandboxOutput> converse(const std::vector<std::string>& argv, std::string_view input,
+                               const SandboxLimits& limits, const Confinement* confinement) {
+    const std::string& program = argv.front();
+    VM_ASSIGN(const UniqueFd in, input_file(program, input));
+    VM_ASSIGN(Pipe out_pipe, new_pipe(program));
+    VM_ASSIGN(Pipe diagnostics_pipe, new_pipe(program));
+    VM_ASSIGN(const pid_t pid, start_program(argv, in.get(), out_pipe.writing.get(),
+                                             diagnostics_pipe.writing.get(), confinement));
+    Child child(pid);
+    out_pipe.writing.reset();
+    diagnostics_pipe.writing.reset();
+    Stream out{std::move(out_pipe.reading)}, diagnostics{std::move(diagnostics_pipe.reading)};
+    VM_TRY(attend(child, program, out, limits.output_bytes, diagnostics, limits.time));
+    // Not yet waited for, its number still is the group's: nothing that it started stays.
+    child.kill_group();
+    SandboxOutput output;
+    output.output = std::move(out.text);
+    output.diagnostics = std::move(diagnostics.text);
+    output.exit_code = child.wait();
+    return output;
+}
+
 }  // namespace
+
+std::filesystem::path program_beside(const std::string& name) {
+    std::error_code error;
+    const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+    return error ? std::filesystem::path(name) : self.parent_path() / name;
+}
 
 Result<ProcessOutput> run_process(const std::vector<std::string>& argv,
                                   std::chrono::milliseconds limit) {
@@ -254,26 +283,14 @@ Result<ProcessOutput> run_process(const std::vector<std::string>& argv,
 
 Result<SandboxOutput> run_sandboxed(const std::vector<std::string>& argv, std::string_view input,
                                     const SandboxLimits& limits) {
-    const std::string& program = argv.front();
     VM_ASSIGN(auto filter, sandbox_filter());
     const Confinement confinement{std::move(filter), limits};
-    VM_ASSIGN(const UniqueFd in, input_file(program, input));
-    VM_ASSIGN(Pipe out_pipe, new_pipe(program));
-    VM_ASSIGN(Pipe diagnostics_pipe, new_pipe(program));
-    VM_ASSIGN(const pid_t pid, start_program(argv, in.get(), out_pipe.writing.get(),
-                                             diagnostics_pipe.writing.get(), &confinement));
-    Child child(pid);
-    out_pipe.writing.reset();
-    diagnostics_pipe.writing.reset();
-    Stream out{std::move(out_pipe.reading)}, diagnostics{std::move(diagnostics_pipe.reading)};
-    VM_TRY(attend(child, program, out, limits.output_bytes, diagnostics, limits.time));
-    // Not yet waited for, its number still is the group's: nothing that it started stays.
-    child.kill_group();
-    SandboxOutput output;
-    output.output = std::move(out.text);
-    output.diagnostics = std::move(diagnostics.text);
-    output.exit_code = child.wait();
-    return output;
+    return converse(argv, input, limits, &confinement);
+}
+
+Result<SandboxOutput> run_with_input(const std::vector<std::string>& argv, std::string_view input,
+                                     const SandboxLimits& limits) {
+    return converse(argv, input, limits, nullptr);
 }
 
 }  // namespace vm

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,9 @@ struct ProcessOutput {
 // (kUnavailable); a non-zero exit code is the caller's to judge.
 Result<ProcessOutput> run_process(const std::vector<std::string>& argv,
                                   std::chrono::milliseconds limit);
+
+// The program `name` that lies beside this one.
+std::filesystem::path program_beside(const std::string& name);
 
 struct SandboxLimits {
     std::chrono::milliseconds time{60'000};   // by the clock; then everything it started is killed
@@ -47,6 +51,11 @@ struct SandboxOutput {
 // the kernel has no such sandbox.
 Result<SandboxOutput> run_sandboxed(const std::vector<std::string>& argv, std::string_view input,
                                     const SandboxLimits& limits);
+
+// The same without the sandbox, for one that is to reach the network: of `limits` those of
+// memory and CPU time do not hold.
+Result<SandboxOutput> run_with_input(const std::vector<std::string>& argv, std::string_view input,
+                                     const SandboxLimits& limits);
 
 }  // namespace vm
 

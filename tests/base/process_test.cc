@@ -23,6 +23,7 @@ class ProcessTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(gives_a_clean_environment_and_no_descriptors);
     CPPUNIT_TEST(has_no_terminal_of_ours);
     CPPUNIT_TEST(keeps_the_end_of_the_output);
+    CPPUNIT_TEST(gives_input_and_takes_all_output);
     CPPUNIT_TEST_SUITE_END();
 
     static ProcessOutput sh(const std::string& script) {
@@ -71,6 +72,26 @@ class ProcessTest : public CppUnit::TestFixture {
         ::unsetenv("VM_TEST_SECRET");
         // 0, 1, 2 and the directory ls reads; cat ends at once, as stdin is /dev/null.
         CPPUNIT_ASSERT_EQUAL(std::string("0\nC UTC\n4\n"), output.diagnostics);
+    }
+
+    void gives_input_and_takes_all_output() {
+        const std::string input(300'000, 'x');
+        const auto done = run_with_input({"sh", "-c", "cat; echo why >&2; exit 3"}, input, {});
+        CPPUNIT_ASSERT(done && done->exit_code == 3);
+        CPPUNIT_ASSERT(done->output == input);
+        CPPUNIT_ASSERT_EQUAL(std::string("why\n"), done->diagnostics);
+        // One that does not read it.
+        CPPUNIT_ASSERT_EQUAL(0, run_with_input({"true"}, input, {})->exit_code);
+        SandboxLimits limits;
+        limits.output_bytes = 1000;
+        CPPUNIT_ASSERT(run_with_input({"cat"}, input, limits).error().kind == ErrorKind::kMessage);
+        limits.time = 50ms;
+        CPPUNIT_ASSERT(run_with_input({"sleep", "1000"}, "", limits).error().kind ==
+                       ErrorKind::kUnavailable);
+        // It is not confined: it may open a socket.
+        CPPUNIT_ASSERT_EQUAL(
+            0,
+            run_with_input({"python3", "-c", "import socket; socket.socket()"}, "", {})->exit_code);
     }
 
     // What a program says last is why it ended.
