@@ -38,8 +38,9 @@
  *   A password or token goes over a connection whose certificate was checked, or
  *   vm_options.allow_cleartext_password is set; else the push ends with VM_CAUSE_CONFIG at
  * VM_STEP_AUTH before there is a connection. This holds for every mechanism, CRAM-MD5 included:
- * what crosses an open line lets the password be guessed at leisure. Authentication that was asked
- * for and cannot be had ends the push the same way; a message is never sent without it.
+ * what crosses an open line lets the password be guessed at leisure. A token that the server
+ * refused may be replaced (vm_host.token), once a login. Authentication that was asked for and
+ * cannot be had ends the push the same way; a message is never sent without it.
  *
  * WAITING
  *   Every function returns within the timeouts of the options. The plugin asks host->cancelled() at
@@ -72,7 +73,18 @@ struct vm_host {
     /* Zero: whatever is traced now is thrown away, so that the plugin need not make it. NULL: it is
      * always wanted. */
     int (*traces)(void* context);
+    /* A bearer token for a login of this session now: of an endpoint with VM_AUTH_XOAUTH2 or
+     * VM_AUTH_OAUTHBEARER and no password. To be asked before each connection, as tokens live for
+     * an hour or so. `refused`: NULL, or the token that the server has just refused: another one is
+     * wanted. Returns VM_OK with the token; VM_FAILED with the reason, one line for a person, which
+     * ends the attempt with VM_CAUSE_CONFIG at VM_STEP_AUTH. May take half a minute. The plugin
+     * clears its copy. [session] */
+    int (*token)(void* context, void* session_context, const char* refused, char* token,
+                 size_t token_size, char* error, size_t error_size);
 };
+
+/* The longest token, with its NUL: what an AUTH command can hold (RFC 4954 section 4). */
+#define VM_TOKEN_SIZE 8192
 
 /* How TLS is used (Smtp SSL, Imap4 SSL, Pop3 SSL). */
 enum vm_tls {
@@ -87,7 +99,9 @@ enum vm_auth {
     VM_AUTH_PLAIN = 2,
     VM_AUTH_LOGIN = 3,
     VM_AUTH_CRAM_MD5 = 4,
-    VM_AUTH_XOAUTH2 = 5 /* password is the bearer token */
+    /* Password is the bearer token; NULL: vm_host.token gives it. */
+    VM_AUTH_XOAUTH2 = 5,    /* OAUTHBEARER where the server offers that alone */
+    VM_AUTH_OAUTHBEARER = 6 /* RFC 7628 */
 };
 
 /* One server with one account. */

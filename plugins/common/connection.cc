@@ -134,7 +134,8 @@ Connection::Io Connection::read_line(std::string& line, Deadline deadline, Patie
         if (end <= kMaxLine) {  // npos is larger
             line.assign(text, 0, end > 0 && text[end - 1] == '\r' ? end - 1 : end);
             consume(end + 1);
-            host_.trace("S: ", line);
+            // (A challenge: the base64 of SASL is no one's business.)
+            host_.trace("S: ", line.starts_with("+ ") ? "+ [hidden]" : std::string_view(line));
             return Io::kOk;
         }
         if (text.size() > kMaxLine) return Io::kGarbage;

@@ -32,6 +32,16 @@ class Host {
     bool traces() const { return host_->traces == nullptr || host_->traces(host_->context) != 0; }
     bool cancelled() const { return host_->cancelled(host_->context, session_context_) != 0; }
 
+    // As vm_host.token: whether there is one.
+    bool token(const char* refused, char* token, std::size_t token_size, char* error,
+               std::size_t error_size) const {
+        return host_->token != nullptr &&
+               host_->token(host_->context, session_context_, refused, token, token_size, error,
+                            error_size) == VM_OK;
+    }
+    // Other secrets are to be hidden from now on.
+    void set_redactor(Redactor redactor) { redactor_ = std::move(redactor); }
+
     // `text` as one line without the session's secrets.
     std::string hide(std::string_view text) const { return redactor_.hide(one_line(text)); }
     // The first `longest` bytes of that. Whoever shortens a server's words, does it here: of a

@@ -1,5 +1,6 @@
 #include "common/login.h"
 
+#include "common/bearer.h"
 #include "common/text.h"
 
 #include <algorithm>
@@ -15,6 +16,8 @@ constexpr const char* kCramMd5 = "AUTH=CRAM-MD5";
 constexpr const char* kCramMd5First = "AUTH=CRAM-MD5;AUTH=PLAIN;AUTH=LOGIN";
 // libcurl takes the protocol's own login only where it may take anything, and then last.
 constexpr const char* kCommand = "AUTH=*";
+constexpr const char* kXOAuth2 = "AUTH=XOAUTH2";
+constexpr const char* kOAuthBearer = "AUTH=OAUTHBEARER";
 
 const char* mechanisms(const ServerOptions& options) {
     switch (options.auth) {
@@ -29,7 +32,9 @@ const char* mechanisms(const ServerOptions& options) {
         case VM_AUTH_CRAM_MD5:
             return kCramMd5;
         case VM_AUTH_XOAUTH2:
-            return "AUTH=XOAUTH2";
+            return kXOAuth2;
+        case VM_AUTH_OAUTHBEARER:
+            return kOAuthBearer;
     }
     return "";
 }
@@ -55,7 +60,9 @@ const char* name_of(vm_auth auth) {
         case VM_AUTH_CRAM_MD5:
             return "CRAM-MD5";
         case VM_AUTH_XOAUTH2:
-            return "XOAUTH2";
+            return "XOAUTH2 or OAUTHBEARER";
+        case VM_AUTH_OAUTHBEARER:
+            return "OAUTHBEARER";
         case VM_AUTH_NONE:
         case VM_AUTH_AUTO:
             break;
@@ -120,6 +127,8 @@ class Login {
         const bool any = options_.auth == VM_AUTH_AUTO;
         const bool command = any || options_.auth == VM_AUTH_LOGIN;
         if (command && tried != kCommand && has(offered, kLoginCommand)) return kCommand;
+        if (options_.auth == VM_AUTH_XOAUTH2 && tried == kXOAuth2 && has(offered, "OAUTHBEARER"))
+            return kOAuthBearer;
         if (any && tried == kPlainOrLogin && has(offered, "CRAM-MD5")) return kCramMd5;
         return {};
     }
@@ -137,8 +146,9 @@ class Login {
         out.mechanisms = how.mechanisms;
         out.reply_timeout = options_.reply_timeout;
         if (options_.auth == VM_AUTH_NONE) return out;
-        out.user = options_.user;
-        (options_.auth == VM_AUTH_XOAUTH2 ? out.bearer : out.password) = options_.password.c_str();
+        // (libcurl does not do so itself.)
+        out.user = how.mechanisms == kOAuthBearer ? sasl_name(options_.user) : options_.user;
+        (is_bearer(options_.auth) ? out.bearer : out.password) = options_.password.c_str();
         return out;
     }
 

@@ -1,5 +1,6 @@
 #include "common/push_session.h"
 
+#include "common/bearer.h"
 #include "common/session.h"
 #include "common/text.h"
 
@@ -48,13 +49,14 @@ std::string senseless(const vm_endpoint& server) {
     const std::string host = text_of(server.host);
     if (!host.empty() && !valid_host(host)) return "no host name or address: " + host;
     if (server.tls > VM_TLS_STARTTLS) return "unknown use of TLS: " + std::to_string(server.tls);
-    if (server.auth > VM_AUTH_XOAUTH2)
+    if (server.auth > VM_AUTH_OAUTHBEARER)
         return "unknown authentication: " + std::to_string(server.auth);
     if (server.auth == VM_AUTH_NONE) return "";
     if (text_of(server.user).empty()) return "authentication without an account";
-    if (text_of(server.password).empty()) return "authentication without a password";
     if (has_control(server.user)) return "control characters in the account";
-    const bool token = server.auth == VM_AUTH_XOAUTH2;
+    const bool token = is_bearer(static_cast<vm_auth>(server.auth));
+    if (server.password == nullptr && token && g_host.load()->token != nullptr) return "";
+    if (text_of(server.password).empty()) return "authentication without a password";
     const std::string_view password = server.password;
     if (token ? has_control(password) : password.find_first_of("\r\n") != std::string_view::npos)
         return "control characters in the password";
@@ -117,32 +119,6 @@ AccountOptions account_options(const vm_options& options, const AccountPlugin& p
     set_server(out, account_endpoint(options), options);
     if (out.port == 0) out.port = out.tls == VM_TLS_IMPLICIT ? plugin.tls_port : plugin.port;
     out.search_text = options.imap_search_text != 0;
-    return out;
-}
-
-// Everything the account's credentials look like on the wire.
-Redactor redactor_for(const ServerOptions& options) {
-    Redactor out;
-    if (options.password.empty()) return out;
-    const std::string nul(1, '\0');
-    std::string plain = nul + options.user + nul + options.password;
-    std::string bearer = "user=" + options.user +
-                         "\x01"
-                         "auth=Bearer " +
-                         options.password + "\x01\x01";
-    out.add(options.password);
-    out.add(plain);
-    out.add(bearer);
-    // As LOGIN quotes it, which a server may repeat.
-    std::string quoted;
-    for (const char c : options.password) {
-        if (c == '"' || c == '\\') quoted += '\\';
-        quoted += c;
-    }
-    out.add(quoted);
-    wipe(quoted);
-    wipe(plain);
-    wipe(bearer);
     return out;
 }
 

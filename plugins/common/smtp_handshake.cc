@@ -1,5 +1,6 @@
 #include "common/smtp_handshake.h"
 
+#include "common/bearer.h"
 #include "common/text.h"
 
 #include <algorithm>
@@ -65,7 +66,7 @@ std::string SmtpHandshake::on_command(std::string_view command) {
         step_ = VM_STEP_AUTH;
         auth_tried_ = true;
         const std::string mechanism = parts.size() > 1 ? upper(parts[1]) : "";
-        xoauth2_ = mechanism == "XOAUTH2";
+        bearer_ = mechanism == "XOAUTH2" || mechanism == "OAUTHBEARER";
         return "AUTH " + mechanism + (parts.size() > 2 ? " [hidden]" : "");
     } else {
         return "[hidden]";  // SASL
@@ -89,20 +90,24 @@ bool SmtpHandshake::on_line(std::string_view line) {
     if (step_ == VM_STEP_HELLO && ehlo_ && reply_->group() == 2)
         capabilities_ = parse_capabilities(reply_->lines);
     if (step_ == VM_STEP_AUTH && reply_->code == kAuthenticated) authenticated_ = true;
+    if (bearer_ && reply_->code == kContinue && !reply_->lines.empty() && !reply_->lines[0].empty())
+        refusal_ = refusal_of(reply_->lines[0]);
     return reply_->code != kClosing;
 }
 
 // What the server said made libcurl, or us, stop.
 Ending SmtpHandshake::dialogue_ending(vm_step step, const DialError& error) const {
-    if (step == VM_STEP_AUTH && xoauth2_ && reply_ && reply_->code == kContinue) {
-        // XOAUTH2 says no in two steps: 334 with the reason as base64 JSON, and the 535 only when
-        // the client has answered that with an empty line. libcurl hangs up before.
-        const std::string reason = reply_->lines.empty() ? "" : decode_base64(reply_->lines[0]);
+    // With a token the server says no in two steps: 334 with the reason as base64 JSON, and the 535
+    // when the client has answered that. Of XOAUTH2 libcurl hangs up before.
+    if (step == VM_STEP_AUTH && bearer_ && reply_ && reply_->code == kContinue)
         return {VM_STEP_AUTH, VM_CAUSE_REPLY, kCredentialsRefused, "",
-                "535 the server refused the token: " + one_line(reason)};
-    }
+                "535 the server refused the token: " + refusal_};
     const bool negative = reply_ && (reply_->group() == 4 || reply_->group() == 5);
-    if (negative) return ending_of(step, *reply_);
+    if (negative) {
+        Ending out = ending_of(step, *reply_);
+        if (!refusal_.empty()) out.text += " (" + refusal_ + ")";
+        return out;
+    }
     if (error.kind == DialError::Kind::kNoTls)
         return ending_of(VM_STEP_STARTTLS, VM_CAUSE_TLS,
                          "STARTTLS is demanded, but the server does not offer it");

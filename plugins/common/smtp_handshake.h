@@ -35,7 +35,8 @@ class SmtpHandshake : public LoginHandshake {
     std::string garbage_line_;
     bool ehlo_ = false;  // the last hello was an EHLO
     bool auth_tried_ = false;
-    bool xoauth2_ = false;
+    bool bearer_ = false;  // XOAUTH2 or OAUTHBEARER was tried
+    std::string refusal_;  // what a challenge said why the token is refused
     bool authenticated_ = false;
     Capabilities capabilities_;
 };

@@ -1,5 +1,6 @@
 #include "common/smtp_session.h"
 
+#include "common/bearer.h"
 #include "common/smtp.h"
 #include "common/text.h"
 
@@ -50,7 +51,10 @@ SmtpSession::~SmtpSession() {
 std::optional<Ending> SmtpSession::connect() {
     connected_ = true;
     reset_needed_ = false;
+    Bearer bearer(options_, host_);
+    if (auto ending = bearer.ask()) return ending;
     auto link = connect_(options_, host_, counters_);
+    if (!link && bearer.ask_another(link.error())) link = connect_(options_, host_, counters_);
     if (!link) return std::move(link.error());
     capabilities_ = std::move(link->capabilities);
     connection_.emplace(std::move(link->wire), host_, counters_);

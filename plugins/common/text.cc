@@ -11,6 +11,7 @@ namespace vm::plug {
 namespace {
 
 constexpr std::size_t kShortestHidden = 4;
+constexpr std::size_t kShortestInside = 12;
 constexpr const char* kHidden = "[hidden]";
 
 bool is_control(char c) {
@@ -91,6 +92,15 @@ void Redactor::add(std::string_view secret) {
     if (secret.size() < kShortestHidden) return;
     secrets_.emplace_back(secret);
     secrets_.push_back(encode_base64(secret));
+    if (secret.size() >= kShortestInside)
+        for (const std::size_t before : {0U, 1U, 2U}) {
+            std::string inside = encode_base64(std::string(before, '\0').append(secret));
+            inside.resize(inside.find_last_not_of('=') + 1);
+            // The first and the last character may be its neighbours' as well.
+            if ((before + secret.size()) % 3 != 0) inside.pop_back();
+            secrets_.push_back(inside.substr((before * 8 + 5) / 6));
+            wipe(inside);
+        }
     // The longest first, so that no part of one is left standing behind a shorter one.
     std::sort(secrets_.begin(), secrets_.end(),
               [](const std::string& a, const std::string& b) { return a.size() > b.size(); });

@@ -33,11 +33,15 @@ class Redactor {
   public:
     Redactor() = default;
     Redactor(Redactor&&) noexcept = default;
-    Redactor& operator=(Redactor&&) = delete;
+    Redactor& operator=(Redactor&& other) noexcept {
+        secrets_.swap(other.secrets_);
+        return *this;
+    }
     ~Redactor();
 
-    // Hides `secret` and its base64 form. Secrets of less than four bytes are not looked for: they
-    // would turn up in harmless text.
+    // Hides `secret` and its base64 form; of one of twelve bytes or more also what it is in the
+    // base64 of a longer text, whatever stands before it. Secrets of less than four bytes are not
+    // looked for: they would turn up in harmless text.
     void add(std::string_view secret);
     std::string hide(std::string_view text) const;
 

@@ -1,5 +1,6 @@
 #include "smtpimap4/imap_handshake.h"
 
+#include "common/bearer.h"
 #include "common/text.h"
 #include "smtpimap4/parser.h"
 
@@ -32,7 +33,6 @@ std::string words_of(const Condition& condition) {
 std::string ImapHandshake::on_command(std::string_view command) {
     answer_.reset();
     continued_ = false;
-    continuation_.clear();
     std::string line = one_line(command);
     const std::string verb = upper(word_at(line, 1));
     if (verb.empty()) return "[hidden]";  // SASL's answers have no tag
@@ -50,7 +50,7 @@ std::string ImapHandshake::on_command(std::string_view command) {
         step_ = VM_STEP_AUTH;
         auth_tried_ = true;
         const std::string mechanism = upper(word_at(line, 2));
-        xoauth2_ = mechanism == "XOAUTH2";
+        bearer_ = mechanism == "XOAUTH2" || mechanism == "OAUTHBEARER";
         const bool more = !word_at(line, 3).empty();
         return tag_ + " AUTHENTICATE " + mechanism + (more ? " [hidden]" : "");
     }
@@ -90,7 +90,7 @@ bool ImapHandshake::on_line(std::string_view line) {
     if (step_ == VM_STEP_CONNECT) return on_greeting(line);
     if (line.starts_with("+")) {
         continued_ = true;
-        continuation_ = line.substr(std::min<std::size_t>(line.size(), 2));
+        if (bearer_ && line.size() > 2) refusal_ = refusal_of(line.substr(2));
         return true;
     }
     if (line.starts_with("* ")) {
@@ -126,14 +126,13 @@ std::vector<std::string> ImapHandshake::offered() const {
 
 // What the server said made libcurl stop.
 Ending ImapHandshake::dialogue_ending(vm_step step, const DialError& error) const {
-    if (step == VM_STEP_AUTH && xoauth2_ && !continuation_.empty() && !answer_)
-        // XOAUTH2 says no in two steps: the reason as base64 JSON, and NO only when the client has
-        // answered that with an empty line. libcurl hangs up before.
-        return ending_of(
-            step, VM_CAUSE_REPLY,
-            "NO the server refused the token: " + one_line(decode_base64(continuation_)));
+    // With a token the server says no in two steps: the reason as base64 JSON, and NO when the
+    // client has answered that. Of XOAUTH2 libcurl hangs up before.
+    if (step == VM_STEP_AUTH && continued_ && !refusal_.empty() && !answer_)
+        return ending_of(step, VM_CAUSE_REPLY, "NO the server refused the token: " + refusal_);
     if (answer_ && answer_->status != Status::kOk)
-        return ending_of(step, VM_CAUSE_REPLY, words_of(*answer_));
+        return ending_of(step, VM_CAUSE_REPLY,
+                         words_of(*answer_) + (refusal_.empty() ? "" : " (" + refusal_ + ")"));
     if (error.kind == DialError::Kind::kNoTls)
         return ending_of(VM_STEP_STARTTLS, VM_CAUSE_TLS,
                          "STARTTLS is demanded, but the server does not offer it");

@@ -29,12 +29,13 @@ class ImapHandshake : public LoginHandshake {
 
     // For who holds the dialogue itself: the greeting was heard, and its words; what the server
     // said before the login that it can do; there was a tagged answer to the last command; it wants
-    // more of it.
+    // more of it; that by which it refuses a token.
     bool greeted() const { return step_ != VM_STEP_CONNECT; }
     const std::string& greeting() const { return greeting_; }
     const std::vector<std::string>& capabilities_before() const { return capabilities_; }
     bool answered() const { return answer_.has_value(); }
     bool continued() const { return continued_; }
+    bool refused_token() const { return !refusal_.empty(); }
 
   private:
     bool on_greeting(std::string_view line);
@@ -46,10 +47,10 @@ class ImapHandshake : public LoginHandshake {
     std::string greeting_;
     std::string tag_;  // of the last command
     bool auth_tried_ = false;
-    bool xoauth2_ = false;
+    bool bearer_ = false;  // XOAUTH2 or OAUTHBEARER was tried
     bool authenticated_ = false;
     bool continued_ = false;           // since the last command
-    std::string continuation_;         // the last one
+    std::string refusal_;              // what a challenge said why the token is refused
     std::optional<Condition> answer_;  // to the last command
     std::optional<Ending> stopped_;    // why we stopped listening
     std::vector<std::string> capabilities_, after_login_;

@@ -1,5 +1,6 @@
 #include "smtpimap4/imap_session.h"
 
+#include "common/bearer.h"
 #include "smtpimap4/apply.h"
 #include "smtpimap4/fetch.h"
 #include "smtpimap4/finder.h"
@@ -40,13 +41,25 @@ void ImapSession::drop() {
     link_.reset();
 }
 
+std::unique_ptr<Link> ImapSession::connect() {
+    Bearer bearer(options_, host_);
+    if (auto ending = bearer.ask()) throw Ended(std::move(*ending), false);
+    try {
+        return Link::connect(options_, inbox_wanted_, host_, counters_);
+    } catch (const Ended& end) {
+        Ending ending = end.ending();
+        if (!bearer.ask_another(ending)) throw Ended(std::move(ending), end.usable());
+    }
+    return Link::connect(options_, inbox_wanted_, host_, counters_);
+}
+
 // One try. `stale`: a kept connection turned out to be dead before it did anything.
 AccountEnding ImapSession::attempt(const std::function<void()>& function, bool& stale) {
     const bool kept = link_ != nullptr;
     try {
         if (!kept) {
             connected_ = true;
-            link_ = Link::connect(options_, inbox_wanted_, host_, counters_);
+            link_ = connect();
         }
         link_->dialogue().start();
         features_ = link_->features();

@@ -42,6 +42,7 @@ class ImapSession : public Account {
 
   private:
     AccountEnding perform(const std::function<void()>& function);
+    std::unique_ptr<Link> connect();
     AccountEnding attempt(const std::function<void()>& function, bool& stale);
     bool start_waiting(const std::string& name);
     AccountEnding attempt_parked(const std::function<void(Dialogue&)>& function);

@@ -1,5 +1,6 @@
 #include "smtpimap4/quick_login.h"
 
+#include "common/bearer.h"
 #include "common/connection.h"
 #include "common/text.h"
 
@@ -81,10 +82,11 @@ class QuickLogin {
         if (!is_possible()) return std::nullopt;
         const std::string opening =
             may_open() ? opening_(handshake_.capabilities_before()) : std::string();
-        std::string words = '\0' + options_.user + '\0' + options_.password;
+        const std::string mechanism = mechanism_of(handshake_.capabilities_before());
+        std::string words = words_for(mechanism);
         std::string secret = encode_base64(words);
         wipe(words);
-        say("A002 AUTHENTICATE PLAIN ", secret, opening);
+        say("A002 AUTHENTICATE " + mechanism + " ", secret, opening);
         wipe(secret);
         hear([this] { return handshake_.answered(); });
         if (!handshake_.authenticated()) throw Failed{{Kind::kNoLogin, true, {}}};
@@ -110,9 +112,26 @@ class QuickLogin {
             return std::find(can.begin(), can.end(), name) != can.end();
         };
         if (options_.tls == VM_TLS_OPPORTUNISTIC && has("STARTTLS")) return false;
-        if (!has("SASL-IR") || !has("AUTH=PLAIN")) return false;
+        if (!has("SASL-IR") || mechanism_of(can).empty()) return false;
+        if (is_bearer(options_.auth)) return true;
         // As in log_in(): where others may listen, another mechanism is better, if there is one.
         return options_.auth == VM_AUTH_PLAIN || is_verified(options_) || !has("AUTH=CRAM-MD5");
+    }
+
+    // "": none that can be had with an initial response.
+    std::string mechanism_of(const std::vector<std::string>& can) const {
+        const auto has = [&](const std::string& name) {
+            return std::find(can.begin(), can.end(), "AUTH=" + name) != can.end();
+        };
+        if (!is_bearer(options_.auth)) return has("PLAIN") ? "PLAIN" : "";
+        if (options_.auth == VM_AUTH_XOAUTH2 && has("XOAUTH2")) return "XOAUTH2";
+        return has("OAUTHBEARER") ? "OAUTHBEARER" : "";
+    }
+
+    std::string words_for(const std::string& mechanism) const {
+        if (mechanism == "XOAUTH2") return xoauth2_words(options_.user, options_.password);
+        if (mechanism == "OAUTHBEARER") return oauthbearer_words(options_, options_.password);
+        return '\0' + options_.user + '\0' + options_.password;
     }
 
     // Cyrus IMAP (3.6 at least) takes an AUTHENTICATE that more follows for a second one, too, and
@@ -146,6 +165,9 @@ class QuickLogin {
             check(connection_->read_line(line, deadline_, Connection::Patience::kStopWhenAsked));
             if (counters_.received - received_ > kBudget || !handshake_.on_line(line))
                 throw Failed{{Kind::kDialogue, true, "it is no answer to a login"}};
+            // (What was sent behind the login has answered that already, as far as the server
+            // goes.)
+            if (handshake_.refused_token()) throw Failed{{Kind::kNoLogin, true, {}}};
             if (handshake_.continued()) throw WantsMore{};
         }
     }
@@ -183,7 +205,7 @@ std::optional<LoginResult> quick_log_in(const ServerOptions& options, const Open
                                         ImapHandshake& handshake, const Host& host,
                                         Counters& counters) {
     if (options.tls == VM_TLS_STARTTLS || why_no_password(options) ||
-        (options.auth != VM_AUTH_PLAIN && options.auth != VM_AUTH_AUTO))
+        (options.auth != VM_AUTH_PLAIN && options.auth != VM_AUTH_AUTO && !is_bearer(options.auth)))
         return std::nullopt;
     if (without_quick_login().has(name_of(options))) return std::nullopt;
     handshake.restart();

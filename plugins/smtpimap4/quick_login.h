@@ -1,7 +1,7 @@
 // Logging in to an IMAP server in as few round trips as can be: what the greeting says that the
-// server can do is not asked for again, as libcurl does. For AUTHENTICATE PLAIN with an initial
-// response (RFC 4959) where TLS is there from the first byte or is not to be had; all else is
-// log_in()'s.
+// server can do is not asked for again, as libcurl does. For AUTHENTICATE PLAIN, XOAUTH2 and
+// OAUTHBEARER with an initial response (RFC 4959) where TLS is there from the first byte or is not
+// to be had; all else is log_in()'s.
 #ifndef VM_PLUGINS_SMTPIMAP4_QUICK_LOGIN_H
 #define VM_PLUGINS_SMTPIMAP4_QUICK_LOGIN_H
 

@@ -1,5 +1,6 @@
 #include "smtppop3/pop3_handshake.h"
 
+#include "common/bearer.h"
 #include "common/text.h"
 
 #include <algorithm>
@@ -28,7 +29,7 @@ bool is_error(std::string_view line) {
 
 std::string Pop3Handshake::on_command(std::string_view command) {
     error_.reset();
-    continuation_.clear();
+    continued_ = false;
     std::string line = one_line(command);
     const std::vector<std::string> words = words_of(line);
     const std::string verb = words.empty() ? "" : upper(words.front());
@@ -40,7 +41,9 @@ std::string Pop3Handshake::on_command(std::string_view command) {
     } else if (verb == "USER" || verb == "PASS" || verb == "APOP" || verb == "AUTH") {
         step_ = VM_STEP_AUTH;
         auth_tried_ = true;
-        xoauth2_ = verb == "AUTH" && words.size() > 1 && upper(words[1]) == "XOAUTH2";
+        const std::string mechanism =
+            verb == "AUTH" && words.size() > 1 ? upper(words[1]) : std::string();
+        bearer_ = mechanism == "XOAUTH2" || mechanism == "OAUTHBEARER";
         if (verb == "PASS")
             line = "PASS [hidden]";
         else if (verb != "USER" && words.size() > 2)
@@ -85,7 +88,8 @@ bool Pop3Handshake::on_answer(std::string_view line) {
         return true;
     }
     if (line == "+" || line.starts_with("+ ")) {
-        continuation_ = line.substr(std::min<std::size_t>(line.size(), 2));
+        continued_ = true;
+        if (bearer_ && line.size() > 2) refusal_ = refusal_of(line.substr(2));
         return true;
     }
     return stop(VM_CAUSE_PROTOCOL, "not a valid POP3 response: \"" + one_line(line) + "\"");
@@ -111,14 +115,14 @@ std::vector<std::string> Pop3Handshake::offered() const {
 
 // What the server said made libcurl stop.
 Ending Pop3Handshake::dialogue_ending(vm_step step, const DialError& error) const {
-    if (step == VM_STEP_AUTH && xoauth2_ && !continuation_.empty() && !error_)
-        // XOAUTH2 says no in two steps: the reason as base64 JSON, and -ERR only when the client
-        // has answered that. libcurl hangs up before.
-        return ending_of(
-            step, VM_CAUSE_REPLY,
-            "-ERR the server refused the token: " + one_line(decode_base64(continuation_)));
+    // With a token the server says no in two steps: the reason as base64 JSON, and -ERR when the
+    // client has answered that. Of XOAUTH2 libcurl hangs up before.
+    if (step == VM_STEP_AUTH && continued_ && !refusal_.empty() && !error_)
+        return ending_of(step, VM_CAUSE_REPLY, "-ERR the server refused the token: " + refusal_);
     // (That to CAPA only means that there is none.)
-    if (error_ && verb_ != "CAPA") return ending_of(step, VM_CAUSE_REPLY, *error_);
+    if (error_ && verb_ != "CAPA")
+        return ending_of(step, VM_CAUSE_REPLY,
+                         refusal_.empty() ? *error_ : *error_ + " (" + refusal_ + ")");
     if (error.kind == DialError::Kind::kNoTls)
         return ending_of(VM_STEP_STARTTLS, VM_CAUSE_TLS,
                          "STLS is demanded, but the server does not offer it");

@@ -38,9 +38,10 @@ class Pop3Handshake : public LoginHandshake {
     bool listing_ = false;  // in CAPA's answer
     bool apop_ = false;     // the greeting has a timestamp
     bool auth_tried_ = false;
-    bool xoauth2_ = false;
+    bool bearer_ = false;  // XOAUTH2 or OAUTHBEARER was tried
     bool authenticated_ = false;
-    std::string continuation_;               // the last one since the last command
+    bool continued_ = false;                 // since the last command
+    std::string refusal_;                    // what a challenge said why the token is refused
     std::optional<std::string> error_;       // the -ERR that answered the last command
     std::optional<Ending> stopped_;          // why we stopped listening
     std::vector<std::string> capabilities_;  // lines, upper case

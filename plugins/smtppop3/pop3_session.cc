@@ -1,5 +1,6 @@
 #include "smtppop3/pop3_session.h"
 
+#include "common/bearer.h"
 #include "common/identity.h"
 #include "common/text.h"
 #include "smtppop3/pop3_handshake.h"
@@ -21,8 +22,14 @@ AccountEnding Pop3Session::perform(const std::function<void(Drop&)>& function) {
     if (options_.user.empty())
         return {VM_FAILED, ending_of(VM_STEP_NONE, VM_CAUSE_CONFIG, "no POP3 account is set")};
     connected_ = true;
+    Bearer bearer(options_, host_);
+    if (auto ending = bearer.ask()) return {VM_FAILED, std::move(*ending)};
     Pop3Handshake handshake;
-    auto wire = log_in(options_, {"pop3", {}}, handshake, host_, counters_);
+    const auto connect = [&] {
+        return log_in(options_, {"pop3", {}}, handshake, host_, counters_);
+    };
+    auto wire = connect();
+    if (!wire && bearer.ask_another(wire.error())) wire = connect();
     if (!wire) return {VM_FAILED, std::move(wire.error())};
     // What ends without QUIT deletes nothing: closing the connection is enough.
     try {

@@ -7,6 +7,8 @@
 #include "transport/session_context.h"
 #include "vm_transport.h"
 
+#include <algorithm>
+#include <cstring>
 #include <dlfcn.h>
 #include <map>
 #include <mutex>
@@ -31,8 +33,30 @@ int traces(void*) noexcept {
     return trace_enabled(TraceLevel::kDebug) ? 1 : 0;
 }
 
-constexpr vm_host kHost = {VM_TRANSPORT_ABI, sizeof(vm_host), nullptr,
-                           on_trace,         on_cancelled,    traces};
+int on_token(void*, void* session, const char* refused, char* token, std::size_t token_size,
+             char* error, std::size_t error_size) noexcept {
+    const auto give = [](char* target, std::size_t size, const std::string& text) {
+        if (size == 0 || text.size() >= size) return false;
+        std::memcpy(target, text.c_str(), text.size() + 1);
+        return true;
+    };
+    std::string reason = "no tokens are to be had for this session";
+    try {
+        const auto* context = static_cast<const SessionContext*>(session);
+        if (context && context->token) {
+            const auto given = context->token(Secret(refused == nullptr ? "" : refused));
+            if (given && give(token, token_size, given->reveal())) return VM_OK;
+            reason = given ? "the token is too long" : given.error().text();
+        }
+        give(error, error_size, sanitize_line(reason, std::max<std::size_t>(error_size, 1) - 1));
+    } catch (...) {
+        give(error, error_size, "an unknown exception");
+    }
+    return VM_FAILED;
+}
+
+constexpr vm_host kHost = {VM_TRANSPORT_ABI, sizeof(vm_host), nullptr, on_trace,
+                           on_cancelled,     traces,          on_token};
 
 // ---- what a plugin must be ----------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ struct vm_transport;
 namespace vm::transport {
 
 enum class Tls { kOpportunistic, kImplicit, kStartTls };  // ... SSL = No, Yes, STARTTLS
-enum class Auth { kNone, kAuto, kPlain, kLogin, kCramMd5, kXOAuth2 };
+enum class Auth { kNone, kAuto, kPlain, kLogin, kCramMd5, kXOAuth2, kOAuthBearer };
 
 // One server with one account.
 struct Endpoint {
@@ -40,7 +40,7 @@ struct Endpoint {
     Tls tls = Tls::kOpportunistic;
     Auth auth = Auth::kNone;
     std::string user;
-    Secret password;  // kXOAuth2: the bearer token
+    Secret password;  // kXOAuth2, kOAuthBearer: the token; empty: SessionOptions::token gives it
 };
 
 struct SessionOptions {
@@ -56,6 +56,9 @@ struct SessionOptions {
     std::chrono::milliseconds reply_timeout{
         300'000};                                    // one reply, or one block taken by the server
     std::chrono::milliseconds dot_timeout{600'000};  // the reply to the final dot
+    // Asked before each login with a token, in the calling thread. `refused`: what the server has
+    // just refused, or empty. Empty: there are none.
+    std::function<Result<Secret>(const Secret& refused)> token;
     // Asked at least once a second while a call waits, in the calling thread; true: stop soon.
     // Empty: never. A message whose final dot is out is still waited for.
     std::function<bool()> cancelled;

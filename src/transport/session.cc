@@ -15,7 +15,7 @@ namespace vm::transport {
 namespace {
 
 static_assert(static_cast<int>(Tls::kStartTls) == VM_TLS_STARTTLS &&
-              static_cast<int>(Auth::kXOAuth2) == VM_AUTH_XOAUTH2);
+              static_cast<int>(Auth::kOAuthBearer) == VM_AUTH_OAUTHBEARER);
 
 const char* text_or_null(const std::string& text) {
     return text.empty() ? nullptr : text.c_str();
@@ -100,7 +100,7 @@ Session::~Session() = default;
 Result<Session> Plugin::open(const SessionOptions& options) const {
     auto state = std::make_unique<Session::State>();
     state->table = table_;
-    state->context = {options.name, options.cancelled};
+    state->context = {options.name, options.cancelled, options.token};
     state->plugin = name();
     state->server = server_of(options.smtp);
 

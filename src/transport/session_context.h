@@ -2,6 +2,9 @@
 #ifndef VM_TRANSPORT_SESSION_CONTEXT_H
 #define VM_TRANSPORT_SESSION_CONTEXT_H
 
+#include "base/error.h"
+#include "base/secret.h"
+
 #include <functional>
 #include <string>
 
@@ -10,6 +13,7 @@ namespace vm::transport {
 struct SessionContext {
     std::string name;
     std::function<bool()> cancelled;
+    std::function<Result<Secret>(const Secret& refused)> token;
 };
 
 }  // namespace vm::transport

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -30,6 +31,23 @@ class FakeHost {
             return host.cancelled && host.cancelled() ? 1 : 0;
         };
         table_.traces = [](void* self) { return static_cast<FakeHost*>(self)->reads ? 1 : 0; };
+    }
+    // Gives tokens from now on: `give` gets the refused one, or "", and returns another, or throws
+    // its reason.
+    void give_tokens(std::function<std::string(const std::string& refused)> give) {
+        give_ = std::move(give);
+        table_.token = [](void* self, void*, const char* refused, char* token, std::size_t size,
+                          char* error, std::size_t error_size) {
+            try {
+                const std::string given =
+                    static_cast<FakeHost*>(self)->give_(refused == nullptr ? "" : refused);
+                plug::copy_text(token, size, given);
+                return int{VM_OK};
+            } catch (const std::exception& reason) {
+                plug::copy_text(error, error_size, reason.what());
+                return int{VM_FAILED};
+            }
+        };
     }
     FakeHost(const FakeHost&) = delete;
     FakeHost& operator=(const FakeHost&) = delete;
@@ -62,6 +80,7 @@ class FakeHost {
 
   private:
     vm_host table_{};
+    std::function<std::string(const std::string&)> give_;
     mutable std::mutex mutex_;
     std::condition_variable traced_;
     std::vector<std::string> lines_;
