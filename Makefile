@@ -33,10 +33,10 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)';)
 .PRECIOUS: $(B)/obj/%.o
 .PHONY: all check demo bench torture fuzz install deb check-deb lint asan tsan clean format
 
-LAYERS := base core config media mime store transport agent
-PROGRAMS := vmemaild vmconfig vmctl vmreadmail
+LAYERS := base core config oauth2 media mime store transport agent
+PROGRAMS := vmemaild vmconfig vmctl vmreadmail vmoauth2
 PLUGINS := smtpimap4 smtppop3
-TESTS := base core config media mime store transport plugins agent app
+TESTS := base core config oauth2 media mime store transport plugins agent app
 
 all: $(PROGRAMS:%=$(B)/bin/%) $(PLUGINS:%=$(B)/lib/lib%.so) $(B)/lib/libvmcontent.so
 
@@ -62,7 +62,7 @@ endef
 $(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
 
 # Downwards only, as in src/layers.txt.
-LIBS_ALL := $(foreach l,agent transport store mime media config core base,$(B)/obj/libvm_$(l).a)
+LIBS_ALL := $(foreach l,agent transport store mime media oauth2 config core base,$(B)/obj/libvm_$(l).a)
 EXTERNAL := -lsoci_core -lsoci_sqlite3 -lsqlite3 $(shell pkg-config --libs gmime-3.0 libxml-2.0 2>/dev/null) \
             -lsndfile -ltiff -linih -lspdlog -lfmt -lcrypto -lseccomp -ldl
 
@@ -78,16 +78,18 @@ $(B)/lib/libvmcontent.so: $(B)/obj/src/content/library.o $(CONTENT_ARCHIVES) src
 	    -Wl,--version-script=src/content/export.map -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
 
 # ---- programs: src/app/NAME_main.cc plus the command trees they share
-#      (vmreadmail has no commands, and what it does not need an intruder cannot use) ---------------
+#      (vmreadmail and vmoauth2 have no commands, and what it does not need an intruder cannot use) ---------------
 APP_SHARED := $(filter-out %_main.o,$(call objs,src/app))
 # What draws by newt, with what leads to it: in vmconfig only.
 APP_FORMS := $(filter $(B)/obj/src/app/newt_% $(B)/obj/src/app/vmconfig_%,$(APP_SHARED))
 FORMS_LIBS := -lnewt -lslang
-APP_PROGRAMS := $(patsubst %,$(B)/bin/%,$(filter-out vmreadmail,$(PROGRAMS)))
+APP_PROGRAMS := $(patsubst %,$(B)/bin/%,$(filter-out vmreadmail vmoauth2,$(PROGRAMS)))
 $(APP_PROGRAMS): $(filter-out $(APP_FORMS),$(APP_SHARED)) $(LAZY_CONTENT)
 $(B)/bin/vmconfig $(B)/crash/bin/vmconfig: $(APP_FORMS)
 $(B)/bin/vmconfig $(B)/crash/bin/vmconfig: PROGRAM_LIBS = $(FORMS_LIBS)
-$(B)/bin/vmreadmail: $(B)/obj/src/app/cli.o
+$(B)/bin/vmreadmail $(B)/bin/vmoauth2: $(B)/obj/src/app/cli.o
+# libcurl by its file name, as for the plugins below.
+$(B)/bin/vmoauth2: PROGRAM_LIBS = -l:libcurl.so.4
 $(B)/bin/%: $(B)/obj/src/app/%_main.o $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PROGRAM_LIBS) $(EXTERNAL)
@@ -119,8 +121,8 @@ $(B)/crash/obj/%.o: %.cc Makefile
 	@mkdir -p $(@D)
 	$(call say,CXX,$< (crash points))$(CXX) $(ALL_CXXFLAGS) $(EXTRA_CXXFLAGS) -MMD -MP -c -o $@ $<
 CRASHING := $(patsubst %,$(B)/crash/bin/%,vmemaild vmctl vmconfig)
-CRASH_PROGRAMS := $(CRASHING) $(B)/crash/bin/vmreadmail
-$(B)/crash/bin/vmreadmail: $(B)/bin/vmreadmail
+CRASH_PROGRAMS := $(CRASHING) $(B)/crash/bin/vmreadmail $(B)/crash/bin/vmoauth2
+$(B)/crash/bin/vmreadmail $(B)/crash/bin/vmoauth2: $(B)/crash/bin/%: $(B)/bin/%
 	@mkdir -p $(@D)
 	$(Q)ln -f $< $@
 $(CRASHING): $(B)/crash/bin/%: $(B)/obj/src/app/%_main.o $(filter-out $(APP_FORMS),$(APP_SHARED)) $(LAZY_CONTENT) $(CRASH_SRC) \

@@ -82,6 +82,8 @@ int check_configuration(const Paths& paths) {
         const auto mailbox = config::load_mailbox(paths, number);
         if (!mailbox)
             problems.add(mailbox.error(), number);
+        else if (const auto granted = oauth2::check_grant(paths, *mailbox); !granted)
+            problems.add(granted.error(), number);
         else if (!mailbox->integration)
             fmt::print("{}: ok, Email Integration is No\n", number);
         else
@@ -204,6 +206,7 @@ int print_sync_plan(const Paths& paths, const std::optional<std::string>& only_m
         problems.add(!plugin ? plugin.error() : !numbers ? numbers.error() : store.error());
         return problems.status();
     }
+    const auto tokens = std::make_shared<oauth2::Keeper>(paths);
     for (const std::string& number : *numbers) {
         const auto mailbox = config::load_mailbox(paths, number);
         if (!mailbox) {
@@ -215,7 +218,7 @@ int print_sync_plan(const Paths& paths, const std::optional<std::string>& only_m
             continue;
         }
         auto account =
-            transport::AccountSession::open(*plugin, session_options(*mailbox, *misc, {}));
+            transport::AccountSession::open(*plugin, session_options(*mailbox, *misc, {}, tokens));
         Result<std::vector<std::string>> plan;
         if (account) {
             const SyncContext context{

@@ -229,14 +229,15 @@ bool Turn::open_sessions() {
         pause(PushScope::kMailbox, context_.plugin_problem);
         return false;
     }
-    auto opened =
-        context_.plugin->open(session_options(mailbox_, context_.misc, context_.cancelled));
+    auto opened = context_.plugin->open(
+        session_options(mailbox_, context_.misc, context_.cancelled, context_.tokens));
     if (!opened) {
         pause(PushScope::kMailbox, opened.error().text());
         return false;
     }
     if (!session_) {
-        auto pushing = context_.plugin->open(push_options(mailbox_, context_.cancelled));
+        auto pushing =
+            context_.plugin->open(push_options(mailbox_, context_.cancelled, context_.tokens));
         if (!pushing) {
             pause(PushScope::kMailbox, pushing.error().text());
             return false;

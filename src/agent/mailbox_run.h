@@ -24,6 +24,7 @@
 #include "core/decide.h"
 #include "core/push.h"
 #include "mime/template_cache.h"
+#include "oauth2/keeper.h"
 #include "store/store.h"
 #include "transport/plugin.h"
 
@@ -72,6 +73,7 @@ struct RunContext {
     std::optional<transport::Session>* session = nullptr;
     // Told once, as soon as a dialogue has shown that the server works. May be empty.
     std::function<void()> server_works = {};
+    std::shared_ptr<oauth2::Keeper> tokens = {};  // may be null
 };
 
 // Why a turn ended early and how long nothing more should be tried.

@@ -2,6 +2,7 @@
 
 #include "agent/sync_pass.h"
 #include "base/files.h"
+#include "base/process.h"
 #include "base/trace.h"
 #include "mime/mail_reader.h"
 
@@ -25,12 +26,7 @@ TimeMs received_at(const mime::MailText& mail, TimeMs now) {
 }  // namespace
 
 std::filesystem::path mail_reader() {
-    static const std::filesystem::path reader = [] {
-        std::error_code error;
-        const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
-        return error ? "vmreadmail" : self.parent_path() / "vmreadmail";
-    }();
-    return reader;
+    return program_beside("vmreadmail");
 }
 
 Result<std::optional<std::string>> add_email(const SyncContext& context, std::string_view bytes,

@@ -32,13 +32,17 @@ transport::Auth auth_of(config::Auth auth) {
             return transport::Auth::kCramMd5;
         case config::Auth::kXOAuth2:
             return transport::Auth::kXOAuth2;
+        case config::Auth::kOAuthBearer:
+            return transport::Auth::kOAuthBearer;
     }
     return transport::Auth::kAuto;
 }
 
-transport::Endpoint endpoint_of(const config::Server& server) {
-    return {server.host,          server.port,    tls_of(server.ssl),
-            auth_of(server.auth), server.account, server.password};
+transport::Endpoint endpoint_of(const config::MailboxOptions& mailbox,
+                                const config::Server& server) {
+    return {server.host,        server.port,
+            tls_of(server.ssl), auth_of(server.auth),
+            server.account,     mailbox.takes_token(server) ? Secret() : server.password};
 }
 
 const config::Server& account_of(const config::MailboxOptions& mailbox,
@@ -69,19 +73,19 @@ std::string key_of(const config::Server& server, const config::MailboxOptions& m
 
 transport::SessionOptions session_options(const config::MailboxOptions& mailbox,
                                           const config::MiscSetup& misc,
-                                          std::function<bool()> cancelled) {
-    transport::SessionOptions options = push_options(mailbox, std::move(cancelled));
-    options.account = endpoint_of(account_of(mailbox, misc));
+                                          std::function<bool()> cancelled, const Tokens& tokens) {
+    transport::SessionOptions options = push_options(mailbox, std::move(cancelled), tokens);
+    options.account = endpoint_of(mailbox, account_of(mailbox, misc));
     options.search_text = mailbox.search_mode == config::SearchMode::kText;
     return options;
 }
 
 // What is read here is what same_push_session() compares.
 transport::SessionOptions push_options(const config::MailboxOptions& mailbox,
-                                       std::function<bool()> cancelled) {
+                                       std::function<bool()> cancelled, const Tokens& tokens) {
     transport::SessionOptions options;
     options.name = mailbox.number;
-    options.smtp = endpoint_of(mailbox.smtp);
+    options.smtp = endpoint_of(mailbox, mailbox.smtp);
     options.domain = mailbox.domain;
     options.ca_file = mailbox.tls_ca_file;
     options.verify = mailbox.tls_verify;
@@ -92,12 +96,22 @@ transport::SessionOptions push_options(const config::MailboxOptions& mailbox,
     // The final dot gets twice the time: giving up early is what makes duplicates (RFC 1047).
     options.dot_timeout = 2 * reply;
     options.cancelled = std::move(cancelled);
+    if (tokens && mailbox.oauth2.provider != config::OAuth2Provider::kNone)
+        options.token = [tokens, client = oauth2::client_of(mailbox)](const Secret& refused) {
+            return tokens->token(client, refused);
+        };
     return options;
 }
 
+// Tokens are the mailbox's own.
+bool same_tokens(const config::MailboxOptions& a, const config::MailboxOptions& b) {
+    return (!a.takes_token(a.smtp) && !b.takes_token(b.smtp)) ||
+           (a.number == b.number && a.oauth2 == b.oauth2);
+}
+
 bool same_push_session(const config::MailboxOptions& a, const config::MailboxOptions& b) {
-    return same_server(a.smtp, b.smtp) && a.domain == b.domain && a.tls_ca_file == b.tls_ca_file &&
-           a.tls_verify == b.tls_verify &&
+    return same_tokens(a, b) && same_server(a.smtp, b.smtp) && a.domain == b.domain &&
+           a.tls_ca_file == b.tls_ca_file && a.tls_verify == b.tls_verify &&
            a.allow_cleartext_password == b.allow_cleartext_password &&
            a.network_timeout_s == b.network_timeout_s;
 }

@@ -4,22 +4,30 @@
 #define VM_AGENT_SESSION_OPTIONS_H
 
 #include "config/config.h"
+#include "oauth2/keeper.h"
 #include "transport/plugin.h"
 
 #include <functional>
+#include <memory>
 #include <string>
 
 namespace vm::agent {
 
+// Shared by all sessions of a process, which keep it.
+using Tokens = std::shared_ptr<oauth2::Keeper>;
+
 // For both sides of a session: pushing, and the account of the plugin in force.
+// `tokens` is asked before each login with one; null: there are none.
 transport::SessionOptions session_options(const config::MailboxOptions& mailbox,
                                           const config::MiscSetup& misc,
-                                          std::function<bool()> cancelled);
+                                          std::function<bool()> cancelled,
+                                          const Tokens& tokens = nullptr);
 
 // For pushing alone. They, and so the sessions, are the same for two mailboxes when
 // same_push_session() says so, but for the name.
 transport::SessionOptions push_options(const config::MailboxOptions& mailbox,
-                                       std::function<bool()> cancelled);
+                                       std::function<bool()> cancelled,
+                                       const Tokens& tokens = nullptr);
 bool same_push_session(const config::MailboxOptions& a, const config::MailboxOptions& b);
 
 // Whether the account of the plugin in force is set (Imap4 Server or Pop3 Server).

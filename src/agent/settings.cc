@@ -1,6 +1,7 @@
 #include "agent/settings.h"
 
 #include "base/clock.h"
+#include "oauth2/token_file.h"
 
 #include <algorithm>
 #include <utility>
@@ -86,6 +87,18 @@ bool SettingsReader::list_files(bool all) {
     return std::erase_if(files_, [](const auto& entry) { return !entry.second.listed; }) > 0;
 }
 
+bool SettingsReader::granted_anew(const Settings& settings, const std::string& number,
+                                  Known& known) const {
+    const auto mailbox = settings.mailboxes.find(number);
+    if (mailbox == settings.mailboxes.end() || !mailbox->second.options ||
+        mailbox->second.options->oauth2.provider == config::OAuth2Provider::kNone)
+        return false;
+    const FileStamp seen = file_stamp(oauth2::grant_file(paths_, number));
+    if (std::exchange(known.tokens, seen) == seen) return false;
+    const TimeMs granted = oauth2::granted_at(paths_, number);
+    return std::exchange(known.granted, granted) != granted;
+}
+
 bool SettingsReader::refresh(std::int64_t now) {
     const bool again = now >= retry_at_;
     const auto changed = [](std::optional<FileStamp>& known, const std::filesystem::path& file) {
@@ -125,9 +138,12 @@ bool SettingsReader::refresh(std::int64_t now) {
         const auto is_broken = [&, &number = number] {
             return !(copy ? *copy : *current_).mailboxes.at(number).problem.empty();
         };
-        if (known.taken && !file_changed && !key_changed && !(again && is_broken())) continue;
+        const bool granted = known.taken && granted_anew(*current_, number, known);
+        if (known.taken && !file_changed && !key_changed && !granted && !(again && is_broken()))
+            continue;
         any |= read_mailbox(next(), number);
         known.taken = true;
+        if (!granted) (void)granted_anew(*copy, number, known);
     }
     any |= files_changed;
     if (any || again) plan_next_try(now, any);

@@ -3,6 +3,9 @@
 // Looking costs a stat(2) a mailbox: of one's own, and of the others while seats are limited, for
 // who has one depends on all.
 //
+// What an OAuth2 provider granted a mailbox counts as its options: when a person has granted it
+// anew, they are others. (That its tokens are renewed changes nothing.)
+//
 // Promise: a file that became invalid does not stop anything: its last good values stay in force
 // and the problem is reported (INTERFACE "Misc Setup"). Changes are noticed by stat(2): an edit
 // costs no restart, and looking costs no reading. What could not be taken is read again after
@@ -13,6 +16,7 @@
 #ifndef VM_AGENT_SETTINGS_H
 #define VM_AGENT_SETTINGS_H
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/paths.h"
 #include "config/config.h"
@@ -56,11 +60,15 @@ class SettingsReader {
         FileStamp stamp;
         bool listed = true;  // the directory still has it
         bool taken = false;  // it was read, into the snapshot
+        // Of a mailbox with an OAuth2 Provider: its token file, and when that was granted.
+        FileStamp tokens;
+        TimeMs granted = 0;
     };
 
     bool read_misc(Settings& settings);
     bool read_mailbox(Settings& settings, const std::string& number);
     bool list_files(bool all);
+    bool granted_anew(const Settings& settings, const std::string& number, Known& known) const;
     void plan_next_try(std::int64_t now, bool any);
 
     Paths paths_;

@@ -341,7 +341,8 @@ void SyncSchedule::run(Job& job, Result<store::Store*> store) const {
     }
     if (!job.session) {
         auto opened = transport::AccountSession::open(
-            *job.plugin, session_options(*job.options, *job.misc, options_.stopping));
+            *job.plugin,
+            session_options(*job.options, *job.misc, options_.stopping, options_.tokens));
         if (!opened) {
             job.result.failure = AccountFailure{AccountFault::kConfig, opened.error().text()};
             return;

@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/paths.h"
+#include "oauth2/keeper.h"
 
 #include <cstdint>
 #include <functional>
@@ -51,7 +52,8 @@ class SyncSchedule {
         int wake_fd = -1;                // eventfd that a pass's end writes to
         InHandTable* in_hand = nullptr;  // may be null
         Metrics* metrics = nullptr;      // may be null
-        std::shared_ptr<store::Store> store = nullptr;  // the threads'
+        std::shared_ptr<store::Store> store = nullptr;     // the threads'
+        std::shared_ptr<oauth2::Keeper> tokens = nullptr;  // may be null
     };
     explicit SyncSchedule(Options options);
     ~SyncSchedule();

@@ -78,7 +78,7 @@ Worker::Worker(const WorkerOptions& options)
       waiting_(threads_store_, options.in_hand,
                [this] { return stopping() && (!options_.once || interrupted_); }),
       sync_({options.paths, clock_, options.once, options.index, options.count, stopping,
-             random_jitter, wake_.get(), options.in_hand, &metrics_, threads_store_}) {}
+             random_jitter, wake_.get(), options.in_hand, &metrics_, threads_store_, tokens_}) {}
 
 Worker::~Worker() {
     g_wake_fd = -1;

@@ -163,6 +163,8 @@ class Worker {
     std::int64_t gauges_mark_ = -1;  // the store's mark when they were read
     bool gauges_stale_ = true;       // what the main thread's session has written has changed since
     std::map<LabelValues, std::int64_t> queue_gauges_;  // as they are set
+    const std::shared_ptr<oauth2::Keeper> tokens_ =
+        std::make_shared<oauth2::Keeper>(options_.paths);
     PluginSlot plugin_{options_.plugin_crash};
     mime::TemplateCache templates_;
     RunResult total_;

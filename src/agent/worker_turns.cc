@@ -235,7 +235,8 @@ void Worker::start_turn(const std::string& number, Actor& actor, const std::stri
                                      &metrics_,
                                      &templates_,
                                      session.get(),
-                                     [&] { worked = tell_working(server); }};
+                                     [&] { worked = tell_working(server); },
+                                     tokens_};
             result = run_mailbox(context);
         }
         std::optional<SessionPool::Kept> kept;

@@ -26,6 +26,7 @@ struct Paths {
     std::filesystem::path media() const { return var() / "media"; }
     std::filesystem::path speech() const { return var() / "speech"; }  // e-mails as recordings
     std::filesystem::path spool() const { return var() / "spool"; }  // composed mails, conversions
+    std::filesystem::path oauth2() const { return var() / "oauth2"; }  // tokens
     std::filesystem::path trace() const { return var() / "trace"; }
     std::filesystem::path trace_file() const { return trace() / "vmemaild.trace"; }
     std::filesystem::path run() const { return root / "run"; }

@@ -40,7 +40,7 @@ struct MiscSetup {
 };
 
 enum class Ssl { kNo, kYes, kStartTls };
-enum class Auth { kNone, kAuto, kPlain, kLogin, kCramMd5, kXOAuth2 };
+enum class Auth { kNone, kAuto, kPlain, kLogin, kCramMd5, kXOAuth2, kOAuthBearer };
 enum class SendMode { kVoiceFax, kVoice, kFax };
 enum class SyncMode { kAllFolders, kInboxOnly, kVmFolderOnly, kNone };
 enum class SearchMode { kHeader, kText };
@@ -56,6 +56,24 @@ struct Server {
     std::string account;
     Secret password;
 };
+
+enum class OAuth2Provider { kNone, kGoogle, kMicrosoft, kOther };
+enum class OAuth2Flow { kRefreshToken, kClientCredentials };
+
+// Who gives the mailbox its access tokens (RFC 6749), and as which client they are asked for. The
+// endpoints and the scope are the provider's, but for those that the options name.
+struct OAuth2 {
+    OAuth2Provider provider = OAuth2Provider::kNone;
+    OAuth2Flow flow = OAuth2Flow::kRefreshToken;
+    std::string client_id;
+    Secret client_secret;                                                 // empty: a public client
+    std::string token_endpoint, device_endpoint, authorization_endpoint;  // "": it has none
+    std::string scope;
+    bool operator==(const OAuth2&) const = default;
+};
+
+// kConfig, naming the option, when tokens cannot be asked for with what is set.
+Result<> check_oauth2(const OAuth2& oauth2);
 
 struct MailboxOptions {
     std::string number;
@@ -79,6 +97,7 @@ struct MailboxOptions {
     bool allow_cleartext_password = false;
     std::int64_t network_timeout_s =
         300;  // `Network Timeout`: longest wait for one reply of a server
+    OAuth2 oauth2;
 
     // The sender of the mails: Smtp Account when it is an address, else voicemail@DOMAIN (Domain
     // Name, else the domain of Email Name).
@@ -87,6 +106,11 @@ struct MailboxOptions {
     std::string message_id_domain() const;
     bool sends_voice() const { return send_mode != SendMode::kFax; }
     bool sends_fax() const { return send_mode != SendMode::kVoice; }
+    // Whether logging in to `server`, one of this mailbox's, takes a token of the provider's.
+    bool takes_token(const Server& server) const {
+        return oauth2.provider != OAuth2Provider::kNone &&
+               (server.auth == Auth::kXOAuth2 || server.auth == Auth::kOAuthBearer);
+    }
 };
 
 // Which transport the plugin path names, as far as its file name tells; it selects the option set

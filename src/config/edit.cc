@@ -116,9 +116,17 @@ Result<> delete_mailbox(const Paths& paths, const std::string& number) {
     return fsync_directory(paths.mailboxes());
 }
 
-Result<Notes> set_mailbox(const Paths& paths, const std::string& number,
-                          const std::vector<MailboxEdit>& edits, const IniDocument* seen) {
-    VM_ASSIGN(const UniqueFd lock, lock_for_edit(paths, seen));
+namespace {
+
+// A mailbox's file with `edits` in it.
+struct Edited {
+    IniDocument document;
+    Notes notes, old_problems;
+};
+
+// With the lock on etc/ held; nothing is written but a key that is missing.
+Result<Edited> edit_mailbox(const Paths& paths, const std::string& number,
+                            const std::vector<MailboxEdit>& edits, const IniDocument* seen) {
     VM_ASSIGN(const IniDocument before, read_mailbox(paths, number));
     IniDocument document = before;
     const std::string operation = "set mailbox " + number;
@@ -150,18 +158,35 @@ Result<Notes> set_mailbox(const Paths& paths, const std::string& number,
     }
     VM_ASSIGN(const Notes meanwhile, changed_meanwhile(seen, before, writes, NamedBy::kKey));
 
-    VM_ASSIGN(const Notes old_problems, judge_mailbox(paths, operation, before, document, edits));
+    VM_ASSIGN(Notes old_problems, judge_mailbox(paths, operation, before, document, edits));
     const Option& integration = *find_option(mailbox_options(), "Email Integration");
     const IniEntry* entry = document.find(kEmailSection, integration.name);
     if (entry != nullptr && value_of(integration, entry->value) == "Yes")
         VM_TRY(check_seat(paths, number));
-    VM_TRY(store_file(paths.mailbox_ini(number), document.text(), kMailboxMode));
     notes.insert(notes.end(), meanwhile.begin(), meanwhile.end());
-    notes.insert(notes.end(), old_problems.begin(), old_problems.end());
-    if (const auto mailbox = interpret_mailbox(document, number, paths))
-        for (std::string& warning : mailbox_warnings(document, *mailbox))
+    return Edited{std::move(document), std::move(notes), std::move(old_problems)};
+}
+
+}  // namespace
+
+Result<Notes> set_mailbox(const Paths& paths, const std::string& number,
+                          const std::vector<MailboxEdit>& edits, const IniDocument* seen) {
+    VM_ASSIGN(const UniqueFd lock, lock_for_edit(paths, seen));
+    VM_ASSIGN(Edited edited, edit_mailbox(paths, number, edits, seen));
+    VM_TRY(store_file(paths.mailbox_ini(number), edited.document.text(), kMailboxMode));
+    Notes notes = std::move(edited.notes);
+    notes.insert(notes.end(), edited.old_problems.begin(), edited.old_problems.end());
+    if (const auto mailbox = interpret_mailbox(edited.document, number, paths))
+        for (std::string& warning : mailbox_warnings(edited.document, *mailbox))
             notes.push_back(std::move(warning));
     return notes;
+}
+
+Result<MailboxOptions> preview_mailbox(const Paths& paths, const std::string& number,
+                                       const std::vector<MailboxEdit>& edits) {
+    VM_ASSIGN(const UniqueFd lock, lock_etc(paths));
+    VM_ASSIGN(const Edited edited, edit_mailbox(paths, number, edits, nullptr));
+    return open_mailbox(edited.document, number, paths);
 }
 
 }  // namespace vm::config

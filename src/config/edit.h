@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/paths.h"
 #include "base/secret.h"
+#include "config/config.h"
 #include "config/ini_document.h"
 
 #include <optional>
@@ -61,6 +62,10 @@ struct MailboxEdit {
 // for edit_misc.
 Result<Notes> set_mailbox(const Paths& paths, const std::string& number,
                           const std::vector<MailboxEdit>& edits, const IniDocument* seen = nullptr);
+
+// What the mailbox's options would be after that; nothing is written but a key that is missing.
+Result<MailboxOptions> preview_mailbox(const Paths& paths, const std::string& number,
+                                       const std::vector<MailboxEdit>& edits);
 
 // Whether `key` is a password's.
 bool is_secret_key(const std::string& key);

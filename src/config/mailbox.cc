@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "config/mailbox_options.h"
+#include "config/oauth2_options.h"
 #include "config/seal.h"
 
 #include <fmt/format.h>
@@ -41,9 +42,10 @@ class Texts {
     const IniDocument& document_;
 };
 
+constexpr const char* kSmtpPassword = "Smtp Password";
 constexpr std::array<std::string_view, 3> kSsl{"No", "Yes", "STARTTLS"};
-constexpr std::array<std::string_view, 6> kAuth{"None",  "Auto",     "Plain",
-                                                "Login", "Cram-MD5", "XOAuth2"};
+constexpr std::array<std::string_view, 7> kAuth{"None",     "Auto",    "Plain",      "Login",
+                                                "Cram-MD5", "XOAuth2", "OAuthBearer"};
 constexpr std::array<std::string_view, 3> kSendMode{"Voice/Fax", "Voice", "Fax"};
 constexpr std::array<std::string_view, 4> kSyncMode{"All Folders", "Inbox Only", "VM Folder Only",
                                                     "None"};
@@ -75,11 +77,10 @@ std::vector<MailboxProblem> value_problems(const IniDocument& document) {
 struct Protocol {
     std::string_view name;
     std::array<std::uint16_t, 3> ports;
-    Auth auth;  // when the protocol has no Authentication key
 };
-constexpr Protocol kSmtp{"Smtp", {25, 465, 587}, Auth::kNone};
-constexpr Protocol kPop3{"Pop3", {110, 995, 110}, Auth::kPlain};
-constexpr Protocol kImap4{"Imap4", {143, 993, 143}, Auth::kPlain};
+constexpr Protocol kSmtp{"Smtp", {25, 465, 587}};
+constexpr Protocol kPop3{"Pop3", {110, 995, 110}};
+constexpr Protocol kImap4{"Imap4", {143, 993, 143}};
 
 std::string server_password(const Texts& text, const Protocol& protocol) {
     return text(std::string(protocol.name) + " Password");
@@ -93,9 +94,7 @@ Server server_of(const Texts& text, const Protocol& protocol) {
     const auto port = parse_int(text(key("Port")));
     server.port = port ? static_cast<std::uint16_t>(*port)
                        : protocol.ports[static_cast<std::size_t>(server.ssl)];
-    server.auth = find_option(mailbox_options(), key("Authentication"))
-                      ? text.choice<Auth>(key("Authentication"), kAuth)
-                      : protocol.auth;
+    server.auth = text.choice<Auth>(key("Authentication"), kAuth);
     server.account = text(key("Account"));
     const std::string password = server_password(text, protocol);
     if (!is_sealed(password)) server.password = Secret(password);
@@ -138,10 +137,15 @@ std::vector<MailboxProblem> problems_together(const IniDocument& document,
         if (text(needed).empty())
             add("Email Integration = Yes needs " + std::string(needed),
                 "set it together with Email Integration");
-    for (const char* needed : {"Smtp Account", "Smtp Password"})
-        if (log_in && text(needed).empty())
-            add("Smtp Authentication = " + text("Smtp Authentication") + " needs " + needed,
+    const bool takes_token = mailbox.takes_token(mailbox.smtp);
+    for (const std::string_view needed : {"Smtp Account", kSmtpPassword})
+        if (log_in && text(needed).empty() && !(takes_token && needed == kSmtpPassword))
+            add("Smtp Authentication = " + text("Smtp Authentication") + " needs " +
+                    std::string(needed),
                 "set it, or Smtp Authentication = None");
+    if (mailbox.oauth2.provider != OAuth2Provider::kNone)
+        if (auto enough = check_oauth2(mailbox.oauth2); !enough)
+            add(enough.error().object + ": " + enough.error().reason, enough.error().hint);
     return problems;
 }
 
@@ -170,6 +174,7 @@ MailboxOptions options_of(const IniDocument& document, const Paths& paths) {
     mailbox.deleted_retention_days = *parse_int(text("Deleted Retention Days"));
     mailbox.allow_cleartext_password = text.yes("Allow Cleartext Password");
     mailbox.network_timeout_s = *parse_int(text("Network Timeout"));
+    take_oauth2(mailbox, [&](std::string_view name) { return text(name); });
     return mailbox;
 }
 
@@ -210,32 +215,44 @@ std::vector<std::string> mailbox_warnings(const IniDocument& document,
     std::vector<std::string> warnings;
     for (const auto& [protocol, server] :
          {std::pair{&kPop3, &mailbox.pop3}, std::pair{&kImap4, &mailbox.imap4}})
-        if (!server->host.empty() && !server_password(text, *protocol).empty() &&
+        if (!server->host.empty() &&
+            (!server_password(text, *protocol).empty() || mailbox.takes_token(*server)) &&
             password_is_held_back(mailbox, *server))
             warnings.push_back(
                 fmt::format("{0} Password will not be sent, as the connection is not verified; set "
                             "{0} SSL = Yes "
                             "or STARTTLS with TLS Verify = Yes, or Allow Cleartext Password = Yes",
                             protocol->name));
+    if (mailbox.oauth2.provider != OAuth2Provider::kNone && !mailbox.takes_token(mailbox.smtp) &&
+        !mailbox.takes_token(mailbox.pop3) && !mailbox.takes_token(mailbox.imap4))
+        warnings.emplace_back(
+            "OAuth2 Provider means nothing as long as no Authentication is XOAuth2 or OAuthBearer");
     return warnings;
 }
 
-Result<MailboxOptions> load_mailbox(const Paths& paths, const std::string& number) {
-    VM_ASSIGN(const IniDocument document, read_mailbox(paths, number));
+Result<MailboxOptions> open_mailbox(const IniDocument& document, const std::string& number,
+                                    const Paths& paths) {
     VM_ASSIGN(MailboxOptions mailbox, interpret_mailbox(document, number, paths));
     const Texts text(document);
     Secret key;
-    for (const auto& [name, server] :
-         {std::pair{"Smtp Password", &mailbox.smtp}, std::pair{"Pop3 Password", &mailbox.pop3},
-          std::pair{"Imap4 Password", &mailbox.imap4}}) {
+    for (const auto& [name, secret] :
+         {std::pair{kSmtpPassword, &mailbox.smtp.password},
+          std::pair{"Pop3 Password", &mailbox.pop3.password},
+          std::pair{"Imap4 Password", &mailbox.imap4.password},
+          std::pair{kClientSecretKey, &mailbox.oauth2.client_secret}}) {
         const std::string written = text.raw(name);
         if (!is_sealed(written)) continue;
         if (key.empty()) {
             VM_ASSIGN(key, load_key(paths));
         }
-        VM_ASSIGN(server->password, unseal(written, key, {number, name}));
+        VM_ASSIGN(*secret, unseal(written, key, {number, name}));
     }
     return mailbox;
+}
+
+Result<MailboxOptions> load_mailbox(const Paths& paths, const std::string& number) {
+    VM_ASSIGN(const IniDocument document, read_mailbox(paths, number));
+    return open_mailbox(document, number, paths);
 }
 
 }  // namespace vm::config

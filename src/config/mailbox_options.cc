@@ -2,6 +2,7 @@
 
 #include "base/files.h"
 #include "base/text.h"
+#include "config/oauth2_options.h"
 #include "config/private_file.h"
 
 #include <algorithm>
@@ -14,6 +15,11 @@ constexpr std::size_t kFileLimit = 1U << 20;
 
 Rule ssl() {
     return one_of({"No", "Yes", "STARTTLS"});
+}
+
+// Mechanisms of a mail account, where None makes no sense.
+Rule account_authentication() {
+    return one_of({"Plain", "Login", "Cram-MD5", "XOAuth2", "OAuthBearer"});
 }
 
 Rule account() {
@@ -38,8 +44,8 @@ std::vector<Option> make_options() {
         {"Smtp SSL", "No", ssl(),
          "Yes: TLS from the start; STARTTLS: demanded; both verify the certificate."},
         {"Smtp Authentication", "None",
-         one_of({"None", "Auto", "Plain", "Login", "Cram-MD5", "XOAuth2"}),
-         "How to log in; XOAuth2 takes Smtp Password as the bearer token."},
+         one_of({"None", "Auto", "Plain", "Login", "Cram-MD5", "XOAuth2", "OAuthBearer"}),
+         "How to log in; without OAuth2 Provider the last two take Smtp Password as the token."},
         {"Smtp Account", "None", account(), "The account to log in with."},
         {"Smtp Password", "", password(), "Its password.", kBoth, true},
         {"Pop3 Server", "None", host(), "The account's POP3 server.", kPop3},
@@ -52,8 +58,7 @@ std::vector<Option> make_options() {
         {"Imap4 SSL", "No", ssl(), "As Smtp SSL.", kImap4},
         {"Imap4 Account", "None", account(), "The account to log in with.", kImap4},
         {"Imap4 Password", "", password(), "Its password.", kImap4, true},
-        {"Imap4 Authentication", "Plain", one_of({"Plain", "Login", "Cram-MD5", "XOAuth2"}),
-         "How to log in.", kImap4},
+        {"Imap4 Authentication", "Plain", account_authentication(), "How to log in.", kImap4},
         {"Imap4 Search Mode", "Header", one_of({"Header", "Text"}),
          "How a mail is found again: by its header or by the token in its text.", kImap4},
     };
@@ -83,6 +88,8 @@ std::vector<Option> make_options() {
     extension("Language", "en", language_tag(), "Language of the mail's text.");
     extension("Deleted Retention Days", "14", whole_number(0, 3650, "days"),
               "Days a deleted message can be restored.");
+    extension("Pop3 Authentication", "Plain", account_authentication(), "How to log in.", kPop3);
+    add_oauth2_options(options);
     return options;
 }
 

@@ -42,6 +42,10 @@ std::vector<MailboxProblem> mailbox_problems(const IniDocument& document, const 
 Result<MailboxOptions> interpret_mailbox(const IniDocument& document, const std::string& number,
                                          const Paths& paths);
 
+// The same with what is sealed opened.
+Result<MailboxOptions> open_mailbox(const IniDocument& document, const std::string& number,
+                                    const Paths& paths);
+
 // What is allowed and will not work, one line each.
 std::vector<std::string> mailbox_warnings(const IniDocument& document,
                                           const MailboxOptions& mailbox);

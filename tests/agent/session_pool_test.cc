@@ -17,6 +17,7 @@ class SessionPoolTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(another_mailbox_of_the_same_account_goes_on);
     CPPUNIT_TEST(each_is_handed_out_once);
     CPPUNIT_TEST(whatever_defines_a_connection_tells_them_apart);
+    CPPUNIT_TEST(tokens_are_the_mailboxes_own);
     CPPUNIT_TEST(without_a_login_the_account_is_only_a_sender);
     CPPUNIT_TEST(another_plugin_gets_its_own);
     CPPUNIT_TEST(those_that_waited_too_long_are_dropped);
@@ -92,6 +93,29 @@ class SessionPoolTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT(!pool_.has(plugin(), other));
         }
         CPPUNIT_ASSERT(pool_.has(plugin(), mailbox("102")));
+    }
+
+    void tokens_are_the_mailboxes_own() {
+        const auto with_provider = [](const std::string& number) {
+            config::MailboxOptions out = mailbox(number);
+            out.smtp.auth = config::Auth::kXOAuth2;
+            out.smtp.password = Secret();
+            out.oauth2.provider = config::OAuth2Provider::kGoogle;
+            out.oauth2.client_id = "unit";
+            return out;
+        };
+        put(with_provider("101"));
+        CPPUNIT_ASSERT(!pool_.has(plugin(), with_provider("102")));
+        config::MailboxOptions other = with_provider("101");
+        other.oauth2.client_id = "another";
+        CPPUNIT_ASSERT(!pool_.has(plugin(), other));
+        CPPUNIT_ASSERT(pool_.has(plugin(), with_provider("101")));
+        // Where the password is what logs in, the provider is nobody's business.
+        config::MailboxOptions plain = mailbox("103");
+        put(plain);
+        plain.number = "104";
+        plain.oauth2.provider = config::OAuth2Provider::kGoogle;
+        CPPUNIT_ASSERT(pool_.has(plugin(), plain));
     }
 
     void without_a_login_the_account_is_only_a_sender() {

@@ -2,6 +2,8 @@
 
 #include "agent/control.h"
 #include "agent/store_threads.h"
+#include "config/seal.h"
+#include "oauth2/token_file.h"
 #include "unit_root.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -33,6 +35,7 @@ class SettingsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(one_mailbox_is_looked_at_alone);
     CPPUNIT_TEST(seats_beyond_the_limit_are_marked);
     CPPUNIT_TEST(chmod_is_an_edit);
+    CPPUNIT_TEST(granted_anew_is_an_edit_and_renewed_is_none);
     CPPUNIT_TEST(pokes_arrive_and_garbage_does_not);
     CPPUNIT_TEST(every_job_runs_once);
     CPPUNIT_TEST_SUITE_END();
@@ -54,6 +57,36 @@ class SettingsTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(!reader.refresh(now_));
         CPPUNIT_ASSERT(first == reader.current());
         CPPUNIT_ASSERT(first->mailboxes.at("101").options->integration);
+    }
+
+    void granted_anew_is_an_edit_and_renewed_is_none() {
+        root_.mailbox("101", "a",
+                      "OAuth2 Provider = Google\nOAuth2 Client ID = id\nSmtp SSL = Yes\n"
+                      "Smtp Authentication = XOAuth2\nSmtp Account = a\n");
+        root_.mailbox("102", "b");
+        CPPUNIT_ASSERT(config::create_key(root_.paths));
+        SettingsReader reader(root_.paths, all);
+        CPPUNIT_ASSERT(reader.refresh(now_));
+        CPPUNIT_ASSERT(!reader.refresh(now_));
+        const auto before = reader.current();
+        const oauth2::Client client = oauth2::client_of(*before->mailboxes.at("101").options);
+        oauth2::Grant grant = oauth2::new_grant(client, 1'800'000'000'000);
+        CPPUNIT_ASSERT(oauth2::write_grant(root_.paths, "101", grant));
+        CPPUNIT_ASSERT(reader.refresh(now_));
+        const auto after = reader.current();
+        CPPUNIT_ASSERT(before->mailboxes.at("101").options != after->mailboxes.at("101").options);
+        CPPUNIT_ASSERT(before->mailboxes.at("102").options == after->mailboxes.at("102").options);
+        oauth2::Tokens tokens;
+        tokens.access = Secret("at");
+        oauth2::put_tokens(grant, std::move(tokens), 1'800'000'000'001);
+        CPPUNIT_ASSERT(oauth2::write_grant(root_.paths, "101", grant));
+        CPPUNIT_ASSERT(!reader.refresh(now_));
+        grant.granted += 1;
+        CPPUNIT_ASSERT(oauth2::write_grant(root_.paths, "101", grant));
+        CPPUNIT_ASSERT(reader.refresh(now_));
+        CPPUNIT_ASSERT(oauth2::remove_grant(root_.paths, "101"));
+        CPPUNIT_ASSERT(reader.refresh(now_));
+        CPPUNIT_ASSERT(!reader.refresh(now_));
     }
 
     void edit_is_taken_up() {
