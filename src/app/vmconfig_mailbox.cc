@@ -2,11 +2,13 @@
 // come out.
 #include "app/option_form.h"
 #include "app/output.h"
+#include "app/vmconfig_authorize.h"
 #include "app/vmconfig_commands.h"
 #include "app/vmconfig_password.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "config/mailbox_options.h"
+#include "oauth2/token_file.h"
 
 #include <algorithm>
 #include <iostream>
@@ -95,15 +97,35 @@ Result<config::MailboxEdit> edit_of(const std::string& argument) {
     return edit;
 }
 
-Result<> set(const Paths& paths, const std::string& number,
+Result<> set(const Paths& paths, const std::string& number, const std::string& provider,
              const std::vector<std::string>& arguments) {
+    if (provider.empty() && arguments.empty())
+        return fail(ErrorKind::kUsage, "set", "mailbox " + number, "there is nothing to set",
+                    "give \"Key=Value\" or --provider; see vmconfig mailbox set --help");
     std::vector<config::MailboxEdit> edits;
     for (const std::string& argument : arguments) {
         VM_ASSIGN(config::MailboxEdit edit, edit_of(argument));
         edits.push_back(std::move(edit));
     }
+    if (!provider.empty()) {
+        VM_ASSIGN(std::vector<config::MailboxEdit> presets,
+                  provider_edits(paths, number, provider));
+        // What is said by name goes before what the provider's table says.
+        for (config::MailboxEdit& preset : presets)
+            if (std::none_of(edits.begin(), edits.end(), [&](const config::MailboxEdit& edit) {
+                    return iequals(edit.key, preset.key);
+                }))
+                edits.push_back(std::move(preset));
+    }
     VM_ASSIGN(const config::Notes notes, config::set_mailbox(paths, number, edits));
     print_warnings(notes);
+    return {};
+}
+
+// With its tokens: they are of no use to anybody else.
+Result<> delete_mailbox(const Paths& paths, const std::string& number) {
+    VM_TRY(config::delete_mailbox(paths, number));
+    VM_TRY(oauth2::remove_grant(paths, number));
     return {};
 }
 
@@ -154,21 +176,24 @@ void add_mailbox_commands(CLI::App& program, VmconfigRequest& request) {
 
     CLI::App* delete_command = command("delete", "Remove a mailbox's options; its messages stay");
     delete_command->callback([&request, number] {
-        request.run = [number](const Paths& paths) {
-            return config::delete_mailbox(paths, *number);
-        };
+        request.run = [number](const Paths& paths) { return delete_mailbox(paths, *number); };
     });
 
     CLI::App* set_command = command("set", "Change options of a mailbox, all of them or none");
+    set_command->add_option(
+        "Key=Value", *settings,
+        "One setting each; \"Smtp Password=-\" reads a line from standard input");
+    const auto provider = std::make_shared<std::string>();
     set_command
-        ->add_option("Key=Value", *settings,
-                     "One setting each; \"Smtp Password=-\" reads a line from standard input")
-        ->required();
-    set_command->callback([&request, number, settings] {
-        request.run = [number, settings](const Paths& paths) {
-            return set(paths, *number, *settings);
+        ->add_option("--provider", *provider, "google or microsoft: its servers, with OAuth 2.0")
+        ->type_name("NAME");
+    set_command->callback([&request, number, provider, settings] {
+        request.run = [number, provider, settings](const Paths& paths) {
+            return set(paths, *number, *provider, *settings);
         };
     });
+
+    add_authorize_command(*mailbox, request);
 }
 
 }  // namespace vm::app

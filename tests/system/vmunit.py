@@ -85,14 +85,14 @@ class Unit:
     def command(self, program, *arguments):
         return [str(self.build / "bin" / program), "--root", str(self.root), *map(str, arguments)]
 
-    def run(self, program, *arguments, status=0):
+    def run(self, program, *arguments, status=0, stdin=None):
         """Runs a program to its end and returns it; another exit status than `status` is Failed, and
-        so is a password in its output. None takes any status."""
+        so is a password in its output. None takes any status. `stdin`: a text for its standard input."""
         done = subprocess.run(
             self.command(program, *arguments),
             capture_output=True,
             text=True,
-            stdin=subprocess.DEVNULL,
+            **({"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}),
             timeout=COMMAND_SECONDS,
             env={**os.environ, **self.environment},
         )
