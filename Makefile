@@ -202,6 +202,7 @@ $(call fuzzes,imap imap_parser pop3,base)
 $(call fuzzes,smtp plugin,transport core base)
 $(call fuzzes,mail mail_json template,mime media core base)
 $(call fuzzes,ini,config base)
+$(call fuzzes,tokens,oauth2 config base)
 $(call fuzzes,media,media base)
 $(call fuzzes,pokes http,agent base)
 # The plugins without libcurl: the server of the input is in its place.

@@ -2,9 +2,8 @@
 // answer says in the strict form of oauth2/exchange.h. The agent and vmconfig run it, so that what
 // a token server sends is met by a process that lives for one answer.
 #include "app/cli.h"
-#include "app/output.h"
-#include "base/text.h"
 #include "config/oauth2_options.h"
+#include "oauth2/answer_json.h"
 #include "oauth2/exchange.h"
 
 #include <curl/curl.h>
@@ -111,50 +110,10 @@ Result<Reply> post(const oauth2::Request& request) {
     return reply;
 }
 
-// A member as text, "" when it has none; numbers come as either.
-std::string member(const app::Json& json, const char* name) {
-    const auto found = json.find(name);
-    if (found == json.end()) return {};
-    if (found->is_string()) return found->get<std::string>();
-    return found->is_number_integer() ? std::to_string(found->get<std::int64_t>()) : std::string();
-}
-
-Result<oauth2::Answer> answer_of(const Reply& reply) {
-    oauth2::Answer out;
-    out.status = static_cast<int>(reply.status);
-    const app::Json json = app::Json::parse(reply.body, nullptr, false);
-    if (!json.is_object()) {
-        // (Proxies and servers in trouble answer in HTML.)
-        if (out.status / 100 == 2) return trouble("its answer is no JSON object");
-        return out;
-    }
-    const auto text = [&](const char* name, std::size_t limit) {
-        return without_direction_controls(sanitize_line(member(json, name), limit));
-    };
-    out.access_token = Secret(member(json, "access_token"));
-    out.refresh_token = Secret(member(json, "refresh_token"));
-    out.device_code = Secret(member(json, "device_code"));
-    out.token_type = text("token_type", 40);
-    out.scope = text("scope", 2000);
-    out.user_code = text("user_code", 64);
-    out.verification_uri = text("verification_uri", 500);
-    if (out.verification_uri.empty()) out.verification_uri = text("verification_url", 500);
-    out.error = text("error", 100);
-    out.error_description = text("error_description", 400);
-    out.expires_in = parse_int(member(json, "expires_in"));
-    out.interval = parse_int(member(json, "interval"));
-    // What cannot be taken back from the text cannot be told.
-    VM_TRY(oauth2::parse_answer(oauth2::to_text(out)).map_error([](const Error&) {
-        return Error{ErrorKind::kUnavailable, "", "", "its answer has a value that makes no sense",
-                     ""};
-    }));
-    return out;
-}
-
 Result<oauth2::Answer> run_request() {
     VM_ASSIGN(const oauth2::Request request, read_request());
     VM_ASSIGN(const Reply reply, post(request));
-    return answer_of(reply);
+    return oauth2::read_answer(static_cast<int>(reply.status), reply.body);
 }
 
 int run_vmoauth2(int argc, char** argv) {

@@ -20,7 +20,7 @@ Result<Answer> ask(const std::filesystem::path& program, const Request& request)
     const Secret input(to_text(request));
     const std::string server = host_of(request.url);
     const auto trouble = [&](std::string reason) {
-        return fail(ErrorKind::kRetryLater, "OAuth2", server, std::move(reason));
+        return fail(ErrorKind::kUnavailable, "OAuth2", server, std::move(reason));
     };
     auto done = run_with_input({program.string()}, input.reveal(), kLimits);
     if (!done && done.error().kind == ErrorKind::kConfig) return fail(std::move(done).error());

@@ -26,6 +26,10 @@ namespace vm::oauth2 {
 // The longest tokens. What an AUTH command can hold (RFC 4954 section 4), and twice that.
 inline constexpr std::size_t kAccessTokenLimit = 8191, kRefreshTokenLimit = 16384;
 
+// Visible ASCII: what tokens and codes consist of (RFC 6749 appendix A has blanks in them, too,
+// which no provider does and no mail server would take).
+bool is_token(std::string_view text);
+
 // A POST of application/x-www-form-urlencoded.
 struct Request {
     std::string url;
@@ -49,7 +53,7 @@ std::string to_text(const Answer& answer);
 Result<Request> parse_request(std::string_view text);
 Result<Answer> parse_answer(std::string_view text);
 
-// Who makes requests: the child below, or a test. kRetryLater, with what happened, when there was
+// Who makes requests: the child below, or a test. kUnavailable, with what happened, when there was
 // no answer of a token server.
 using Post = std::function<Result<Answer>(const Request&)>;
 // By `program`, the path of vmoauth2; 15 seconds at most.

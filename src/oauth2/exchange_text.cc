@@ -87,9 +87,7 @@ auto* find(Fields& fields, std::string_view name) {
 // False: the value cannot be.
 bool take(Answer& answer, const Line& line) {
     if (const auto* secret = find(kSecrets, line.name)) {
-        if (line.value.empty() || line.value.size() > secret->limit ||
-            !is_visible_ascii(line.value))
-            return false;
+        if (line.value.size() > secret->limit || !is_token(line.value)) return false;
         answer.*secret->member = Secret(std::string(line.value));
         return true;
     }
@@ -129,6 +127,10 @@ std::string percent_encoded(std::string_view text) {
 }
 
 }  // namespace
+
+bool is_token(std::string_view text) {
+    return !text.empty() && is_visible_ascii(text);
+}
 
 Secret form(const std::vector<std::pair<std::string_view, std::string_view>>& fields) {
     std::string out;

@@ -1,8 +1,9 @@
 // What is asked of a token server and what its answers mean: RFC 6749 sections 4.1.3, 4.4 and 6,
 // RFC 8628. Any thread; blocks as long as `post`.
 //
-// Errors by consequence: kRetryLater, the server cannot tell now; kAccount, a person must grant the
-// access (again); kConfig, the server does not take this client or what it asks for.
+// Errors by consequence: kUnavailable, there was no answer; kRetryLater, the server cannot tell
+// now; kAccount, a person must grant the access (again); kConfig, the server does not take this
+// client or what it asks for.
 #ifndef VM_OAUTH2_GRANT_H
 #define VM_OAUTH2_GRANT_H
 

@@ -58,11 +58,19 @@ bool Keeper::is_good(const Grant& grant, const Secret& refused) const {
 std::optional<Error> Keeper::why_not_now(const Client& client, const Grant& grant) {
     if (!grant.trouble.empty()) return revoked(client, grant.trouble);
     const std::lock_guard lock(mutex_);
-    const auto failure = failures_.find(client.mailbox);
-    if (failure == failures_.end() || failure->second.granted != grant.granted ||
-        clock_.steady_ms() - failure->second.at >= kPauseMs)
-        return std::nullopt;
-    return failure->second.error;
+    if (const Error* error = failure_of(failures_, client.mailbox, grant.granted)) return *error;
+    if (const Error* error = failure_of(silent_servers_, client.oauth2.token_endpoint, 0))
+        return *error;
+    return std::nullopt;
+}
+
+// One whose pause is not over; with mutex_ held.
+const Error* Keeper::failure_of(const Failures& failures, const std::string& whose,
+                                TimeMs granted) const {
+    const auto found = failures.find(whose);
+    const bool holds = found != failures.end() && found->second.granted == granted &&
+                       clock_.steady_ms() - found->second.at < kPauseMs;
+    return holds ? &found->second.error : nullptr;
 }
 
 // Whether a refused token may be replaced before its time; `now`: it will be.
@@ -81,14 +89,19 @@ void Keeper::note(const Client& client, const Grant& grant, const Error& error) 
     failures_[client.mailbox] = {clock_.steady_ms(), grant.granted, error};
 }
 
-Result<Tokens> Keeper::renew(const Client& client, const Grant& grant) const {
-    if (client.oauth2.flow == config::OAuth2Flow::kClientCredentials)
-        return ask_as_client(post_, client);
-    if (grant.refresh_token.empty())
+Result<Tokens> Keeper::renew(const Client& client, const Grant& grant) {
+    const bool as_client = client.oauth2.flow == config::OAuth2Flow::kClientCredentials;
+    if (!as_client && grant.refresh_token.empty())
         return fail(revoked(client, "what was granted has expired, and cannot be renewed"));
     // Whether there is room is found out before the provider exchanges the refresh token.
-    VM_TRY(write_grant(paths_, client.mailbox, grant));
-    return refresh(post_, client, grant.refresh_token);
+    if (!as_client) VM_TRY(write_grant(paths_, client.mailbox, grant));
+    auto tokens =
+        as_client ? ask_as_client(post_, client) : refresh(post_, client, grant.refresh_token);
+    if (!tokens && tokens.error().kind == ErrorKind::kUnavailable) {
+        const std::lock_guard lock(mutex_);
+        silent_servers_[client.oauth2.token_endpoint] = {clock_.steady_ms(), 0, tokens.error()};
+    }
+    return tokens;
 }
 
 // With the lock held.

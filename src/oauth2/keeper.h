@@ -7,8 +7,9 @@
 //   that came with it is used;
 // - of several processes and threads that want a token of one mailbox at once, one asks for it;
 // - a token that was refused before its time is replaced once a minute;
-// - a token server that fails is asked once a minute for a mailbox, and meanwhile the old token is
-//   used as long as it is valid;
+// - a token server that gives no answer is asked once a minute, one that gives a mailbox no token
+//   once a minute for that mailbox; meanwhile the old token is used as long as it is valid, so that
+//   who has one waits for nobody;
 // - what the provider has revoked is not asked for again before a person has granted it anew.
 //
 // Any thread; blocks while a token is asked for, 15 seconds or so at most.
@@ -49,13 +50,16 @@ class Keeper {
   private:
     struct Failure {
         std::int64_t at = 0;  // steady
-        TimeMs granted = 0;   // of the grant it happened with
+        TimeMs granted = 0;   // of the grant it happened with; a server's: 0
         Error error;
     };
+    using Failures = std::map<std::string, Failure>;
 
     bool is_good(const Grant& grant, const Secret& refused) const;
     bool is_usable(const Grant& grant, const Secret& refused) const;
-    Result<Tokens> renew(const Client& client, const Grant& grant) const;
+    Result<Tokens> renew(const Client& client, const Grant& grant);
+    const Error* failure_of(const Failures& failures, const std::string& whose,
+                            TimeMs granted) const;
     Result<Secret> ask(const Client& client, Grant grant, const Secret& refused);
     std::optional<Error> why_not_now(const Client& client, const Grant& grant);
     bool may_replace(const Client& client, bool now);
@@ -65,8 +69,9 @@ class Keeper {
     const Clock& clock_;
     Post post_;
     std::mutex mutex_;
-    // By mailbox, guarded by mutex_. When a refused one was replaced last: steady.
-    std::map<std::string, Failure> failures_;
+    // Guarded by mutex_. By mailbox; by token endpoint; when a mailbox's refused one was replaced
+    // last: steady.
+    Failures failures_, silent_servers_;
     std::map<std::string, std::int64_t> replaced_;
 };
 

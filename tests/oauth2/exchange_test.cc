@@ -103,11 +103,11 @@ class ExchangeTest : public CppUnit::TestFixture {
             return oauth2::post_by(program)(request);
         };
         assert_error(says("echo 'vmoauth2: Connection refused' >&2; exit 69"),
-                     ErrorKind::kRetryLater, "OAuth2: login.example.net: Connection refused");
-        assert_error(says("exit 3"), ErrorKind::kRetryLater, "vmoauth2 ended with status 3");
-        assert_error(says("kill -9 $$"), ErrorKind::kRetryLater, "ended with status 137");
-        assert_error(says("echo what"), ErrorKind::kRetryLater, "makes no sense");
-        assert_error(says("head -c 1000000 /dev/zero"), ErrorKind::kRetryLater, "wrote more than");
+                     ErrorKind::kUnavailable, "OAuth2: login.example.net: Connection refused");
+        assert_error(says("exit 3"), ErrorKind::kUnavailable, "vmoauth2 ended with status 3");
+        assert_error(says("kill -9 $$"), ErrorKind::kUnavailable, "ended with status 137");
+        assert_error(says("echo what"), ErrorKind::kUnavailable, "makes no sense");
+        assert_error(says("head -c 1000000 /dev/zero"), ErrorKind::kUnavailable, "wrote more than");
         // It is told on its standard input, and nowhere else.
         CPPUNIT_ASSERT_EQUAL(
             418,

@@ -34,6 +34,7 @@ class KeeperTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(client_credentials_need_no_grant);
     CPPUNIT_TEST(many_at_once_ask_once);
     CPPUNIT_TEST(mailboxes_do_not_meet);
+    CPPUNIT_TEST(a_silent_server_is_asked_for_one);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<OAuth2Rig> rig_;
@@ -142,10 +143,10 @@ class KeeperTest : public CppUnit::TestFixture {
         rig_->grant();
         rig_->clock.advance(60 * kMinute);
         for (int i = 0; i < 3; ++i)
-            assert_error(keeper_->token(rig_->client), ErrorKind::kRetryLater, "out of reach");
+            assert_error(keeper_->token(rig_->client), ErrorKind::kUnavailable, "out of reach");
         assert_asked(1);
         rig_->clock.advance(kMinute);
-        assert_error(keeper_->token(rig_->client), ErrorKind::kRetryLater, "out of reach");
+        assert_error(keeper_->token(rig_->client), ErrorKind::kUnavailable, "out of reach");
         assert_asked(2);
         rig_->clock.advance(kMinute);
         rig_->say(OAuth2Rig::no("", 503));
@@ -267,10 +268,33 @@ class KeeperTest : public CppUnit::TestFixture {
     void mailboxes_do_not_meet() {
         rig_->grant();
         rig_->clock.advance(60 * kMinute);
+        rig_->say(OAuth2Rig::no("slow", 429));
         CPPUNIT_ASSERT(!keeper_->token(rig_->client));
         rig_->client.mailbox = "102";
         rig_->grant("at-102", "rt-102");
         CPPUNIT_ASSERT_EQUAL(std::string("at-102"), token());
+        rig_->clock.advance(56 * kMinute);
+        rig_->say(OAuth2Rig::tokens("at-103"));
+        CPPUNIT_ASSERT_EQUAL(std::string("at-103"), token());
+    }
+
+    // Thousands of mailboxes do not wait for it one after the other.
+    void a_silent_server_is_asked_for_one() {
+        for (const char* number : {"101", "102", "103"}) {
+            rig_->client.mailbox = number;
+            rig_->grant();
+        }
+        rig_->clock.advance(60 * kMinute);
+        for (const char* number : {"101", "102", "103"}) {
+            rig_->client.mailbox = number;
+            assert_error(keeper_->token(rig_->client), ErrorKind::kUnavailable, "out of reach");
+        }
+        assert_asked(1);
+        rig_->client.oauth2.token_endpoint = "https://another.example/token";
+        rig_->client.mailbox = "104";
+        rig_->grant("at-104");
+        rig_->say(OAuth2Rig::tokens("at-105"));
+        CPPUNIT_ASSERT_EQUAL(std::string("at-105"), token("at-104"));
     }
 };
 

@@ -58,7 +58,7 @@ class OAuth2Rig {
             asked.push_back(request.url + " " + request.body.reveal());
             if (while_asked) while_asked();
             if (answers.empty())
-                return fail(ErrorKind::kRetryLater, "OAuth2", "login.example.net", "out of reach");
+                return fail(ErrorKind::kUnavailable, "OAuth2", "login.example.net", "out of reach");
             oauth2::Answer answer = std::move(answers.front());
             answers.pop_front();
             return answer;
