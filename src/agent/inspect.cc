@@ -82,10 +82,10 @@ int check_configuration(const Paths& paths) {
         const auto mailbox = config::load_mailbox(paths, number);
         if (!mailbox)
             problems.add(mailbox.error(), number);
-        else if (const auto granted = oauth2::check_grant(paths, *mailbox); !granted)
-            problems.add(granted.error(), number);
         else if (!mailbox->integration)
             fmt::print("{}: ok, Email Integration is No\n", number);
+        else if (const auto granted = oauth2::check_grant(paths, *mailbox); !granted)
+            problems.add(granted.error(), number);
         else
             fmt::print("{}: ok, to {} by {}\n", number, mailbox->email_name, server_of(*mailbox));
     }

@@ -59,6 +59,7 @@ class Turn {
     bool search(const MessageRecord& due);
     void give_up_the_untried();
     bool open_sessions();
+    bool has_token();
     void note_server(const PushReport& report, const PushOutcome& outcome);
     void end_sessions();
 
@@ -229,6 +230,7 @@ bool Turn::open_sessions() {
         pause(PushScope::kMailbox, context_.plugin_problem);
         return false;
     }
+    if (!has_token()) return false;
     auto opened = context_.plugin->open(
         session_options(mailbox_, context_.misc, context_.cancelled, context_.tokens));
     if (!opened) {
@@ -247,6 +249,14 @@ bool Turn::open_sessions() {
     session_->set_name(mailbox_.number);
     account_.emplace(std::move(*opened));
     return true;
+}
+
+// Without one no message is tried, and so all are due as soon as there is one.
+bool Turn::has_token() {
+    if (!context_.tokens || !mailbox_.takes_token(mailbox_.smtp)) return true;
+    const auto token = context_.tokens->token(oauth2::client_of(mailbox_));
+    if (!token) pause(PushScope::kMailbox, token.error().text());
+    return token.has_value();
 }
 
 // What a dialogue told about the server and the connection.

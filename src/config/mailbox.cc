@@ -143,8 +143,10 @@ std::vector<MailboxProblem> problems_together(const IniDocument& document,
             add("Smtp Authentication = " + text("Smtp Authentication") + " needs " +
                     std::string(needed),
                 "set it, or Smtp Authentication = None");
-    if (mailbox.oauth2.provider != OAuth2Provider::kNone)
-        if (auto enough = check_oauth2(mailbox.oauth2); !enough)
+    OAuth2 oauth2 = mailbox.oauth2;
+    oauth2.client_secret = Secret(text(kClientSecretKey));  // be it sealed
+    if (oauth2.provider != OAuth2Provider::kNone)
+        if (auto enough = check_oauth2(oauth2); !enough)
             add(enough.error().object + ": " + enough.error().reason, enough.error().hint);
     return problems;
 }

@@ -162,6 +162,9 @@ class OAuth2OptionsTest : public CppUnit::TestFixture {
         bad(app + "OAuth2 Client Secret = s\n", "OAuth2 Tenant");
         bad(app + "OAuth2 Client Secret = s\nOAuth2 Tenant = consumers\n", "OAuth2 Tenant");
         good(app + "OAuth2 Client Secret = s\nOAuth2 Tenant = example.com\n");
+        // A secret that is sealed is one.
+        CPPUNIT_ASSERT(set_mailbox(root->paths, "101", {{"OAuth2 Client Secret", Secret("s")}}));
+        CPPUNIT_ASSERT(load_mailbox(root->paths, "101"));
         // Not yet integrated: an option at a time.
         good("OAuth2 Provider = Microsoft\n");
         // No token over a connection that is not verified.
