@@ -51,9 +51,7 @@ Result<Way> way_of(const Wish& wish) {
 // What the command line sets.
 Result<std::vector<config::MailboxEdit>> edits_of(const Paths& paths, const Wish& wish, Way way) {
     std::vector<config::MailboxEdit> edits;
-    if (!wish.provider.empty()) {
-        VM_ASSIGN(edits, provider_edits(paths, wish.number, wish.provider));
-    }
+    if (!wish.provider.empty()) VM_TRY(add_provider(paths, wish.number, wish.provider, edits));
     const auto set = [&](const char* key, const std::string& value) {
         edits.push_back({key, Secret(value)});
     };
@@ -74,8 +72,7 @@ Result<oauth2::Tokens> by_refresh_token(const oauth2::Post& post, const oauth2::
     VM_ASSIGN(const Secret token, read_password("OAuth2 refresh token"));
     // One blank or more around it comes of copying.
     const std::string_view text = trim(token.reveal());
-    if (text.empty() || text.size() > oauth2::kRefreshTokenLimit ||
-        std::any_of(text.begin(), text.end(), [](char c) { return c <= ' ' || c >= '\x7f'; }))
+    if (text.size() > oauth2::kRefreshTokenLimit || !oauth2::is_token(text))
         return wrong_use("the refresh token", "it is no token");
     const Secret given{std::string(text)};
     VM_ASSIGN(oauth2::Tokens tokens, oauth2::refresh(post, client, given));
@@ -107,7 +104,8 @@ Result<oauth2::Tokens> by_device(const oauth2::Post& post, const oauth2::Client&
         auto tokens = oauth2::ask_device_tokens(post, client, code);
         // A server out of reach for a moment does not make the person begin anew (RFC 8628
         // section 3.5).
-        if (!tokens && tokens.error().kind == ErrorKind::kRetryLater) {
+        const auto kind = tokens ? ErrorKind::kRetryNow : tokens.error().kind;
+        if (kind == ErrorKind::kRetryLater || kind == ErrorKind::kUnavailable) {
             std::cerr << "vmconfig: " << tokens.error().text() << "; asking again\n";
             continue;
         }
@@ -206,29 +204,34 @@ Result<> authorize(const Paths& paths, const Wish& wish) {
 
 }  // namespace
 
-Result<std::vector<config::MailboxEdit>> provider_edits(const Paths& paths,
-                                                        const std::string& number,
-                                                        const std::string& name) {
+Result<> add_provider(const Paths& paths, const std::string& number, const std::string& name,
+                      std::vector<config::MailboxEdit>& edits) {
     const auto provider = config::find_provider(name);
     if (!provider)
         return fail(ErrorKind::kUsage, "set", "--provider",
                     "there is no provider " + sanitize_line(name, 40),
                     "give google, microsoft, other or none");
-    std::vector<config::MailboxEdit> edits;
+    const auto given = [&](std::string_view key) {
+        return std::find_if(edits.begin(), edits.end(), [&](const config::MailboxEdit& edit) {
+            return iequals(edit.key, key);
+        });
+    };
     const auto set = [&](const char* key, const std::string& value) {
-        edits.push_back({key, Secret(value)});
+        if (given(key) == edits.end()) edits.push_back({key, Secret(value)});
     };
     set("OAuth2 Provider", std::string(config::name_of(*provider)));
     const config::ProviderPreset* preset = config::find_preset(*provider);
-    if (preset == nullptr) return edits;
+    if (preset == nullptr) return {};
     for (const auto& [key, value] : preset->servers) set(key, value);
     VM_ASSIGN(const config::MailboxOptions mailbox, config::load_mailbox(paths, number));
-    if (mailbox.email_name.empty()) return edits;
+    const auto edit = given("Email Name");
+    const std::string address = edit == edits.end() ? mailbox.email_name : edit->value.reveal();
+    if (address.empty()) return {};
     for (const auto& [key, server] :
          {std::pair{"Smtp Account", &mailbox.smtp}, std::pair{"Imap4 Account", &mailbox.imap4},
           std::pair{"Pop3 Account", &mailbox.pop3}})
-        if (server->account.empty()) set(key, mailbox.email_name);
-    return edits;
+        if (server->account.empty()) set(key, address);
+    return {};
 }
 
 void add_authorize_command(CLI::App& mailbox, VmconfigRequest& request) {

@@ -13,11 +13,10 @@ namespace vm::app {
 
 void add_authorize_command(CLI::App& mailbox, VmconfigRequest& request);
 
-// What --provider NAME sets: the provider, its servers, and the accounts where there are none yet
-// but an e-mail address. kUsage for a name that none has.
-Result<std::vector<config::MailboxEdit>> provider_edits(const Paths& paths,
-                                                        const std::string& number,
-                                                        const std::string& name);
+// Adds to `edits` what --provider NAME sets and they do not: the provider, its servers, and the
+// accounts where there are none yet but an e-mail address. kUsage for a name that none has.
+Result<> add_provider(const Paths& paths, const std::string& number, const std::string& name,
+                      std::vector<config::MailboxEdit>& edits);
 
 }  // namespace vm::app
 

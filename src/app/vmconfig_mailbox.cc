@@ -107,16 +107,7 @@ Result<> set(const Paths& paths, const std::string& number, const std::string& p
         VM_ASSIGN(config::MailboxEdit edit, edit_of(argument));
         edits.push_back(std::move(edit));
     }
-    if (!provider.empty()) {
-        VM_ASSIGN(std::vector<config::MailboxEdit> presets,
-                  provider_edits(paths, number, provider));
-        // What is said by name goes before what the provider's table says.
-        for (config::MailboxEdit& preset : presets)
-            if (std::none_of(edits.begin(), edits.end(), [&](const config::MailboxEdit& edit) {
-                    return iequals(edit.key, preset.key);
-                }))
-                edits.push_back(std::move(preset));
-    }
+    if (!provider.empty()) VM_TRY(add_provider(paths, number, provider, edits));
     VM_ASSIGN(const config::Notes notes, config::set_mailbox(paths, number, edits));
     print_warnings(notes);
     return {};

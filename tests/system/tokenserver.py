@@ -6,7 +6,7 @@
         ... a client that asks server.url("token") ...
 
 Every token and secret of it holds the tests' password, so that Unit finds one wherever none may be.
-What it does may be changed at any time: `lifetime` of access tokens in seconds, as it says, `rotate`
+With `tls`, a server's context, it is asked by https. What it does may be changed at any time: `lifetime` of access tokens in seconds, as it says, `rotate`
 refresh tokens, `answers` of an endpoint in its place. `requests` are those it was asked, as
 (endpoint, fields). Expiry is told by expire(), not by the clock.
 """
@@ -26,8 +26,10 @@ DROP = object()  # an answer: the connection is closed instead
 
 
 class TokenServer:
-    def __init__(self, lifetime=3600):
-        self.lifetime = lifetime
+    def __init__(self, tls=None):
+        self._tls = tls
+        self.lifetime = 3600
+        self.padding = 600  # longer than an initial response may be
         self.rotate = False
         self.application = None  # the user whose account the client's own credentials open
         self.clients = {CLIENT: SECRET, "public-1": None}
@@ -63,13 +65,15 @@ class TokenServer:
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def restore(self):
         """As it was made, but for what it has granted."""
         self.answers.clear()
         self.requests.clear()
-        self.lifetime, self.rotate, self.application = 3600, False, None
+        self.lifetime, self.padding, self.rotate, self.application = 3600, 600, False, None
         self.device = {"interval": 1, "expires_in": 300}
 
     def __enter__(self):
@@ -83,7 +87,7 @@ class TokenServer:
         self._server.server_close()
 
     def url(self, endpoint):
-        return f"http://127.0.0.1:{self.port}/{endpoint}"
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}/{endpoint}"
 
     def options(self, **more):
         """Mailbox Options of a mailbox whose provider it is, with _ for the blanks."""
@@ -166,7 +170,7 @@ class TokenServer:
         return token
 
     def _tokens(self, user, refresh=None):
-        access = f"at-{next(self._numbers)}-{PASSWORD}-{'x' * 600}"
+        access = f"at-{next(self._numbers)}-{PASSWORD}-{'x' * self.padding}"
         self._access[access] = user
         answer = {"access_token": access, "token_type": "Bearer", "expires_in": self.lifetime, "scope": "mail"}
         if refresh:
