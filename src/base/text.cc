@@ -112,18 +112,21 @@ std::string sanitize_line(std::string_view s, std::size_t limit) {
 }
 
 std::string without_direction_controls(std::string_view s) {
-    // In UTF-8: E2 80 AA..AE and E2 81 A6..A9.
-    const auto is_one = [](std::string_view three) {
-        return three.size() == 3 && three[0] == '\xE2' &&
-               ((three[1] == '\x80' && three[2] >= '\xAA' && three[2] <= '\xAE') ||
-                (three[1] == '\x81' && three[2] >= '\xA6' && three[2] <= '\xA9'));
+    // In UTF-8: D8 9C; E2 80 8E, 8F and AA..AE; E2 81 A6..A9.
+    const auto length_of_one = [](std::string_view at) -> std::size_t {
+        if (at.starts_with("\xD8\x9C")) return 2;
+        if (at.size() < 3 || at[0] != '\xE2') return 0;
+        const bool general = at[1] == '\x80' && (at[2] == '\x8E' || at[2] == '\x8F' ||
+                                                 (at[2] >= '\xAA' && at[2] <= '\xAE'));
+        const bool isolates = at[1] == '\x81' && at[2] >= '\xA6' && at[2] <= '\xA9';
+        return general || isolates ? 3 : 0;
     };
     std::string out;
-    for (std::size_t i = 0; i < s.size(); ++i)
-        if (is_one(s.substr(i, 3)))
-            i += 2;
-        else
-            out += s[i];
+    for (std::size_t i = 0; i < s.size();) {
+        const std::size_t skipped = length_of_one(s.substr(i, 3));
+        if (skipped == 0) out += s[i];
+        i += std::max<std::size_t>(skipped, 1);
+    }
     return out;
 }
 

@@ -24,8 +24,9 @@ std::optional<std::int64_t> parse_int(std::string_view s);
 // (server replies, caller names) before they are logged, stored or put in a header.
 std::string sanitize_line(std::string_view s, std::size_t limit = 2000);
 
-// `s` without the characters that turn the direction of writing around (U+202A to U+202E, U+2066 to
-// U+2069): they can make a name read as something else than it is.
+// `s` without the characters that have no other purpose than to act on the direction of writing
+// (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069): they can make a name or a number
+// read as something else than it is. What is written from right to left needs none of them.
 std::string without_direction_controls(std::string_view s);
 
 bool is_utf8(std::string_view s);

@@ -106,7 +106,10 @@ class TextTest : public CppUnit::TestFixture {
     void takes_out_what_turns_text_around() {
         CPPUNIT_ASSERT_EQUAL(std::string("exe.ann"),
                              without_direction_controls("\u202Eexe\u202C.\u2066ann\u2069"));
-        for (const char* kept : {"", "\u202F\u2029\u2065\u206A\u05D0", "\xE2\x80", "\xE2"})
+        CPPUNIT_ASSERT_EQUAL(std::string("5551234"),
+                             without_direction_controls("\u061C555\u200E12\u200F34\u200F"));
+        for (const char* kept : {"", "\u200D\u2010\u061B\u061D\u202F\u2029\u2065\u206A\u05D0",
+                                 "\xE2\x80", "\xE2", "\xD8"})
             CPPUNIT_ASSERT_EQUAL(std::string(kept), without_direction_controls(kept));
     }
 
