@@ -49,9 +49,9 @@ $(B)/obj/%.o: %.cc Makefile
 
 # GMime and libxml2 stay in one layer, libcurl in the plugins: only they see those headers.
 $(B)/obj/src/mime/%.o $(B)/obj/tests/mime/%.o: EXTRA_CXXFLAGS = $(MIME_CFLAGS)
-# The mail's wording is one file; the program carries a copy for a root that has none.
-$(B)/obj/src/mime/template.o: etc/templates/en.ini
-$(B)/obj/src/mime/template.o: EXTRA_CXXFLAGS = $(MIME_CFLAGS) -DVM_TEMPLATE_FILE='"etc/templates/en.ini"'
+# The mails' wording is a file a language; the programs carry a copy of each for roots that have none.
+$(B)/obj/src/mime/built_in.o: $(wildcard etc/templates/*.ini)
+$(B)/obj/src/mime/built_in.o: EXTRA_CXXFLAGS = -DVM_TEMPLATES='"etc/templates"'
 
 # ---- layers ------------------------------------------------------------------------------------
 define layer

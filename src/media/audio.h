@@ -22,8 +22,19 @@ struct AudioInfo {
 // kMessage with the reason.
 Result<AudioInfo> probe_audio(const std::filesystem::path& file);
 
+// Whether a WAV file of this form is played by what people read mail with: G.711, or PCM of 8 or 16
+// bit at up to 48 kHz. GSM 6.10 and larger samples are not, by telephones least of all.
+bool plays_everywhere(const AudioInfo& audio);
+bool is_g711(const AudioInfo& audio);
+
+// Write `wav` as a WAV file of one channel to `out`, block by block: as telephones have it, 8 kHz
+// µ-law, and as programs that recognise speech want it, 16 kHz 16 bit PCM. Errors as write_mp3().
+Result<> write_telephone_wav(const std::filesystem::path& wav, const std::filesystem::path& out);
+Result<> write_pcm_wav(const std::filesystem::path& wav, const std::filesystem::path& out);
+
 // Writes `wav` as MP3, 16 kHz mono constant bit rate 32 kbit/s (players in telephones want CBR), to
-// `mp3`, block by block. Resamples simply; telephone speech has nothing above 4 kHz.
+// `mp3`, block by block. Resamples simply; telephone speech has nothing above 4 kHz. kMessage:
+// `wav` is damaged; kConfig: libsndfile cannot write MP3; kUnavailable: no room.
 Result<> write_mp3(const std::filesystem::path& wav, const std::filesystem::path& mp3);
 
 }  // namespace vm::media

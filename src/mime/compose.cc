@@ -75,6 +75,15 @@ Result<Owned<GDateTime>> local_time(const Message& message, const std::string& t
     return local;
 }
 
+// Whether a recording is one that people can play, and with Outlook's forms one that they take
+// (MS-OXOUM 2.2.2.2: G.711, not PCM).
+bool goes_as_it_is(const std::filesystem::path& recording, const ComposeOptions& options) {
+    const auto audio = media::probe_audio(recording);
+    // It was checked when it was stored: what is wrong with it now, a conversion does not mend.
+    if (!audio) return true;
+    return options.outlook_forms ? media::is_g711(*audio) : media::plays_everywhere(*audio);
+}
+
 // The files of the mail, converted where the mailbox wants it. TIFF stands before PDF: what makes a
 // fax of a mail for Outlook is that its first attachment is image/tiff.
 Result<std::vector<Attachment>> make_attachments(const Message& message,
@@ -93,6 +102,8 @@ Result<std::vector<Attachment>> make_attachments(const Message& message,
     if (message.kind == MessageKind::kVoice) {
         if (options.voice_format == VoiceFormat::kMp3)
             VM_TRY(convert(media::write_mp3, "audio", "mpeg", ".mp3"));
+        else if (!goes_as_it_is(media, options))
+            VM_TRY(convert(media::write_telephone_wav, "audio", "wav", ".wav"));
         else
             files.push_back({media, "audio", "wav", base + ".wav", {}});
     } else {
@@ -246,7 +257,8 @@ Result<std::int64_t> compose(const Message& message, const std::filesystem::path
                              const ComposeOptions& options, const Writer& writer) {
     VM_ASSIGN(const std::shared_ptr<const Template> wording, wording_for(options));
     VM_ASSIGN(const Owned<GDateTime> received, local_time(message, options.time_zone));
-    const Wording words = word_mail(*wording, message, received.get(), options.attach_media);
+    const Wording words =
+        word_mail(*wording, message, received.get(), options.attach_media, options.transcript);
     const Owned<GMimeMessage> mail = new_mail(message, options, words, received.get());
     const Owned<GMimeObject> text = text_part(words.text);
     if (!options.attach_media) {

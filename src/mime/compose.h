@@ -31,7 +31,8 @@ struct ComposeOptions {
     VoiceFormat voice_format = VoiceFormat::kWav;
     FaxFormat fax_format = FaxFormat::kPdf;
     bool outlook_forms = false;
-    bool attach_media = true;  // g_bEnableSendMsgAsAttachment
+    bool attach_media = true;     // g_bEnableSendMsgAsAttachment
+    std::string transcript = {};  // what is said in a recording, for the text; "": not known
     // ROOT/etc/templates: LANGUAGE.ini there wins over the built-in wording.
     std::filesystem::path template_directory;
     // Where the wording is kept between mails; null: it is read for each.

@@ -3,22 +3,13 @@
 #include "base/files.h"
 #include "base/language.h"
 #include "base/text.h"
+#include "mime/built_in.h"
 
 #include <ini.h>
 
 #include <algorithm>
 #include <optional>
 #include <system_error>
-
-// The file the Makefile names becomes part of the program as it stands.
-__asm__(
-    ".pushsection .rodata\n"
-    "vm_template_begin: .incbin \"" VM_TEMPLATE_FILE
-    "\"\n"
-    "vm_template_end:\n"
-    ".popsection\n");
-extern "C" const char vm_template_begin[] __attribute__((visibility("hidden")));
-extern "C" const char vm_template_end[] __attribute__((visibility("hidden")));
 
 namespace vm::mime {
 
@@ -135,6 +126,12 @@ std::vector<std::string> candidates_for(std::string_view language) {
     return candidates;
 }
 
+const BuiltIn& nearest_built_in(std::string_view language) {
+    for (const std::string& candidate : candidates_for(language))
+        if (const BuiltIn* wording = built_in_wording(candidate)) return *wording;
+    return built_in_wordings().front();
+}
+
 // The file of `language` in `directory`, written in any case; the first of several by name.
 std::filesystem::path file_of(const std::filesystem::path& directory, const std::string& language) {
     std::filesystem::path found;
@@ -152,25 +149,29 @@ std::filesystem::path file_of(const std::filesystem::path& directory, const std:
 }  // namespace
 
 const std::array<EntryRule, static_cast<std::size_t>(Entry::kCount)>& entry_rules() {
+    static constexpr std::string_view kOfBoth = "caller name number time mailbox",
+                                      kOfVoice = "caller name number time mailbox duration",
+                                      kOfFax = "caller name number time mailbox pages";
     static constexpr std::array<EntryRule, static_cast<std::size_t>(Entry::kCount)> kRules{{
-        {Entry::kSender, "mail", "sender", "caller"},
-        {Entry::kSenderUnknown, "mail", "sender_unknown", ""},
-        {Entry::kSubjectVoice, "mail", "subject_voice", "caller duration mailbox"},
-        {Entry::kSubjectFax, "mail", "subject_fax", "caller pages mailbox"},
+        {Entry::kSender, "mail", "sender", "caller mailbox"},
+        {Entry::kSenderUnknown, "mail", "sender_unknown", "mailbox"},
+        {Entry::kSubjectVoice, "mail", "subject_voice", kOfVoice},
+        {Entry::kSubjectFax, "mail", "subject_fax", kOfFax},
         {Entry::kSubjectUrgent, "mail", "subject_urgent", "subject"},
-        {Entry::kTextVoice, "text", "voice", "mailbox"},
-        {Entry::kTextFax, "text", "fax", "mailbox"},
-        {Entry::kTextUrgent, "text", "urgent", ""},
-        {Entry::kTextPrivate, "text", "private", ""},
-        {Entry::kTextCaller, "text", "caller", "caller"},
-        {Entry::kTextReceived, "text", "received", "time"},
-        {Entry::kTextLengthVoice, "text", "length_voice", "duration"},
-        {Entry::kTextLengthFax, "text", "length_fax", "pages"},
-        {Entry::kTextAttachedVoice, "text", "attached_voice", "mailbox"},
-        {Entry::kTextAttachedFax, "text", "attached_fax", "mailbox"},
-        {Entry::kTextNoticeVoice, "text", "notice_voice", "mailbox"},
-        {Entry::kTextNoticeFax, "text", "notice_fax", "mailbox"},
-        {Entry::kTextClosing, "text", "closing", "mailbox", 0, true},
+        {Entry::kTextVoice, "text", "voice", kOfVoice, 0, true},
+        {Entry::kTextFax, "text", "fax", kOfFax, 0, true},
+        {Entry::kTextUrgent, "text", "urgent", kOfBoth, 0, true},
+        {Entry::kTextPrivate, "text", "private", kOfBoth, 0, true},
+        {Entry::kTextCaller, "text", "caller", kOfBoth, 0, true},
+        {Entry::kTextReceived, "text", "received", kOfBoth, 0, true},
+        {Entry::kTextLengthVoice, "text", "length_voice", kOfVoice, 0, true},
+        {Entry::kTextLengthFax, "text", "length_fax", kOfFax, 0, true},
+        {Entry::kTextAttachedVoice, "text", "attached_voice", kOfVoice, 0, true},
+        {Entry::kTextAttachedFax, "text", "attached_fax", kOfFax, 0, true},
+        {Entry::kTextNoticeVoice, "text", "notice_voice", kOfVoice, 0, true},
+        {Entry::kTextNoticeFax, "text", "notice_fax", kOfFax, 0, true},
+        {Entry::kTextTranscript, "text", "transcript", kOfVoice, 0, false, true},
+        {Entry::kTextClosing, "text", "closing", kOfBoth, 0, true},
         {Entry::kCallerNameAndNumber, "caller", "name_and_number", "name number"},
         {Entry::kCallerUnknown, "caller", "unknown", ""},
         {Entry::kHour, "duration", "hour", "n"},
@@ -204,10 +205,11 @@ const std::array<EntryRule, static_cast<std::size_t>(Entry::kCount)>& entry_rule
 }
 
 std::string_view Template::built_in() {
-    return {vm_template_begin, static_cast<std::size_t>(vm_template_end - vm_template_begin)};
+    return built_in_wordings().front().content;
 }
 
-Result<Template> Template::parse(std::string_view content, const std::string& file) {
+Result<Template> Template::parse(std::string_view content, const std::string& file,
+                                 std::string_view language) {
     const auto refuse = [&](int line, std::string reason) {
         return fail(ErrorKind::kConfig, kOperation,
                     line == 0 ? file : file + " line " + std::to_string(line), std::move(reason),
@@ -221,14 +223,18 @@ Result<Template> Template::parse(std::string_view content, const std::string& fi
         return refuse(std::max(syntax, 0), "neither a [section] nor an entry = wording");
 
     Template wording;
+    std::optional<Template> nearest;  // once it is needed
+    const bool built_in = content.data() == nearest_built_in(language).content.data();
     for (const EntryRule& rule : entry_rules()) {
         const auto index = static_cast<std::size_t>(rule.entry);
         const Parsed& entry = pass.entries[index];
         const std::string name =
             "[" + std::string(rule.section) + "] " + std::string(rule.key) + " ";
-        if (entry.line == 0 && rule.may_be_missing && content.data() != built_in().data()) {
-            static const Template english = *parse(built_in(), "built-in en.ini");
-            wording.entries_[index] = english.entries_[index];
+        if (entry.line == 0 && rule.may_be_missing && !built_in) {
+            if (!nearest) {
+                VM_ASSIGN(nearest, parse_built_in(language));
+            }
+            wording.entries_[index] = nearest->entries_[index];
             continue;
         }
         if (entry.line == 0) return refuse(0, "entry " + name + "is missing");
@@ -239,30 +245,50 @@ Result<Template> Template::parse(std::string_view content, const std::string& fi
     return wording;
 }
 
+Result<Template> Template::parse_built_in(std::string_view language) {
+    const BuiltIn& nearest = nearest_built_in(language);
+    return parse(nearest.content, "built-in " + std::string(nearest.language) + ".ini",
+                 nearest.language);
+}
+
 Result<Template> Template::load(const std::filesystem::path& directory, std::string_view language) {
     for (const std::string& candidate : candidates_for(language)) {
-        if (directory.empty()) break;
-        const std::filesystem::path file = file_of(directory, candidate);
-        auto content = read_file(file, kFileLimit);
-        if (content) return parse(*content, file.string());
-        if (content.error().kind != ErrorKind::kNoInput)
-            return fail(ErrorKind::kConfig, kOperation, file.string(), content.error().reason);
+        if (!directory.empty()) {
+            const std::filesystem::path file = file_of(directory, candidate);
+            auto content = read_file(file, kFileLimit);
+            if (content) return parse(*content, file.string(), candidate);
+            if (content.error().kind != ErrorKind::kNoInput)
+                return fail(ErrorKind::kConfig, kOperation, file.string(), content.error().reason);
+        }
+        if (built_in_wording(candidate) != nullptr) return parse_built_in(candidate);
     }
-    return parse(built_in(), "built-in en.ini");
+    return parse_built_in("en");
 }
 
 std::filesystem::path Template::file_for(const std::filesystem::path& directory,
                                          std::string_view language) {
     std::error_code error;
     for (const std::string& candidate : candidates_for(language)) {
-        if (directory.empty()) break;
-        std::filesystem::path file = file_of(directory, candidate);
-        if (std::filesystem::exists(file, error) || error) return file;
+        if (!directory.empty()) {
+            std::filesystem::path file = file_of(directory, candidate);
+            if (std::filesystem::exists(file, error) || error) return file;
+        }
+        if (built_in_wording(candidate) != nullptr) return {};
     }
     return {};
 }
 
+std::string Template::language_for(const std::filesystem::path& directory,
+                                   std::string_view language) {
+    const std::filesystem::path file = file_for(directory, language);
+    return file.empty() ? std::string(nearest_built_in(language).language) : file.stem().string();
+}
+
 std::string Template::fill(Entry entry, std::initializer_list<Value> values) const {
+    return fill(entry, std::vector<Value>(values));
+}
+
+std::string Template::fill(Entry entry, const std::vector<Value>& values) const {
     const std::string_view text = entries_[static_cast<std::size_t>(entry)];
     std::string out;
     std::size_t done = 0;

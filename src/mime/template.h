@@ -1,6 +1,6 @@
-// The wording of the mails, and of what is spoken: one INI file a language. The built-in one is
-// etc/templates/en.ini, carried in the program; a file of the same form in the unit's template
-// directory wins over it, and adds other languages. vm-templates.ini(5) is its manual.
+// The wording of the mails, and of what is spoken: one INI file a language. Those of etc/templates
+// are built in, carried in the program; a file of the same form in the unit's template directory
+// wins over the one of its language, and adds other languages. vm-templates.ini(5) is its manual.
 //
 // Promise: a Template has every entry, and every {placeholder} in it is one that the entry may use;
 // what is filled in is never looked at again for placeholders. Immutable; any thread.
@@ -38,6 +38,7 @@ enum class Entry {
     kTextAttachedFax,
     kTextNoticeVoice,
     kTextNoticeFax,
+    kTextTranscript,
     kTextClosing,
     kCallerNameAndNumber,
     kCallerUnknown,
@@ -84,26 +85,34 @@ const std::array<EntryRule, static_cast<std::size_t>(Entry::kCount)>& entry_rule
 
 class Template {
   public:
-    // The wording in `language` ("de", "es-419"): directory/es-419.ini, else directory/es.ini, else
-    // English: directory/en.ini, else the built-in. Case does not matter. kConfig, naming file,
-    // line and entry, when the file is wrong.
+    // The wording in `language` ("de", "es-419"): directory/es-419.ini, else the built-in of that
+    // tag, else the same of "es", else of English. Case does not matter. kConfig, naming file, line
+    // and entry, when the file is wrong.
     static Result<Template> load(const std::filesystem::path& directory, std::string_view language);
 
-    // The file that load() reads; "" when it takes the built-in one.
+    // The file that load() reads; "" when it takes a built-in one.
     static std::filesystem::path file_for(const std::filesystem::path& directory,
                                           std::string_view language);
+    // The tag of what load() takes: "es", or "en" for a language that there is none of.
+    static std::string language_for(const std::filesystem::path& directory,
+                                    std::string_view language);
 
-    // `content` of a template file; `file` is its name in errors.
-    static Result<Template> parse(std::string_view content, const std::string& file);
-    static std::string_view built_in();
+    // `content` of a template file; `file` is its name in errors. What may be missing is taken from
+    // the built-in one of `language`, or what is nearest to it.
+    static Result<Template> parse(std::string_view content, const std::string& file,
+                                  std::string_view language = "en");
+    static std::string_view built_in();  // the English one
 
     // The entry with its placeholders replaced.
     using Value = std::pair<std::string_view, std::string_view>;
     std::string fill(Entry entry, std::initializer_list<Value> values = {}) const;
+    std::string fill(Entry entry, const std::vector<Value>& values) const;
     // The word at `index` of an entry that is a list.
     std::string word(Entry entry, int index) const;
 
   private:
+    static Result<Template> parse_built_in(std::string_view language);
+
     std::array<std::string, static_cast<std::size_t>(Entry::kCount)> entries_;
 };
 

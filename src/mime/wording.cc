@@ -7,12 +7,15 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
 namespace vm::mime {
 
 namespace {
 
 constexpr std::size_t kCallerLimit = 200;  // bytes
+constexpr std::size_t kTranscriptLimit = 8000;
+constexpr std::string_view kCut = " …";
 constexpr std::size_t kFileNumberLimit = 20;
 
 std::string caller_label(const Template& wording, const std::string& name,
@@ -88,13 +91,12 @@ std::string file_base(const std::string& word, GDateTime* time, const std::strin
     return digits.empty() ? base : base + "-" + digits;
 }
 
-}  // namespace
-
-std::string clean_caller(std::string_view text) {
+// One line of a stranger's words, see clean_caller(), of at most `limit` bytes.
+std::string harmless_line(std::string_view text, std::size_t limit) {
     // Cut first, generously, so that the work is bounded and what goes away does not shorten the
-    // name.
+    // line.
     std::string visible;
-    for (const char c : without_direction_controls(sanitize_line(text, 16 * kCallerLimit)))
+    for (const char c : without_direction_controls(sanitize_line(text, 16 * limit)))
         if (c != ' ' || (!visible.empty() && visible.back() != ' ')) visible += c;
     std::string out;
     for (std::size_t i = 0; i < visible.size(); ++i) {
@@ -105,7 +107,30 @@ std::string clean_caller(std::string_view text) {
         else
             out += visible[i];
     }
-    return std::string(trim(sanitize_line(out, kCallerLimit)));
+    return std::string(trim(sanitize_line(out, limit)));
+}
+
+}  // namespace
+
+std::string clean_caller(std::string_view text) {
+    return harmless_line(text, kCallerLimit);
+}
+
+std::string clean_transcript(std::string_view text) {
+    std::string out;
+    bool blank = false;
+    for (const std::string& raw : split(text, '\n')) {
+        const std::string line =
+            harmless_line(raw, kTranscriptLimit + 4);  // shows that it is longer
+        blank |= line.empty();
+        if (line.empty()) continue;
+        if (!out.empty()) out += blank ? "\n\n" : "\n";
+        blank = false;
+        out += line;
+        if (out.size() > kTranscriptLimit)
+            return std::string(trim(utf8_prefix(out, kTranscriptLimit - kCut.size()))).append(kCut);
+    }
+    return out;
 }
 
 std::int64_t whole_seconds(std::int64_t duration_ms) {
@@ -113,46 +138,60 @@ std::int64_t whole_seconds(std::int64_t duration_ms) {
 }
 
 Wording word_mail(const Template& wording, const Message& message, GDateTime* received,
-                  bool attached) {
+                  bool attached, std::string_view transcript) {
     const bool voice = message.kind == MessageKind::kVoice;
     const std::string name = clean_caller(message.caller_name);
     const std::string number = clean_caller(message.caller_number);
     const std::string caller = caller_label(wording, name, number);
+    const std::string time = time_words(wording, received);
     const std::string duration = duration_words(wording, whole_seconds(message.duration_ms));
     const std::string pages = counted(wording, message.pages, Entry::kPage, Entry::kPages);
-    const std::string mailbox = message.mailbox;
+    const std::string& mailbox = message.mailbox;
+    const std::vector<Template::Value> values{
+        {"caller", caller},   {"name", name},         {"number", number}, {"time", time},
+        {"mailbox", mailbox}, {"duration", duration}, {"pages", pages}};
+    const auto fill = [&](Entry of_voice, Entry of_fax) {
+        return wording.fill(voice ? of_voice : of_fax, values);
+    };
 
     Wording mail;
     const std::string& short_caller = name.empty() ? number : name;
-    mail.sender = short_caller.empty() ? wording.fill(Entry::kSenderUnknown)
-                                       : wording.fill(Entry::kSender, {{"caller", short_caller}});
-    mail.subject = wording.fill(
-        voice ? Entry::kSubjectVoice : Entry::kSubjectFax,
-        {{"caller", caller}, {"duration", duration}, {"pages", pages}, {"mailbox", mailbox}});
+    mail.sender =
+        short_caller.empty()
+            ? wording.fill(Entry::kSenderUnknown, {{"mailbox", mailbox}})
+            : wording.fill(Entry::kSender, {{"caller", short_caller}, {"mailbox", mailbox}});
+    mail.subject = fill(Entry::kSubjectVoice, Entry::kSubjectFax);
     if (message.urgent)
         mail.subject = wording.fill(Entry::kSubjectUrgent, {{"subject", mail.subject}});
-    mail.file_base =
-        file_base(wording.fill(voice ? Entry::kFileVoice : Entry::kFileFax), received, number);
+    mail.file_base = file_base(fill(Entry::kFileVoice, Entry::kFileFax), received, number);
 
-    const auto line = [&](const std::string& text) { mail.text += text + "\n"; };
-    line(wording.fill(voice ? Entry::kTextVoice : Entry::kTextFax, {{"mailbox", mailbox}}));
-    if (message.urgent) line(wording.fill(Entry::kTextUrgent));
-    if (message.is_private) line(wording.fill(Entry::kTextPrivate));
-    line("");
-    line(wording.fill(Entry::kTextCaller, {{"caller", caller}}));
-    line(wording.fill(Entry::kTextReceived, {{"time", time_words(wording, received)}}));
-    line(voice ? wording.fill(Entry::kTextLengthVoice, {{"duration", duration}})
-               : wording.fill(Entry::kTextLengthFax, {{"pages", pages}}));
-    line("");
-    if (attached)
-        line(wording.fill(voice ? Entry::kTextAttachedVoice : Entry::kTextAttachedFax,
-                          {{"mailbox", mailbox}}));
-    else
-        line(wording.fill(voice ? Entry::kTextNoticeVoice : Entry::kTextNoticeFax,
-                          {{"mailbox", mailbox}}));
-    const std::string closing = wording.fill(Entry::kTextClosing, {{"mailbox", mailbox}});
-    if (!closing.empty()) line("\n" + closing);
-    line("\n[VM:" + message.id + "]");
+    // Paragraphs; a line that says nothing is left out.
+    bool begins = false;
+    const auto paragraph = [&] { begins = !mail.text.empty(); };
+    const auto line = [&](const std::string& text) {
+        if (text.empty()) return;
+        if (std::exchange(begins, false)) mail.text += "\n";
+        mail.text += text + "\n";
+    };
+    line(fill(Entry::kTextVoice, Entry::kTextFax));
+    if (message.urgent) line(wording.fill(Entry::kTextUrgent, values));
+    if (message.is_private) line(wording.fill(Entry::kTextPrivate, values));
+    paragraph();
+    line(wording.fill(Entry::kTextCaller, values));
+    line(wording.fill(Entry::kTextReceived, values));
+    line(fill(Entry::kTextLengthVoice, Entry::kTextLengthFax));
+    paragraph();
+    line(attached ? fill(Entry::kTextAttachedVoice, Entry::kTextAttachedFax)
+                  : fill(Entry::kTextNoticeVoice, Entry::kTextNoticeFax));
+    if (const std::string said = clean_transcript(transcript); !said.empty()) {
+        paragraph();
+        line(wording.fill(Entry::kTextTranscript, values));
+        line(said);
+    }
+    paragraph();
+    line(wording.fill(Entry::kTextClosing, values));
+    paragraph();
+    line("[VM:" + message.id + "]");
     return mail;
 }
 

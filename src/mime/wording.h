@@ -22,6 +22,11 @@ namespace vm::mime {
 // becomes "= ?", so that nothing passes for an encoded word (RFC 2047).
 std::string clean_caller(std::string_view text);
 
+// What a program has written down of a recording, as it may appear in a mail: lines as
+// clean_caller() leaves them, single blank lines between them, none around them, at most 8,000
+// bytes; a longer one ends with "…".
+std::string clean_transcript(std::string_view text);
+
 // Whole seconds, rounded up: never shorter than the recording, and at least 1. The value of
 // Content-Duration (RFC 3803), of X-VoiceMessageDuration and of the wording.
 std::int64_t whole_seconds(std::int64_t duration_ms);
@@ -35,9 +40,9 @@ struct Wording {
 };
 
 // `received` is the message's time in the time zone of the mailbox; `attached`: the media goes
-// along.
+// along; `transcript`: what was said, "" when it is not known.
 Wording word_mail(const Template& wording, const Message& message, GDateTime* received,
-                  bool attached);
+                  bool attached, std::string_view transcript = {});
 
 }  // namespace vm::mime
 

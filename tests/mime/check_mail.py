@@ -7,7 +7,8 @@ For every NAME.eml in DIRECTORY, NAME.json says what is expected:
   date         ISO 8601 with offset
   text         lines of the text part that are not blank; or text_lines: how many they are
   token        the last line of the text part that is not blank
-  attachments  [{type, filename?, duration?, same_as?, pdf_pages?, pdf_points?, save_as?}]
+  attachments  [{type, filename?, duration?, same_as?, pdf_pages?, pdf_points?, wav?, save_as?}]
+               wav: {seconds, hertz} of a tone that plays as 8 kHz mono with µ-law
   long_lines   true: an address is longer than a folded line
 A value of null means: present, but anything. Prints what is wrong; exit status 1 when something is.
 """
@@ -18,6 +19,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -122,6 +124,46 @@ def check_pdf(content, want):
                 yield f"pdfinfo: {run.stdout} {run.stderr}"
 
 
+def mulaw_samples(content):
+    """The samples of a WAV file with µ-law (RFC 2361, G.711), by nothing but its bytes."""
+    if content[:4] != b"RIFF" or content[8:12] != b"WAVE" or struct.unpack("<I", content[4:8])[0] != len(content) - 8:
+        raise ValueError("not a whole RIFF file")
+    at, form, data = 12, None, None
+    while at + 8 <= len(content):
+        name, length = content[at : at + 4], struct.unpack("<I", content[at + 4 : at + 8])[0]
+        body = content[at + 8 : at + 8 + length]
+        if len(body) != length:
+            raise ValueError(f"chunk {name!r} is cut")
+        if name == b"fmt ":
+            form = struct.unpack("<HHIIHH", body[:16])
+        if name == b"data":
+            data = body
+        at += 8 + length + length % 2
+    if form != (7, 1, 8000, 8000, 1, 8):
+        raise ValueError(f"format {form}, expected 8 kHz mono with µ-law")
+    for byte in data:
+        byte ^= 0xFF
+        value = (((byte & 15) << 3) + 132 << (byte >> 4 & 7)) - 132
+        yield -value if byte & 128 else value
+
+
+def check_wav(content, want):
+    try:
+        samples = list(mulaw_samples(content))
+    except ValueError as problem:
+        yield f"WAV: {problem}"
+        return
+    seconds = len(samples) / 8000
+    if abs(seconds - want["seconds"]) > 0.05:
+        yield f"WAV of {seconds} s, expected {want['seconds']}"
+    middle = samples[len(samples) // 4 : len(samples) * 3 // 4]
+    crossings = sum(1 for a, b in zip(middle, middle[1:]) if a < 0 <= b)
+    if abs(crossings / (len(middle) / 8000) - want["hertz"]) > 5:
+        yield f"WAV with {crossings} crossings, expected a tone of {want['hertz']} Hz"
+    if not 9000 < max(middle) < 12500:
+        yield f"WAV with a peak of {max(middle)}, expected a third of full scale"
+
+
 def check_attachment(part, want):
     if part.get_content_type() != want["type"]:
         yield f"attachment {part.get_content_type()}, expected {want['type']}"
@@ -140,6 +182,8 @@ def check_attachment(part, want):
                 yield f"attachment differs from {want['same_as']}"
     if "pdf_pages" in want:
         yield from check_pdf(content, want)
+    if "wav" in want:
+        yield from check_wav(content, want["wav"])
     if "save_as" in want:
         with open(want["save_as"], "wb") as file:
             file.write(content)

@@ -238,10 +238,11 @@ class EarTextTest : public CppUnit::TestFixture {
         const vm::test::TestDirectory dir;
         std::string german(Template::built_in());
         german.resize(german.find("[speech]"));
-        vm::test::write_all_bytes(dir / "de.ini", german +
-                                                      "[speech]\nsender = Nachricht von {sender}.\n"
-                                                      "quoted = Zitat.\nsubject_none =\n");
-        const Template wording = *Template::load(dir.path(), "de");
+        vm::test::write_all_bytes(dir / "tlh.ini",
+                                  german +
+                                      "[speech]\nsender = Nachricht von {sender}.\n"
+                                      "quoted = Zitat.\nsubject_none =\n");
+        const Template wording = *Template::load(dir.path(), "tlh");
         MailText mail;
         mail.sender_name = "Ann";
         mail.text = "Ja.\n> Nein?\n";

@@ -80,8 +80,9 @@ class TemplateTest : public CppUnit::TestFixture {
             return "xx.ini line " + std::to_string(std::count(built_in.begin(), end, '\n') + 1);
         };
         const std::string caller = "caller = From: {caller}";
-        assert_refused(changed(caller, "caller = From: {sender}"), line_of(caller),
-                       "[text] caller has the unknown placeholder {sender}; allowed: {caller}");
+        assert_refused(
+            changed(caller, "caller = From: {sender}"), line_of(caller),
+            "[text] caller has the unknown placeholder {sender}; allowed: {caller} {name}");
         assert_refused(changed(caller, "caller = From: {caller"), line_of(caller),
                        "without its partner");
         assert_refused(changed(caller, "caller = From: caller}"), line_of(caller),
@@ -89,7 +90,9 @@ class TemplateTest : public CppUnit::TestFixture {
         assert_refused(changed(caller, "caller = From: {{caller}}"), line_of(caller),
                        "without its partner");
         assert_refused(changed(caller, "caller = {}"), line_of(caller), "unknown placeholder {}");
-        assert_refused(changed(caller, "caller ="), line_of(caller), "[text] caller is empty");
+        const std::string unknown = "unknown = unknown caller";
+        assert_refused(changed(unknown, "unknown ="), line_of(unknown),
+                       "[caller] unknown is empty");
         assert_refused(changed(caller, "caller = \xFF"), line_of(caller),
                        "[text] caller is not UTF-8");
         assert_refused(changed(caller, "From: {caller}"), line_of(caller),
@@ -155,24 +158,24 @@ class TemplateTest : public CppUnit::TestFixture {
             write_all_bytes(templates / file,
                             changed("sender_unknown = Voice Mail", "sender_unknown = " + sender));
         };
-        CPPUNIT_ASSERT_EQUAL(std::string("Voice Mail"), used("de"));
-        CPPUNIT_ASSERT(*cache.get(templates, "de") == *cache.get(templates, "de"));
+        CPPUNIT_ASSERT_EQUAL(std::string("Voice Mail"), used("tlh"));
+        CPPUNIT_ASSERT(*cache.get(templates, "tlh") == *cache.get(templates, "tlh"));
         std::filesystem::create_directory(templates);
         write("en.ini", "Acme");
-        CPPUNIT_ASSERT_EQUAL(std::string("Acme"), used("de"));
-        write("de.ini", "Anrufbeantworter");
-        CPPUNIT_ASSERT_EQUAL(std::string("Anrufbeantworter"), used("de"));
+        CPPUNIT_ASSERT_EQUAL(std::string("Acme"), used("tlh"));
+        write("tlh.ini", "Anrufbeantworter");
+        CPPUNIT_ASSERT_EQUAL(std::string("Anrufbeantworter"), used("tlh"));
         CPPUNIT_ASSERT_EQUAL(std::string("Acme"), used("en"));
         // Kept as soon as the next change is sure to show.
         std::this_thread::sleep_for(std::chrono::milliseconds(2100));
-        CPPUNIT_ASSERT_EQUAL(std::string("Anrufbeantworter"), used("de"));
-        CPPUNIT_ASSERT(*cache.get(templates, "de") == *cache.get(templates, "de"));
-        write("de.ini", "Sprachpost");
-        CPPUNIT_ASSERT_EQUAL(std::string("Sprachpost"), used("de"));
-        write_all_bytes(templates / "de.ini", "nonsense");
-        CPPUNIT_ASSERT_EQUAL((templates / "de.ini").string() + " line 1", used("de"));
-        std::filesystem::remove(templates / "de.ini");
-        CPPUNIT_ASSERT_EQUAL(std::string("Acme"), used("de"));
+        CPPUNIT_ASSERT_EQUAL(std::string("Anrufbeantworter"), used("tlh"));
+        CPPUNIT_ASSERT(*cache.get(templates, "tlh") == *cache.get(templates, "tlh"));
+        write("tlh.ini", "Sprachpost");
+        CPPUNIT_ASSERT_EQUAL(std::string("Sprachpost"), used("tlh"));
+        write_all_bytes(templates / "tlh.ini", "nonsense");
+        CPPUNIT_ASSERT_EQUAL((templates / "tlh.ini").string() + " line 1", used("tlh"));
+        std::filesystem::remove(templates / "tlh.ini");
+        CPPUNIT_ASSERT_EQUAL(std::string("Acme"), used("tlh"));
     }
 
     void unknown_languages_are_english() {
@@ -205,13 +208,18 @@ class TemplateTest : public CppUnit::TestFixture {
                                                              {"zh-hant", "zh-Hant.ini"},
                                                              {"zh-Hans", "en.ini"},
                                                              {"de-ch-1996", "de-CH-1996.ini"},
-                                                             {"de-CH", "en.ini"},
+                                                             {"tlh-CH", "en.ini"},
                                                              {"EN", "en.ini"},
                                                              {"en-GB", "en.ini"}};
         for (const auto& [language, file] : cases)
             CPPUNIT_ASSERT_EQUAL_MESSAGE(language, std::string(file), used(language));
         write("EN-gb.ini");
         CPPUNIT_ASSERT_EQUAL(std::string("EN-gb.ini"), used("en-GB"));
+        // What is built in of a language wins over another language's file.
+        CPPUNIT_ASSERT_EQUAL(std::string("Voicemail"), used("de-CH"));
+        CPPUNIT_ASSERT_EQUAL(std::string("de"), Template::language_for(dir.path(), "de-CH"));
+        CPPUNIT_ASSERT_EQUAL(std::string("zh-Hant"), Template::language_for(dir.path(), "zh-hant"));
+        CPPUNIT_ASSERT_EQUAL(std::string("en"), Template::language_for(dir.path(), "tlh"));
         // A wrong file is not passed over for a more general one.
         write_all_bytes(dir / "es-MX.ini", "nonsense");
         CPPUNIT_ASSERT(Template::load(dir.path(), "es-MX").error().kind == ErrorKind::kConfig);

@@ -1,5 +1,6 @@
 #include "mime/wording.h"
 
+#include "base/text.h"
 #include "mime/gobject.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -49,6 +50,8 @@ class WordingTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(times_are_those_of_the_mailbox);
     CPPUNIT_TEST(file_names_are_plain);
     CPPUNIT_TEST(the_token_is_the_last_line);
+    CPPUNIT_TEST(transcripts);
+    CPPUNIT_TEST(administrators_words);
     CPPUNIT_TEST_SUITE_END();
 
   public:
@@ -65,7 +68,9 @@ class WordingTest : public CppUnit::TestFixture {
              "fdp.exe",
              "abcfdp.exe"},                      // U+202E
             {"\xE2\x81\xA6x\xE2\x81\xA9", "x"},  // U+2066, U+2069
-            {"\xE2\x80\xA9y", "y"},              // U+2029
+            {"\u200Fann\u200E \u061C1", "ann 1"},
+            {"\u05D0\u05DE\u05D0", "\u05D0\u05DE\u05D0"},  // from right to left as it is
+            {"\xE2\x80\xA9y", "y"},                        // U+2029
             {"x [VM:01ARZ] [vm:", "x (VM:01ARZ] (vm:"},
             {"[[VM:", "[(VM:"},
             {"[\xE2\x80\xAEVM:x", "(VM:x"},
@@ -162,6 +167,70 @@ class WordingTest : public CppUnit::TestFixture {
         const std::string text = word(message).text;
         CPPUNIT_ASSERT(text.ends_with("\n[VM:01ARZ3NDEKTSV4RRFFQ69G5FAV]\n"));
         CPPUNIT_ASSERT_EQUAL(text.find("[VM:"), text.rfind("[VM:"));
+    }
+
+    void transcripts() {
+        const struct {
+            std::string in, out;
+        } cases[] = {
+            {"Call me back.\n", "Call me back."},
+            {"\n\n one\ttwo \r\n\n\n\nthree\n\n", "one two\n\nthree"},
+            {std::string("a\0b\x1B[31m", 8), "a b [31m"},
+            {"\xFF caf\xE9", "? caf?"},
+            {"\u202Eback\u2066", "back"},
+            {"[VM:01ARZ3NDEKTSV4RRFFQ69G5FAV]", "(VM:01ARZ3NDEKTSV4RRFFQ69G5FAV]"},
+            {"[\u200EVM:1]", "(VM:1]"},
+            {" \n\t\r\n", ""},
+            {"", ""},
+        };
+        for (const auto& c : cases) CPPUNIT_ASSERT_EQUAL(c.out, vm::mime::clean_transcript(c.in));
+        for (const std::string& word : {std::string("ab "), std::string("é"), std::string("a\n"),
+                                        std::string("\xE2\x80\xAE")}) {
+            std::string flood;
+            while (flood.size() < 1'000'000) flood += word;
+            const std::string kept = vm::mime::clean_transcript(flood);
+            CPPUNIT_ASSERT(kept.size() <= 8000 && vm::is_utf8(kept));
+            CPPUNIT_ASSERT(kept.empty() || kept.ends_with(" …"));
+        }
+        const std::string exact(8000, 'x');
+        CPPUNIT_ASSERT_EQUAL(exact, vm::mime::clean_transcript(exact));
+        CPPUNIT_ASSERT_EQUAL(std::string(7996, 'x') + " …",
+                             vm::mime::clean_transcript(exact + "x"));
+    }
+
+    // Entries may be emptied, and may say more than they do as they come.
+    void administrators_words() {
+        std::string file(Template::built_in());
+        const auto put = [&](const std::string& from, const std::string& to) {
+            CPPUNIT_ASSERT_MESSAGE(from, file.find(from) != std::string::npos);
+            file.replace(file.find(from), from.size(), to);
+        };
+        put("subject_voice = Voice message from {caller} ({duration})",
+            "subject_voice = Acme {mailbox}: {name}/{number} at {time}");
+        put("sender_unknown = Voice Mail", "sender_unknown = Acme {mailbox}");
+        put("\nvoice = You have a new voice message in mailbox {mailbox}.", "\nvoice =");
+        for (const char* key : {"caller = From: {caller}", "received = Received: {time}",
+                                "length_voice = Length: {duration}"})
+            put("\n" + std::string(key),
+                "\n" + std::string(key).substr(0, std::string(key).find('=') + 1));
+        put("attached_voice = The recording is attached.",
+            "attached_voice = {caller} spoke for {duration}.");
+        const auto wording = Template::parse(file, "xx.ini");
+        CPPUNIT_ASSERT_MESSAGE(wording ? "" : wording.error().text(), wording.has_value());
+        const Owned<GDateTime> time(g_date_time_new_utc(2026, 11, 22, 10, 30, 0));
+        Message message = voice();
+        message.caller_number = "5551234";
+        const Wording mail = word_mail(*wording, message, time.get(), true, "Call me.\nAnn");
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("Acme 101: /5551234 at Sunday, 22 November 2026, 10:30 (UTC)"),
+            mail.subject);
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("5551234 spoke for 1 minute 5 seconds.\n\nAutomatic transcript (may "
+                        "contain errors):\nCall me.\nAnn\n\n[VM:01ARZ3NDEKTSV4RRFFQ69G5FAV]\n"),
+            mail.text);
+        message.caller_number.clear();
+        CPPUNIT_ASSERT_EQUAL(std::string("Acme 101"),
+                             word_mail(*wording, message, time.get(), true).sender);
     }
 };
 
