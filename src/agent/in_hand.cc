@@ -22,6 +22,8 @@ const char* to_string(Work work) {
             return "telling of its waiting messages";
         case Work::kPurge:
             return "removing its deleted messages";
+        case Work::kTranscribe:
+            return "transcribing a message";
     }
     return "working for it";
 }
@@ -42,7 +44,7 @@ std::map<std::string, std::vector<Work>> InHandTable::read() const {
     for (const Slot* slot = slots_; slot && slot != slots_ + kSlots; ++slot) {
         const auto& name = slot->mailbox;
         const std::string mailbox(name.begin(), std::find(name.begin(), name.end(), '\0'));
-        if (slot->state != kNoted || slot->work > static_cast<std::uint32_t>(Work::kPurge) ||
+        if (slot->state != kNoted || slot->work > static_cast<std::uint32_t>(Work::kTranscribe) ||
             !is_mailbox_number(mailbox))
             continue;
         auto& works = out[mailbox];

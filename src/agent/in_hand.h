@@ -20,7 +20,7 @@
 namespace vm::agent {
 
 // What a thread does for a mailbox.
-enum class Work : std::uint32_t { kPush, kSync, kVisit, kClose, kWaiting, kPurge };
+enum class Work : std::uint32_t { kPush, kSync, kVisit, kClose, kWaiting, kPurge, kTranscribe };
 // "sending its messages"; for "the worker died while …".
 const char* to_string(Work work);
 
@@ -45,7 +45,7 @@ class InHandTable {
         std::array<char, 16> mailbox;  // ends with a zero
     };
     static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
-    static constexpr std::size_t kSlots = 64;
+    static constexpr std::size_t kSlots = 80;
 
     Slot* slots_ = nullptr;
 };

@@ -1,6 +1,7 @@
 #include "agent/inspect.h"
 
 #include "agent/drop_run.h"
+#include "agent/mail.h"
 #include "agent/mailbox_run.h"
 #include "agent/session_options.h"
 #include "agent/sync_run.h"
@@ -26,12 +27,23 @@ class Problems {
                      about.empty() ? "" : (about + ": ").c_str(), error.text().c_str());
         if (status_ == 0 || error.kind == ErrorKind::kConfig) status_ = exit_status(error.kind);
     }
+    // Of what will not go as expected, and is no error.
+    void warn(const std::string& words) {
+        std::fprintf(stderr, "%s: warning: %s\n", program_.c_str(), words.c_str());
+    }
     int status() const { return status_; }
 
   private:
     std::string program_;
     int status_ = 0;
 };
+
+void check_mails(const config::MailboxOptions& mailbox, const config::MiscSetup& misc,
+                 const Paths& paths, Problems& problems) {
+    const auto warnings = mail_warnings(mailbox, misc, paths);
+    if (!warnings) return problems.add(warnings.error(), mailbox.number);
+    for (const std::string& warning : *warnings) problems.warn(mailbox.number + ": " + warning);
+}
 
 // In numeric order; with `only`, that one, if it is there.
 Result<std::vector<std::string>> mailboxes_to_inspect(const Paths& paths,
@@ -88,6 +100,7 @@ int check_configuration(const Paths& paths) {
             problems.add(granted.error(), number);
         else
             fmt::print("{}: ok, to {} by {}\n", number, mailbox->email_name, server_of(*mailbox));
+        if (mailbox) check_mails(*mailbox, *misc, paths, problems);
     }
     if (const auto seats = config::count_seats(paths, *misc); !seats) {
         problems.add(seats.error());
@@ -156,10 +169,14 @@ int print_plan(const Paths& paths, const std::optional<std::string>& only_mailbo
             problems.add(!mailbox ? mailbox.error() : pending.error(), number);
             continue;
         }
-        const Plan plan = decide(
-            *pending,
-            policy_for(*mailbox, plugin && plugin->can_search() && has_account(*mailbox, *misc)),
-            now);
+        const auto policy =
+            policy_for(*mailbox, *misc, **store,
+                       plugin && plugin->can_search() && has_account(*mailbox, *misc));
+        if (!policy) {
+            problems.add(policy.error(), number);
+            continue;
+        }
+        const Plan plan = decide(*pending, *policy, now);
         for (const Action& action : plan.actions) {
             const auto record = std::find_if(
                 pending->begin(), pending->end(),

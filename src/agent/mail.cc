@@ -1,12 +1,49 @@
 #include "agent/mail.h"
 
+#include "base/text.h"
+#include "mime/template.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <unistd.h>
+
 namespace vm::agent {
 
 std::string message_id_for(const Message& message, const config::MailboxOptions& mailbox) {
     return message.id + "@" + mailbox.message_id_domain();
 }
 
-Result<std::int64_t> write_mail(const MessageRecord& record,
+Result<std::vector<std::string>> mail_warnings(const config::MailboxOptions& mailbox,
+                                               const config::MiscSetup& misc, const Paths& paths) {
+    VM_TRY(mime::Template::load(paths.templates(), mailbox.language));
+    std::vector<std::string> warnings;
+    const std::string used = mime::Template::language_for(paths.templates(), mailbox.language);
+    const auto primary = [](std::string_view tag) { return tag.substr(0, tag.find('-')); };
+    if (!iequals(primary(used), primary(mailbox.language)))
+        warnings.push_back("Language = " + mailbox.language +
+                           " has no wording, so its mails are in English; write " +
+                           (paths.templates() / (mailbox.language + ".ini")).string() +
+                           ", see vm-templates.ini(5)");
+    if (mailbox.transcript && misc.transcript_command.empty())
+        warnings.emplace_back(
+            "Transcript = Yes, but there is no program that makes one; name it in "
+            "g_szTranscriptCommand");
+    else if (mailbox.transcript &&
+             ::faccessat(AT_FDCWD, misc.transcript_command.c_str(), X_OK, AT_EACCESS) != 0)
+        warnings.push_back("Transcript = Yes, but g_szTranscriptCommand = " +
+                           misc.transcript_command + " cannot be run: " + errno_text(errno));
+    return warnings;
+}
+
+Result<std::string> transcript_for(const Message& message, const config::MailboxOptions& mailbox,
+                                   store::Store& store) {
+    if (!mailbox.transcript || message.kind != MessageKind::kVoice || message.is_private)
+        return std::string();
+    VM_ASSIGN(Transcript transcript, store.transcript(message.id));
+    return std::move(transcript.text);
+}
+
+Result<std::int64_t> write_mail(const MessageRecord& record, const std::string& transcript,
                                 const std::filesystem::path& media_file,
                                 const config::MailboxOptions& mailbox,
                                 const config::MiscSetup& misc, const Paths& paths,
@@ -31,6 +68,7 @@ Result<std::int64_t> write_mail(const MessageRecord& record,
                              : record.delivery.message_id;
     options.time_zone = mailbox.time_zone;
     options.language = mailbox.language;
+    options.transcript = transcript;
     options.voice_format = mailbox.voice_format == config::VoiceFormat::kMp3
                                ? mime::VoiceFormat::kMp3
                                : mime::VoiceFormat::kWav;

@@ -3,6 +3,7 @@
 #include "agent/counting.h"
 #include "agent/mail.h"
 #include "agent/session_options.h"
+#include "agent/transcriber.h"
 #include "base/spool.h"
 #include "base/trace.h"
 
@@ -323,9 +324,15 @@ std::optional<Turn::Mail> Turn::compose(const MessageRecord& due, const Delivery
     Spool spool = take_spool();
     MessageRecord named = due;
     named.delivery.message_id = message_id;
+    const auto said = transcript_for(due.message, mailbox_, context_.store);
+    if (!said) {
+        result_.store_error = said.error();
+        return std::nullopt;
+    }
     const auto size = write_mail(
-        named, context_.store.media_path(due.message), mailbox_, context_.misc, context_.paths,
-        [&](std::string_view block) { return spool.append(block); }, context_.templates);
+        named, *said, context_.store.media_path(due.message), mailbox_, context_.misc,
+        context_.paths, [&](std::string_view block) { return spool.append(block); },
+        context_.templates);
     if (size) return Mail{due, message_id, std::move(spool)};
     const Error& error = size.error();
     if (const auto& no_file = spool.no_file())
@@ -439,8 +446,14 @@ bool Turn::look() {
         result_.store_error = pending.error();
         return false;
     }
-    const Plan plan = decide(*pending, policy_for(mailbox_, is_searchable()), context_.clock.now());
+    const auto policy = policy_for(mailbox_, context_.misc, context_.store, is_searchable());
+    if (!policy) {
+        result_.store_error = policy.error();
+        return false;
+    }
+    const Plan plan = decide(*pending, *policy, context_.clock.now());
     result_.wake_at = plan.wake_at;
+    result_.untranscribed.clear();
     std::vector<const MessageRecord*> sends;
     for (const Action& action : plan.actions) {
         if (ended()) return false;
@@ -449,6 +462,8 @@ bool Turn::look() {
                          [&](const MessageRecord& r) { return r.message.id == action.message_id; });
         if (action.kind == ActionKind::kSwitchOff)
             record_untried({due->message.id, DeliveryEvent::kSwitchOff, action.reason, 0});
+        else if (action.kind == ActionKind::kTranscribe)
+            result_.untranscribed.push_back(due->message.id);
         else if (!open_sessions())
             return false;
         else if (action.kind == ActionKind::kSearch && search(*due))
@@ -485,6 +500,16 @@ PushPolicy policy_for(const config::MailboxOptions& mailbox, bool account_search
     policy.send_voice = mailbox.sends_voice();
     policy.send_fax = mailbox.sends_fax();
     policy.account_searchable = account_searchable;
+    return policy;
+}
+
+Result<PushPolicy> policy_for(const config::MailboxOptions& mailbox, const config::MiscSetup& misc,
+                              store::Store& store, bool account_searchable) {
+    PushPolicy policy = policy_for(mailbox, account_searchable);
+    policy.transcribe = transcribes(mailbox, misc);
+    if (policy.transcribe) {
+        VM_ASSIGN(policy.transcribed, store.transcribed(mailbox.number));
+    }
     return policy;
 }
 

@@ -94,10 +94,14 @@ struct RunResult {
     bool more = false;                 // stopped early with work due
     std::optional<TimeMs> wake_at;     // when nothing was due: the next delivery that will be
     transport::Traffic traffic;        // of the dialogues
+    std::vector<std::string> untranscribed;  // due messages that wait for a transcript
 };
 
 // The policy decide() gets for this mailbox.
 PushPolicy policy_for(const config::MailboxOptions& mailbox, bool account_searchable);
+// The same with what it is to know of transcripts.
+Result<PushPolicy> policy_for(const config::MailboxOptions& mailbox, const config::MiscSetup& misc,
+                              store::Store& store, bool account_searchable);
 
 RunResult run_mailbox(const RunContext& context);
 

@@ -33,6 +33,7 @@ enum class Metric : std::uint32_t {
     kWorkerDeaths,
     kPluginCrashes,
     kStartTime,
+    kTranscripts,
     kDropped,
 };
 

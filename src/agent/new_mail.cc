@@ -26,7 +26,8 @@ TimeMs received_at(const mime::MailText& mail, TimeMs now) {
 }  // namespace
 
 std::filesystem::path mail_reader() {
-    return program_beside("vmreadmail");
+    static const std::filesystem::path reader = program_beside("vmreadmail");
+    return reader;
 }
 
 Result<std::optional<std::string>> add_email(const SyncContext& context, std::string_view bytes,

@@ -77,6 +77,8 @@ Worker::Worker(const WorkerOptions& options)
       threads_(threads_store_, kThreads),
       waiting_(threads_store_, options.in_hand,
                [this] { return stopping() && (!options_.once || interrupted_); }),
+      transcriber_({options.paths, clock_, threads_store_, options.in_hand, &metrics_, stopping,
+                    [this] { wake(); }}),
       sync_({options.paths, clock_, options.once, options.index, options.count, stopping,
              random_jitter, wake_.get(), options.in_hand, &metrics_, threads_store_, tokens_}) {}
 
@@ -374,12 +376,14 @@ int Worker::run() {
         purge_deleted();
         take_finished();
         record_unrecorded(false);
+        take_transcripts();
         take_passes();
         read_queue();
         if (!settled_.empty()) write_statuses();  // before another pass begins, see Settled
         update_gauges();
         waits_for_room_ = false;
-        const bool pushing = start_turns() || running_ > 0 || waits_for_room_;
+        const bool pushing =
+            start_turns() || running_ > 0 || waits_for_room_ || transcriber_.busy();
         end_idle_sessions(pushing);
         // With --once the accounts are looked at when everything was pushed.
         const bool syncing =

@@ -12,6 +12,7 @@
 #include "agent/settings.h"
 #include "agent/store_threads.h"
 #include "agent/sync_schedule.h"
+#include "agent/transcriber.h"
 #include "agent/worker.h"
 #include "base/files.h"
 
@@ -43,8 +44,9 @@ class Worker {
         // The earliest next_attempt in the store; of a queue that a turn found nothing to do in,
         // what that turn said: some deliveries wait for an option, not for a time.
         TimeMs due = kNever;
-        std::uint64_t queue_reads = 0;  // how often `due` was read from the store
-        std::int64_t not_before = 0;    // steady: end of its pause
+        std::uint64_t queue_reads = 0;         // how often `due` was read from the store
+        std::uint64_t transcripts_wanted = 0;  // the same, when it was last looked at for those
+        std::int64_t not_before = 0;           // steady: end of its pause
         int failures = 0;     // turns in a row that ended in a pause, or with the store's failure
         std::string problem;  // of its last turn
         bool store_failed = false;  // that problem is the store's
@@ -85,6 +87,8 @@ class Worker {
     bool read_requeued();
     bool read_changes();
     void take_passes();
+    void take_transcripts();
+    void want_transcripts(const std::string& number, Actor& actor);
     void watch_clock();
     bool trusts_clock(std::int64_t grace) const;
     void purge_deleted();
@@ -182,7 +186,8 @@ class Worker {
     StoreThreads threads_;                   // its threads use everything above
     std::atomic<bool> interrupted_ = false;  // by a signal, before everything was done
     MessageWaiting waiting_;
-    SyncSchedule sync_;  // its threads use wake_
+    Transcriber transcriber_;  // its threads use wake_ and metrics_
+    SyncSchedule sync_;        // the same
 };
 
 }  // namespace vm::agent

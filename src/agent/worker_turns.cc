@@ -158,6 +158,7 @@ bool Worker::start_turns() {
         const auto verdict = server.empty() ? ServerGate::Verdict::kGo : ask_gate(server, mailbox);
         if (verdict == ServerGate::Verdict::kDown) {
             next_due_ = std::min(next_due_, gate_.down_until(server));
+            want_transcripts(number, actor);
             set_problem(number, actor, gate_.down_reason(server));
         } else if (verdict == ServerGate::Verdict::kPaced) {
             next_due_ = std::min(next_due_, gate_.may_connect_at(server, steady));
@@ -171,6 +172,36 @@ bool Worker::start_turns() {
     }
     waiting_turns_ = waiting;
     return any;
+}
+
+// While its server is down: what is to be made until it is back. (Else the turn says it.)
+void Worker::want_transcripts(const std::string& number, Actor& actor) {
+    const auto settings = settings_.current();
+    const auto& mailbox = settings->mailboxes.at(number).options;
+    if (!transcribes(*mailbox, *settings->misc)) return;
+    if (std::exchange(actor.transcripts_wanted, actor.queue_reads) == actor.queue_reads) return;
+    const auto pending = store_->pending(number);
+    const auto policy = policy_for(*mailbox, *settings->misc, *store_, false);
+    if (!pending || !policy) {
+        actor.transcripts_wanted = 0;
+        trace(TraceLevel::kError, "{}: {}", number,
+              (pending ? policy.error() : pending.error()).text());
+        return;
+    }
+    std::vector<std::string> ids;
+    for (const Action& action : decide(*pending, *policy, clock_.now()).actions)
+        if (action.kind == ActionKind::kTranscribe) ids.push_back(action.message_id);
+    transcriber_.want(mailbox, settings->misc, ids);
+}
+
+// Mailboxes whose mails wait for their transcripts no longer. (After take_finished(), which may
+// have put them to sleep.)
+void Worker::take_transcripts() {
+    for (const std::string& number : transcriber_.take_news(*store_)) {
+        requeued_.insert(number);
+        if (const auto actor = actors_.find(number); actor != actors_.end())
+            actor->second.done_once = false;
+    }
 }
 
 // Of the mailboxes that wait most are told so whatever connections there are: that is asked last.
@@ -379,6 +410,8 @@ void Worker::take_finished() {
         --running_;
         requeued_.insert(turn.mailbox);
         if (result.more) actor.done_once = false;
+        if (!result.untranscribed.empty())
+            transcriber_.want(turn.options, settings->misc, result.untranscribed);
         take_connection(turn);
         take_pause(turn, actor);
         count_turn(turn);

@@ -1,5 +1,6 @@
 // vmconfig mailbox ...: Mailbox Options. Passwords come in by argument or standard input and never
 // come out.
+#include "agent/mail.h"
 #include "app/option_form.h"
 #include "app/output.h"
 #include "app/vmconfig_authorize.h"
@@ -110,6 +111,11 @@ Result<> set(const Paths& paths, const std::string& number, const std::string& p
     if (!provider.empty()) VM_TRY(add_provider(paths, number, provider, edits));
     VM_ASSIGN(const config::Notes notes, config::set_mailbox(paths, number, edits));
     print_warnings(notes);
+    const auto misc = config::load_misc(paths);
+    const auto mailbox = config::load_mailbox(paths, number);
+    if (!misc || !mailbox) return {};  // set_mailbox() has said what is wrong
+    const auto warnings = agent::mail_warnings(*mailbox, *misc, paths);
+    print_warnings(warnings ? *warnings : config::Notes{warnings.error().text()});
     return {};
 }
 

@@ -44,7 +44,7 @@ Result<std::int64_t> copy_file(const fs::path& file, int out, const std::string&
     return copy_all(in.get(), out, name);
 }
 
-Result<std::int64_t> write_to(const Paths& paths, const MessageRecord& record,
+Result<std::int64_t> write_to(const Paths& paths, store::Store& store, const MessageRecord& record,
                               const fs::path& media, bool mail, int fd, const std::string& name) {
     if (!mail && record.message.kind == MessageKind::kEmail) {
         // Only the language matters of the mailbox's options: a mistake in them keeps no mail from
@@ -69,21 +69,23 @@ Result<std::int64_t> write_to(const Paths& paths, const MessageRecord& record,
                     "set it with vmconfig mailbox set " + mailbox.number);
     VM_ASSIGN(const config::MiscSetup misc, config::load_misc(paths));
     mime::initialise();
-    return agent::write_mail(record, media, mailbox, misc, paths,
+    VM_ASSIGN(const std::string said, agent::transcript_for(record.message, mailbox, store));
+    return agent::write_mail(record, said, media, mailbox, misc, paths,
                              [&](std::string_view block) { return write_all(fd, block, name); });
 }
 
 // What is the caller's is opened already; what is the unit's, its owner reads.
-Result<std::int64_t> write_as_owner(const Paths& paths, const MessageRecord& record,
-                                    const fs::path& media, bool mail, int fd,
-                                    const std::string& name) {
+Result<std::int64_t> write_as_owner(const Paths& paths, store::Store& store,
+                                    const MessageRecord& record, const fs::path& media, bool mail,
+                                    int fd, const std::string& name) {
     const AsOwner owner;
-    return write_to(paths, record, media, mail, fd, name);
+    return write_to(paths, store, record, media, mail, fd, name);
 }
 
 // To standard output in one go, so that a mail that cannot be composed prints nothing.
-Result<std::int64_t> export_to_stdout(const Paths& paths, const MessageRecord& record,
-                                      const fs::path& media, bool mail) {
+Result<std::int64_t> export_to_stdout(const Paths& paths, store::Store& store,
+                                      const MessageRecord& record, const fs::path& media,
+                                      bool mail) {
     const AsCaller caller;
     std::error_code error;
     const fs::path directory = fs::temp_directory_path(error);
@@ -94,13 +96,14 @@ Result<std::int64_t> export_to_stdout(const Paths& paths, const MessageRecord& r
                     "set TMPDIR to one that can be written to");
     }
     VM_ASSIGN(const UniqueFd fd, unnamed_file(directory));
-    VM_TRY(write_as_owner(paths, record, media, mail, fd.get(), "a temporary file"));
+    VM_TRY(write_as_owner(paths, store, record, media, mail, fd.get(), "a temporary file"));
     return copy_all(fd.get(), STDOUT_FILENO, "standard output");
 }
 
 // Into a new file that replaces an old one when it is complete.
-Result<std::int64_t> export_to_file(const Paths& paths, const MessageRecord& record,
-                                    const fs::path& media, bool mail, const fs::path& output) {
+Result<std::int64_t> export_to_file(const Paths& paths, store::Store& store,
+                                    const MessageRecord& record, const fs::path& media, bool mail,
+                                    const fs::path& output) {
     const AsCaller caller;
     std::error_code ignored;
     const fs::file_status old = fs::status(output, ignored);
@@ -115,7 +118,7 @@ Result<std::int64_t> export_to_file(const Paths& paths, const MessageRecord& rec
     }
     const TemporaryFile temporary = std::move(*created);
     VM_ASSIGN(const std::int64_t size,
-              write_as_owner(paths, record, media, mail, temporary.fd(), output.string()));
+              write_as_owner(paths, store, record, media, mail, temporary.fd(), output.string()));
     if (::fsync(temporary.fd()) != 0 || ::rename(temporary.path().c_str(), output.c_str()) != 0)
         return fail_errno(errno, "export to", output.string());
     VM_TRY(fsync_directory(directory));
@@ -131,10 +134,11 @@ Result<> export_message(const Paths& paths, const ExportOptions& options, bool j
     VM_ASSIGN(const MessageRecord record, store->get(options.id));
     const fs::path media = store->media_path(record.message);
     if (to_stdout) {
-        VM_TRY(export_to_stdout(paths, record, media, mail));
+        VM_TRY(export_to_stdout(paths, *store, record, media, mail));
         return {};
     }
-    VM_ASSIGN(const std::int64_t size, export_to_file(paths, record, media, mail, options.output));
+    VM_ASSIGN(const std::int64_t size,
+              export_to_file(paths, *store, record, media, mail, options.output));
     if (json)
         print_json(std::cout, {{"id", options.id}, {"output", options.output}, {"size", size}});
     return {};

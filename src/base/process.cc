@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::size_t kDiagnosticsLimit = 4096;
 constexpr const char* kOperation = "run";
+constexpr std::int64_t kAskMs = 100;  // between two questions whether to stop
 
 struct Pipe {
     UniqueFd reading, writing;
@@ -191,7 +192,9 @@ bool read_some(Stream& stream) {
 // Takes what the program writes until both streams and the program have ended, and leaves it to be
 // waited for. `out` may be closed from the start.
 Result<> attend(const Child& child, const std::string& program, Stream& out,
-                std::size_t output_limit, Stream& diagnostics, std::chrono::milliseconds limit) {
+                std::size_t output_limit, Stream& diagnostics, std::chrono::milliseconds limit,
+                const std::function<bool()>& cancelled = {}) {
+    const std::int64_t longest = cancelled ? kAskMs : 1'000'000;
     const auto deadline = std::chrono::steady_clock::now() + limit;
     bool ended = child.handle() < 0;
     while (!ended || out.fd || diagnostics.fd) {
@@ -204,12 +207,16 @@ Result<> attend(const Child& child, const std::string& program, Stream& out,
         const int ready =
             left.count() > 0
                 ? ::poll(waiting.data(), waiting.size(),
-                         static_cast<int>(std::min<std::int64_t>(left.count(), 1'000'000)))
+                         static_cast<int>(std::min<std::int64_t>(left.count(), longest)))
                 : 0;
         if (ready < 0 && errno == EINTR) continue;
+        if (cancelled && cancelled())
+            return fail(ErrorKind::kUnavailable, kOperation, program, "stopped before its end");
         if (ready <= 0 && std::chrono::steady_clock::now() >= deadline)
             return fail(ErrorKind::kUnavailable, kOperation, program,
-                        "no end after " + std::to_string(limit.count() / 1000) + " s, stopped");
+                        "no end after " +
+                            std::to_string(std::chrono::ceil<std::chrono::seconds>(limit).count()) +
+                            " s, stopped");
         if (waiting[0].revents != 0 && !read_some(out)) out.fd.reset();
         if (waiting[1].revents != 0 && !read_some(diagnostics)) diagnostics.fd.reset();
         if (waiting[2].revents != 0) ended = true;
@@ -233,19 +240,19 @@ Result<UniqueFd> input_file(const std::string& program, std::string_view content
 }
 
 // run_sandboxed(), and run_with_input() when there is no confinement.
-Result<SandboxOutput> converse(const std::vector<std::string>& argv, std::string_view input,
-                               const SandboxLimits& limits, const Confinement* confinement) {
+Result<SandboxOutput> converse(const std::vector<std::string>& argv, int input_fd,
+                               const SandboxLimits& limits, const Confinement* confinement,
+                               const std::function<bool()>& cancelled) {
     const std::string& program = argv.front();
-    VM_ASSIGN(const UniqueFd in, input_file(program, input));
     VM_ASSIGN(Pipe out_pipe, new_pipe(program));
     VM_ASSIGN(Pipe diagnostics_pipe, new_pipe(program));
-    VM_ASSIGN(const pid_t pid, start_program(argv, in.get(), out_pipe.writing.get(),
+    VM_ASSIGN(const pid_t pid, start_program(argv, input_fd, out_pipe.writing.get(),
                                              diagnostics_pipe.writing.get(), confinement));
     Child child(pid);
     out_pipe.writing.reset();
     diagnostics_pipe.writing.reset();
     Stream out{std::move(out_pipe.reading)}, diagnostics{std::move(diagnostics_pipe.reading)};
-    VM_TRY(attend(child, program, out, limits.output_bytes, diagnostics, limits.time));
+    VM_TRY(attend(child, program, out, limits.output_bytes, diagnostics, limits.time, cancelled));
     // Not yet waited for, its number still is the group's: nothing that it started stays.
     child.kill_group();
     SandboxOutput output;
@@ -283,14 +290,22 @@ Result<ProcessOutput> run_process(const std::vector<std::string>& argv,
 
 Result<SandboxOutput> run_sandboxed(const std::vector<std::string>& argv, std::string_view input,
                                     const SandboxLimits& limits) {
+    VM_ASSIGN(const UniqueFd in, input_file(argv.front(), input));
+    return run_sandboxed(argv, in.get(), limits);
+}
+
+Result<SandboxOutput> run_sandboxed(const std::vector<std::string>& argv, int input_fd,
+                                    const SandboxLimits& limits,
+                                    const std::function<bool()>& cancelled) {
     VM_ASSIGN(auto filter, sandbox_filter());
     const Confinement confinement{std::move(filter), limits};
-    return converse(argv, input, limits, &confinement);
+    return converse(argv, input_fd, limits, &confinement, cancelled);
 }
 
 Result<SandboxOutput> run_with_input(const std::vector<std::string>& argv, std::string_view input,
                                      const SandboxLimits& limits) {
-    return converse(argv, input, limits, nullptr);
+    VM_ASSIGN(const UniqueFd in, input_file(argv.front(), input));
+    return converse(argv, in.get(), limits, nullptr, {});
 }
 
 }  // namespace vm

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,7 @@ struct SandboxLimits {
     std::chrono::seconds cpu{60};             // of one process, then the kernel kills it
     std::size_t output_bytes = 1U << 20;      // more on stdout, and it is killed
     std::size_t memory_bytes = 512ULL << 20;  // address space; not in a build with sanitizers
+    int nice = 0;                             // how much it yields to others, to 19
 };
 
 struct SandboxOutput {
@@ -51,6 +53,11 @@ struct SandboxOutput {
 // the kernel has no such sandbox.
 Result<SandboxOutput> run_sandboxed(const std::vector<std::string>& argv, std::string_view input,
                                     const SandboxLimits& limits);
+// The same with the file behind `input_fd` as its stdin, from where that stands. `cancelled` is
+// asked a few times a second, when there is one; true: it is killed, kUnavailable.
+Result<SandboxOutput> run_sandboxed(const std::vector<std::string>& argv, int input_fd,
+                                    const SandboxLimits& limits,
+                                    const std::function<bool()>& cancelled = {});
 
 // The same without the sandbox, for one that is to reach the network: of `limits` those of
 // memory and CPU time do not hold.

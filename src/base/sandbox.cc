@@ -162,6 +162,7 @@ bool enter_sandbox(const std::vector<sock_filter>& filter, const SandboxLimits& 
     if (!limit_to(RLIMIT_CPU, cpu) || !limit_to(RLIMIT_FSIZE, 0) || !limit_to(RLIMIT_CORE, 0) ||
         !limit_to(RLIMIT_NOFILE, kDescriptors) || ::chdir("/") != 0)
         return false;
+    if (limits.nice > 0) (void)::setpriority(PRIO_PROCESS, 0, limits.nice);
     // A write that the limit of files forbids fails, as one that the filter forbids does.
     (void)::signal(SIGXFSZ, SIG_IGN);
     // Also when it is root: the capabilities that a program started by root would get.

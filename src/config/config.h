@@ -33,6 +33,8 @@ struct MiscSetup {
     std::int64_t retry_timeout_min = 7200;      // g_nRetryDeliveryTimeoutMin
     std::string message_waiting_command;        // g_szMessageWaitingCommand
     std::string speech_command;                 // g_szSpeechCommand, absolute; "": espeak-ng
+    std::string transcript_command;             // g_szTranscriptCommand, absolute; "": none
+    std::int64_t transcript_timeout_s = 60;     // g_nTranscriptTimeoutSec
     std::int64_t mass_deletion_limit = 50;      // g_nMassDeletionLimit
     std::int64_t connections_a_server = 0;      // g_nConnectionsPerServer
     std::int64_t logins_a_second = 100;         // g_nLoginsPerSecond
@@ -93,6 +95,7 @@ struct MailboxOptions {
     bool outlook_forms = false;
     std::string time_zone;  // IANA name; "" is the machine's
     std::string language = "en";
+    bool transcript = false;
     std::int64_t deleted_retention_days = 14;
     bool allow_cleartext_password = false;
     std::int64_t network_timeout_s =

@@ -173,6 +173,7 @@ MailboxOptions options_of(const IniDocument& document, const Paths& paths) {
     mailbox.outlook_forms = text.yes("Outlook Forms");
     mailbox.time_zone = text("Time Zone");
     mailbox.language = text("Language");
+    mailbox.transcript = text.yes("Transcript");
     mailbox.deleted_retention_days = *parse_int(text("Deleted Retention Days"));
     mailbox.allow_cleartext_password = text.yes("Allow Cleartext Password");
     mailbox.network_timeout_s = *parse_int(text("Network Timeout"));

@@ -86,6 +86,8 @@ std::vector<Option> make_options() {
               "Yes: the mail carries the headers of Outlook's voice and fax forms.");
     extension("Time Zone", "None", time_zone(), "Zone of the times in the mail's text.");
     extension("Language", "en", language_tag(), "Language of the mail's text.");
+    extension("Transcript", "No", one_of({"No", "Yes"}),
+              "Yes: the mail says what is said in a voice message, by g_szTranscriptCommand.");
     extension("Deleted Retention Days", "14", whole_number(0, 3650, "days"),
               "Days a deleted message can be restored.");
     extension("Pop3 Authentication", "Plain", account_authentication(), "How to log in.", kPop3);

@@ -39,6 +39,8 @@ Result<MiscSetup> load_misc(const Paths& paths) {
     misc.retry_timeout_min = number("g_nRetryDeliveryTimeoutMin");
     misc.message_waiting_command = text("g_szMessageWaitingCommand");
     misc.speech_command = text("g_szSpeechCommand");
+    misc.transcript_command = text("g_szTranscriptCommand");
+    misc.transcript_timeout_s = number("g_nTranscriptTimeoutSec");
     misc.mass_deletion_limit = number("g_nMassDeletionLimit");
     misc.connections_a_server = number("g_nConnectionsPerServer");
     misc.logins_a_second = number("g_nLoginsPerSecond");

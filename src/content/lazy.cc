@@ -93,6 +93,12 @@ Result<AudioInfo> synthesize(const SpeechOptions& options, std::string_view text
     return table->synthesize(options, text, wav);
 }
 
+Result<std::string> transcribe(const TranscriptOptions& options,
+                               const std::filesystem::path& recording) {
+    VM_ASSIGN(const content::Table* table, library());
+    return table->transcribe(options, recording);
+}
+
 }  // namespace media
 
 }  // namespace vm

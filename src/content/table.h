@@ -13,6 +13,7 @@
 #include "media/audio.h"
 #include "media/fax.h"
 #include "media/speech.h"
+#include "media/transcript.h"
 #include "mime/compose.h"
 
 #include <filesystem>
@@ -28,6 +29,8 @@ struct Table {
     Result<media::FaxInfo> (*probe_fax)(const std::filesystem::path&);
     Result<media::AudioInfo> (*synthesize)(const media::SpeechOptions&, std::string_view,
                                            const std::filesystem::path&);
+    Result<std::string> (*transcribe)(const media::TranscriptOptions&,
+                                      const std::filesystem::path&);
 };
 
 // Whether the library can be loaded; in the programs only.

@@ -14,9 +14,23 @@ const char* to_string(ActionKind kind) {
             return "search the account for";
         case ActionKind::kSwitchOff:
             return "take out of the queue";
+        case ActionKind::kTranscribe:
+            return "transcribe, then send";
     }
     return "unknown";
 }
+
+namespace {
+
+// (A mail that was tried before may have arrived, and is what it is.)
+bool awaits_transcript(const MessageRecord& record, const PushPolicy& policy) {
+    const Message& message = record.message;
+    return policy.transcribe && message.kind == MessageKind::kVoice && !message.is_private &&
+           record.delivery.state != DeliveryState::kUncertain && record.delivery.attempts == 0 &&
+           !policy.transcribed.contains(message.id);
+}
+
+}  // namespace
 
 std::optional<std::string> why_not_pushed(const Message& message, const PushPolicy& policy) {
     if (!policy.integration) return "Email Integration is No";
@@ -47,6 +61,10 @@ Plan decide(const std::vector<MessageRecord>& pending, const PushPolicy& policy,
         if (const auto reason = why_not_pushed(message, policy)) {
             // An uncertain one keeps its state: it may lie in the account already.
             if (waiting) plan.actions.push_back({ActionKind::kSwitchOff, message.id, *reason});
+            continue;
+        }
+        if (is_due(delivery, now) && awaits_transcript(*record, policy)) {
+            plan.actions.push_back({ActionKind::kTranscribe, message.id, "Transcript is Yes"});
             continue;
         }
         if (!is_due(delivery, now)) {

@@ -6,13 +6,15 @@
 // - a deleted message is never sent;
 // - an uncertain delivery is searched for when the account can be searched, and sent again only
 //   when it was not found or cannot be searched (same Message-ID: a duplicate, never a loss);
-// - nothing happens before next_attempt, but see is_due().
+// - nothing happens before next_attempt, but see is_due();
+// - only a voice message that is not private, and whose mail was not tried yet, is transcribed.
 #ifndef VM_CORE_DECIDE_H
 #define VM_CORE_DECIDE_H
 
 #include "core/message.h"
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,13 +25,16 @@ struct PushPolicy {
     bool integration = false;  // Email Integration = Yes
     bool send_voice = true;    // Email Integration Send Mode
     bool send_fax = true;
-    bool account_searchable = false;  // the plugin can look for a message in the account
+    bool account_searchable = false;         // the plugin can look for a message in the account
+    bool transcribe = false;                 // Transcript = Yes, and there is a command
+    std::set<std::string> transcribed = {};  // of these messages it is settled; only then asked
 };
 
 enum class ActionKind {
-    kSend,       // push it
-    kSearch,     // look for an uncertain one in the account
-    kSwitchOff,  // take it out of the queue, with the reason
+    kSend,        // push it
+    kSearch,      // look for an uncertain one in the account
+    kSwitchOff,   // take it out of the queue, with the reason
+    kTranscribe,  // have written down what is said in it; it is sent when that is settled
 };
 const char* to_string(ActionKind kind);
 

@@ -74,6 +74,13 @@ struct Link {
     auto operator<=>(const Link&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
+// What is said in a voice message, as a program wrote it down for its mail.
+struct Transcript {
+    int tries = 0;         // that were begun
+    bool settled = false;  // it was made, or given up: the mail waits for it no longer
+    std::string text;      // UTF-8; "" when there is none
+};
+
 struct MessageRecord {
     Message message;
     Delivery delivery;

@@ -77,6 +77,16 @@ inline constexpr const char* kSending =
     " WHERE state IN ('queued', 'sending', 'deferred', 'failed', 'uncertain')"
     " AND state = 'sending'";
 
+inline constexpr const char* kTranscript =
+    "SELECT tries, settled, text FROM transcripts WHERE message_id = :id";
+
+// Of what waits in the queue.
+inline constexpr const char* kTranscribed =
+    "SELECT t.message_id FROM deliveries d JOIN transcripts t ON t.message_id = d.message_id"
+    " WHERE d.state IN ('queued', 'sending', 'deferred', 'failed', 'uncertain')"
+    " AND d.state IN ('queued', 'deferred', 'uncertain') AND d.mailbox = :mailbox"
+    " AND t.settled = 1";
+
 inline constexpr const char* kHistory =
     "SELECT time, what, old_value, new_value, reply FROM history WHERE message_id = :id"
     " ORDER BY step";

@@ -123,13 +123,20 @@ void version_8(soci::session& sql) {
     sql << "CREATE INDEX sync_states_held ON sync_states (mailbox) WHERE hold <> ''";
 }
 
+// What is said in voice messages, as a program wrote it down for their mails.
+void version_9(soci::session& sql) {
+    sql << "CREATE TABLE transcripts ("
+           "message_id TEXT PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,"
+           "tries INTEGER NOT NULL, settled INTEGER NOT NULL, text TEXT NOT NULL)";
+}
+
 constexpr const char* kMigrate = "bring the store up to date";
 
 }  // namespace
 
 const std::vector<Migration>& migrations() {
-    static const std::vector<Migration> list{version_1, version_2, version_3, version_4,
-                                             version_5, version_6, version_7, version_8};
+    static const std::vector<Migration> list{version_1, version_2, version_3, version_4, version_5,
+                                             version_6, version_7, version_8, version_9};
     return list;
 }
 

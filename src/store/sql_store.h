@@ -53,6 +53,11 @@ class SqlStore : public Store {
     Result<int> recover(const std::function<bool(const std::string& mailbox)>& mine,
                         TimeMs next_attempt, const std::string& reason) override;
 
+    Result<Transcript> transcript(const std::string& id) override;
+    Result<std::set<std::string>> transcribed(const std::string& mailbox) override;
+    Result<int> begin_transcript(const std::string& id) override;
+    Result<> end_transcripts(const std::vector<TranscriptEnd>& ends) override;
+
     Result<SyncState> sync_state(const std::string& mailbox) override;
     Result<std::vector<SyncMessage>> sync_messages(const std::string& mailbox) override;
     Result<std::vector<NewMail>> new_mails(const std::string& mailbox) override;

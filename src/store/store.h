@@ -155,7 +155,8 @@ struct MailboxChange {
 
 struct HistoryEntry {
     TimeMs time = 0;
-    std::string what;   // "added", "delivery", "state", "folder", "urgent", "link", "copy"
+    std::string what;   // "added", "delivery", "state", "folder", "urgent", "link", "copy",
+                        // "transcript"
     std::string from;   // old value, "" when none
     std::string to;     // new value
     std::string reply;  // the server's words or the reason
@@ -299,6 +300,20 @@ class Store {
                         TimeMs next_attempt) {
         return recover(mine, next_attempt, "the agent ended during the attempt");
     }
+
+    // What is said in voice messages; empty where nothing was begun.
+    virtual Result<Transcript> transcript(const std::string& id) = 0;
+    // Of those in pending(): whose transcript is settled.
+    virtual Result<std::set<std::string>> transcribed(const std::string& mailbox) = 0;
+    // Notes that a try begins, durably; returns the how manieth it is. kNoInput: no such message.
+    virtual Result<int> begin_transcript(const std::string& id) = 0;
+    struct TranscriptEnd {
+        std::string id;
+        std::string text;   // "": none was made
+        std::string words;  // how, or why not; for the history
+    };
+    // Settles them, in one transaction; those of messages that are gone are left out.
+    virtual Result<> end_transcripts(const std::vector<TranscriptEnd>& ends) = 0;
 
     // Synchronisation; by one process per mailbox at a time.
 

@@ -193,7 +193,7 @@ class SandboxTest : public CppUnit::TestFixture {
         const auto stopped =
             run_sandboxed({"sh", "-c", "sleep 1000 & sleep 1000"}, "", {.time = 50ms});
         CPPUNIT_ASSERT(stopped.error().kind == ErrorKind::kUnavailable);
-        CPPUNIT_ASSERT_EQUAL(std::string("run: sh: no end after 0 s, stopped"),
+        CPPUNIT_ASSERT_EQUAL(std::string("run: sh: no end after 1 s, stopped"),
                              stopped.error().text());
     }
 

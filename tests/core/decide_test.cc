@@ -58,6 +58,7 @@ class DecideTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(DecideTest);
     CPPUNIT_TEST(one_of_each_state);
     CPPUNIT_TEST(one_that_is_postponed);
+    CPPUNIT_TEST(those_that_wait_for_transcripts);
     CPPUNIT_TEST(an_uncertain_one_is_searched_for_where_that_works);
     CPPUNIT_TEST(nothing_before_its_time);
     CPPUNIT_TEST(a_deleted_message_stays);
@@ -149,6 +150,44 @@ class DecideTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::string("Email Integration is No"), plan.actions.at(0).reason);
     }
 
+    void those_that_wait_for_transcripts() {
+        PushPolicy policy = on();
+        policy.account_searchable = true;
+        policy.transcribe = true;
+        policy.transcribed = {"C"};
+        std::vector<MessageRecord> records{message("A", DeliveryState::kQueued),
+                                           message("B", DeliveryState::kDeferred),
+                                           message("C", DeliveryState::kQueued),
+                                           message("D", DeliveryState::kUncertain),
+                                           message("E", DeliveryState::kQueued),
+                                           message("F", DeliveryState::kQueued),
+                                           message("G", DeliveryState::kDeferred),
+                                           message("H", DeliveryState::kDeferred, kNow + 1),
+                                           message("I", DeliveryState::kSending),
+                                           message("J", DeliveryState::kQueued)};
+        records[4].message.is_private = true;
+        records[5].message.kind = MessageKind::kFax;
+        records[6].delivery.attempts = 1;  // may have arrived, as it was
+        records[9].message.state = MessageState::kDeleted;
+        const Plan plan = decide(records, policy, kNow);
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("transcribe, then send A; transcribe, then send B; send C; search the "
+                        "account for D; send E; send F; send G"),
+            told(plan));
+        CPPUNIT_ASSERT(plan.wake_at == kNow + 1);
+        policy.send_voice = false;
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("take out of the queue A; take out of the queue B; take out of the queue "
+                        "C; take out of the queue E; send F; take out of the queue G; take out of "
+                        "the queue H"),
+            told(decide(records, policy, kNow)));
+        policy = on();
+        policy.account_searchable = true;
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("send A; send B; send C; search the account for D; send E; send F; send G"),
+            told(decide(records, policy, kNow)));
+    }
+
     void oldest_first() {
         auto a = message("A", DeliveryState::kQueued), b = message("B", DeliveryState::kQueued),
              c = message("C", DeliveryState::kQueued);
@@ -170,6 +209,7 @@ class DecideTest : public CppUnit::TestFixture {
             policy.send_voice = *rc::gen::arbitrary<bool>();
             policy.send_fax = *rc::gen::arbitrary<bool>();
             policy.account_searchable = *rc::gen::arbitrary<bool>();
+            policy.transcribe = *rc::gen::arbitrary<bool>();
             const Plan plan = decide(records, policy, kNow);
 
             std::set<std::string> acted;

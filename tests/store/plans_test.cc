@@ -83,6 +83,10 @@ class Everything {
         good(store_->pending("101"));
         good(store_->due());
         good(store_->due("101"));
+        CPPUNIT_ASSERT_EQUAL(1, good(store_->begin_transcript(id)));
+        good(store_->end_transcripts({{id, "Call me.", "in 1 s"}}));
+        good(store_->transcript(id));
+        good(store_->transcribed("101"));
         good(store_->retry(id));
         good(store_->postpone(id, kLater));
         good(store_->give_up(id, "nobody wants it"));
@@ -273,7 +277,7 @@ class PlansTest : public CppUnit::TestFixture {
         const auto tables = rows(*sql_,
                                  "SELECT name FROM sqlite_master WHERE type = 'table'"
                                  " AND sql LIKE '%REFERENCES messages (id)%'");
-        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, tables.size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, tables.size());
         for (const std::string& table : tables)
             CPPUNIT_ASSERT_EQUAL(std::string(), growing(*sql_, "SELECT 1 FROM " + table +
                                                                    " WHERE message_id = 'x'"));
