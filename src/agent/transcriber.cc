@@ -16,6 +16,8 @@ constexpr std::size_t kAtOnce = 2;
 constexpr int kTries = 2;
 // After the store could not be written: then nothing is sent either.
 constexpr std::int64_t kRetryMs = 5'000;
+// Settled in one transaction: others wait for their writes.
+constexpr std::size_t kBatch = 500;
 
 std::string in_seconds(std::int64_t ms) {
     return "in " + std::to_string((ms + 500) / 1000) + " s";
@@ -124,6 +126,7 @@ std::set<std::string> Transcriber::take_news(store::Store& store) {
     {
         const std::lock_guard lock(mutex_);
         for (auto& [id, job] : jobs_) {
+            if (late.size() == kBatch) break;  // end() has this called again
             if (job.running || job.deadline > now) continue;
             late.push_back({id,
                             {},

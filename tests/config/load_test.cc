@@ -73,6 +73,8 @@ class LoadTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, loaded->connections_a_server);
             CPPUNIT_ASSERT_EQUAL(std::int64_t{100}, loaded->logins_a_second);
             CPPUNIT_ASSERT(loaded->metrics_file.empty());
+            CPPUNIT_ASSERT(loaded->transcript_command.empty());
+            CPPUNIT_ASSERT_EQUAL(std::int64_t{60}, loaded->transcript_timeout_s);
         }
     }
 
@@ -84,6 +86,8 @@ class LoadTest : public CppUnit::TestFixture {
             "[TraceLevelOverride]\nValue = true ; for a day\n[MaxTraceFileSize]\nValue = "
             "5000\nIgnore =\n"
             "[g_szSpeechCommand]\nValue = /opt/voice/speak it\n"
+            "[g_szTranscriptCommand]\nValue = /opt/voice/listen\n"
+            "[g_nTranscriptTimeoutSec]\nValue = 90\n"
             "[g_szMetricsFile]\nValue = /var/lib/prometheus/node-exporter/vmemail.prom\n"
             "[g_nConnectionsPerServer]\nValue = 300\n[g_nLoginsPerSecond]\nValue = 0\n"
             "[g_nMassDeletionLimit]\nValue=1\n[g_nRepeatStartUpPeriod]\nValue=2\n[g_bUseTTS]"
@@ -100,6 +104,8 @@ class LoadTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, loaded->logins_a_second);
         CPPUNIT_ASSERT_EQUAL(std::string("/bin/x -y"), loaded->message_waiting_command);
         CPPUNIT_ASSERT_EQUAL(std::string("/opt/voice/speak it"), loaded->speech_command);
+        CPPUNIT_ASSERT_EQUAL(std::string("/opt/voice/listen"), loaded->transcript_command);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{90}, loaded->transcript_timeout_s);
         CPPUNIT_ASSERT_EQUAL(std::string("/var/lib/prometheus/node-exporter/vmemail.prom"),
                              loaded->metrics_file.string());
     }
@@ -178,11 +184,12 @@ class LoadTest : public CppUnit::TestFixture {
             "Password = p#;w d\n"
             "Imap4 Authentication = xoauth2\nImap4 Search Mode = text\nImap4 Delete Mode = "
             "trash\nVoice Format = MP3\n"
-            "Fax Format = both\nOutlook Forms = yes\nTime Zone = Europe/Paris\nLanguage = fr\n"
+            "Fax Format = both\nOutlook Forms = yes\nTime Zone = Europe/Paris\nLanguage = "
+            "fr\nTranscript = YES\n"
             "Deleted Retention Days = 3\nTLS CA File = ca.pem\nNetwork Timeout = 5\nColour = "
             "blue\n");
         if (!loaded) CPPUNIT_FAIL(loaded.error().text());
-        CPPUNIT_ASSERT(loaded->integration && loaded->outlook_forms);
+        CPPUNIT_ASSERT(loaded->integration && loaded->outlook_forms && loaded->transcript);
         CPPUNIT_ASSERT(loaded->send_mode == SendMode::kFax &&
                        loaded->sync_mode == SyncMode::kVmFolderOnly);
         CPPUNIT_ASSERT(loaded->sends_fax() && !loaded->sends_voice());

@@ -52,13 +52,15 @@ def hurry_agent(unit):
 
 # ---- an account of IMAP ------------------------------------------------------------------------------
 def imap_scene(rig, users):
-    """Two mailboxes: a over TLS; b, where what is deleted on the phone goes to Trash."""
+    """Two mailboxes: a over TLS; b, where what is deleted on the phone goes to Trash, and whose mails have
+    transcripts."""
     unit = crashrig.CrashUnit()
     scene = crashrig.Scene(unit, {})
     unit.config("misc", "set", "g_szMessageWaitingCommand", "/bin/true")
+    unit.config("misc", "set", "g_szTranscriptCommand", "/bin/echo")
     for name, number, security, options in (
         ("a", "101", "starttls", {}),
-        ("b", "102", "relay", {"Imap4_Delete_Mode": "Trash"}),
+        ("b", "102", "relay", {"Imap4_Delete_Mode": "Trash", "Transcript": "Yes"}),
     ):
         user = next(users)
         unit.mailbox(number, rig, user, security, **ledger.account(rig, user, "Imap4", "imaps"), **options)
