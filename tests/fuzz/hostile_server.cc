@@ -68,6 +68,7 @@ const vm_host* HostileServer::host() {
         nullptr,
         on_trace,
         [](void*, void*) { return g_server != nullptr && g_server->stops_ ? 1 : 0; },
+        nullptr,
         nullptr};
     return &kHost;
 }
