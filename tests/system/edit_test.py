@@ -140,7 +140,7 @@ class EditTest(vmunit.TestCase):
             self.assertNotIn("Sync Mode", form.text())
             form.wait_for("Pop3 Server")
             form.type(END)
-            form.wait_for("Days a deleted message can be restored.")
+            form.wait_for(self.names("mailbox")[-1])
             self.assertFalse(any("Imap4" in frame for frame in form.frames))
 
     def test_the_table_has_every_option(self):
