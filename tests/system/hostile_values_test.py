@@ -58,6 +58,9 @@ GOOD = {
     "--until": "2036-11-22T02:30:29+01:00",
     "--for": "2h",
     "--reason": "why",
+    "--provider": "other",
+    "--client-id": "unit",
+    "--tenant": "example.com",
 }
 # One of a group that must be given.
 CHOICE = {"message mark": ["--read"], "message urgent": ["--set"], "queue postpone": ["--for", "2h"]}
