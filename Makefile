@@ -33,10 +33,10 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)';)
 .PRECIOUS: $(B)/obj/%.o
 .PHONY: all check demo bench torture fuzz install deb check-deb lint asan tsan clean format
 
-LAYERS := base core config oauth2 media mime store transport agent
+LAYERS := base core config oauth2 media mime store transport agent diagnose
 PROGRAMS := vmemaild vmconfig vmctl vmreadmail vmoauth2
 PLUGINS := smtpimap4 smtppop3
-TESTS := base core config oauth2 media mime store transport plugins agent app
+TESTS := base core config oauth2 media mime store transport plugins agent diagnose app
 
 all: $(PROGRAMS:%=$(B)/bin/%) $(PLUGINS:%=$(B)/lib/lib%.so) $(B)/lib/libvmcontent.so
 
@@ -62,7 +62,7 @@ endef
 $(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
 
 # Downwards only, as in src/layers.txt.
-LIBS_ALL := $(foreach l,agent transport store mime media oauth2 config core base,$(B)/obj/libvm_$(l).a)
+LIBS_ALL := $(foreach l,diagnose agent transport store mime media oauth2 config core base,$(B)/obj/libvm_$(l).a)
 EXTERNAL := -lsoci_core -lsoci_sqlite3 -lsqlite3 $(shell pkg-config --libs gmime-3.0 libxml-2.0 2>/dev/null) \
             -lsndfile -ltiff -linih -lspdlog -lfmt -lcrypto -lseccomp -ldl
 
@@ -80,9 +80,10 @@ $(B)/lib/libvmcontent.so: $(B)/obj/src/content/library.o $(CONTENT_ARCHIVES) src
 # ---- programs: src/app/NAME_main.cc plus the command trees they share
 #      (vmreadmail and vmoauth2 have no commands, and what it does not need an intruder cannot use) ---------------
 APP_SHARED := $(filter-out %_main.o,$(call objs,src/app))
-# What draws by newt, with what leads to it: in vmconfig only.
-APP_FORMS := $(filter $(B)/obj/src/app/newt_% $(B)/obj/src/app/vmconfig_%,$(APP_SHARED))
-FORMS_LIBS := -lnewt -lslang
+# What draws by newt and looks at servers by OpenSSL, with what leads to it: in vmconfig only.
+APP_FORMS := $(filter $(B)/obj/src/app/newt_% $(B)/obj/src/app/vmconfig_%,$(APP_SHARED)) \
+    $(patsubst %,$(B)/obj/src/app/%.o,mailbox_check check_mail)
+FORMS_LIBS := -lnewt -lslang -lssl
 APP_PROGRAMS := $(patsubst %,$(B)/bin/%,$(filter-out vmreadmail vmoauth2,$(PROGRAMS)))
 $(APP_PROGRAMS): $(filter-out $(APP_FORMS),$(APP_SHARED)) $(LAZY_CONTENT)
 $(B)/bin/vmconfig $(B)/crash/bin/vmconfig: $(APP_FORMS)
@@ -163,6 +164,7 @@ $(B)/test/plugins_test: $(call objs,plugins/common) \
 $(B)/test/plugins_test: TEST_LIBS = -l:libcurl.so.4 -letpan -lssl -lcrypto
 $(B)/test/app_test: $(APP_SHARED)
 $(B)/test/app_test: TEST_LIBS = $(FORMS_LIBS)
+$(B)/test/diagnose_test: TEST_LIBS = -lssl -lcrypto
 
 # ---- the simulation (tests/sim): the agent and its store over servers, accounts and a clock in memory ------
 #      SCHEDULES=N, from seed SEED on, in JOBS processes.

@@ -498,6 +498,12 @@ struct vm_transport {
      * is lost; none is opened. NULL: park() has to do. [session] */
     int (*ask)(struct vm_session* session, uint8_t* waits, uint8_t* changed,
                struct vm_account_report* report);
+
+    /* Connects to the SMTP server and logs in there as push() does, on a new connection, which is
+     * kept for the next push. For those who look whether that works before there is a message.
+     * VM_OK: the server is ready for MAIL, and `report` says only what it cost; VM_FAILED: `report`
+     * as from push(), its step VM_STEP_AUTH at most. NULL: only push() tells. [session] */
+    int (*log_in)(struct vm_session* session, struct vm_push_report* report);
 };
 
 typedef const struct vm_transport* (*vm_transport_entry_fn)(const struct vm_host* host);

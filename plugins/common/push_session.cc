@@ -130,6 +130,14 @@ void fill(vm_push_report& report, const Ending& ending) {
     copy_text(report.text, sizeof report.text, ending.text);
 }
 
+void finish(vm_push_report* report, vm_push_report answer, const SmtpSession& smtp) {
+    answer.bytes_sent = smtp.counters().sent;
+    answer.bytes_received = smtp.counters().received;
+    answer.round_trips = smtp.counters().round_trips;
+    answer.connected = smtp.connected() ? 1 : 0;
+    answer_with(report, answer);
+}
+
 }  // namespace
 
 bool use_host(const vm_host* host) noexcept {
@@ -182,11 +190,24 @@ void push_message(vm_session* session, const vm_message* message, vm_push_report
         // Outside a transaction: nothing of the message can have been sent.
         fill(answer, ending_of(VM_STEP_NONE, VM_CAUSE_LOST, one_line(problem.what())));
     }
-    answer.bytes_sent = session->smtp.counters().sent;
-    answer.bytes_received = session->smtp.counters().received;
-    answer.round_trips = session->smtp.counters().round_trips;
-    answer.connected = session->smtp.connected() ? 1 : 0;
-    answer_with(report, answer);
+    finish(report, answer, session->smtp);
+}
+
+int log_in_to_push(vm_session* session, vm_push_report* report) noexcept {
+    vm_push_report answer{};
+    bool failed = true;
+    try {
+        auto ending = session->smtp.log_in();
+        failed = ending.has_value();
+        if (failed) {
+            ending->text = session->smtp.hide(ending->text);
+            fill(answer, *ending);
+        }
+    } catch (const std::exception& problem) {
+        fill(answer, ending_of(VM_STEP_NONE, VM_CAUSE_LOST, one_line(problem.what())));
+    }
+    finish(report, answer, session->smtp);
+    return failed ? VM_FAILED : VM_OK;
 }
 
 }  // namespace vm::plug

@@ -16,6 +16,7 @@ vm_session* open_session(const vm_options* options, const AccountPlugin& account
                          size_t error_size) noexcept;
 void close_session(vm_session* session) noexcept;
 void push_message(vm_session* session, const vm_message* message, vm_push_report* report) noexcept;
+int log_in_to_push(vm_session* session, vm_push_report* report) noexcept;
 
 }  // namespace vm::plug
 

@@ -95,6 +95,17 @@ Ending SmtpSession::push(const vm_message& message) {
     }
 }
 
+std::optional<Ending> SmtpSession::log_in() {
+    counters_ = {};
+    connected_ = false;
+    if (options_.host.empty())
+        return ending_of(VM_STEP_NONE, VM_CAUSE_CONFIG, "no SMTP server is set");
+    quit();
+    auto ending = connect();
+    if (!ending) last_used_ = connection_->now();
+    return ending;
+}
+
 void SmtpSession::quit() {
     if (!connection_) return;
     const Deadline deadline = connection_->now() + kQuitTime;

@@ -27,7 +27,10 @@ class SmtpSession {
 
     Ending push(const vm_message& message);
 
-    // Of the last push.
+    // Up to where MAIL would come, on a new connection, which is kept; or why not.
+    std::optional<Ending> log_in();
+
+    // Of the last push or log_in().
     const Counters& counters() const { return counters_; }
     bool connected() const { return connected_; }
 

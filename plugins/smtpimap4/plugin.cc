@@ -30,6 +30,7 @@ constexpr vm_transport kTransport = {
     vm::plug::peek_session,
     nullptr,
     vm::plug::ask_session,
+    vm::plug::log_in_to_push,
 };
 
 }  // namespace

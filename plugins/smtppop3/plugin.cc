@@ -30,6 +30,7 @@ constexpr vm_transport kTransport = {
     nullptr,
     vm::plug::visit_drop,
     nullptr,
+    vm::plug::log_in_to_push,
 };
 
 }  // namespace

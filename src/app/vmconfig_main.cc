@@ -1,5 +1,6 @@
 // vmconfig(8): Misc Setup and Mailbox Options from the command line.
 #include "app/cli.h"
+#include "app/vmconfig_check.h"
 #include "app/vmconfig_commands.h"
 #include "base/identity.h"
 
@@ -15,6 +16,8 @@ int run_vmconfig(int argc, char** argv) {
     vm::app::add_init_command(program, request);
     vm::app::add_misc_commands(program, request);
     vm::app::add_mailbox_commands(program, request);
+    int checked = 0;
+    vm::app::add_check_command(program, request, checked);
     vm::app::add_keys_command(program, request);
     vm::app::add_edit_command(program, request);
     program.require_subcommand(1);
@@ -25,7 +28,8 @@ int run_vmconfig(int argc, char** argv) {
     if (const auto owner = vm::act_as_owner(*paths); !owner)
         return vm::app::report(program, owner.error());
     if (const auto done = request.run(*paths); !done) return vm::app::report(program, done.error());
-    return vm::app::end_output(program);
+    const int ended = vm::app::end_output(program);
+    return checked != 0 ? checked : ended;
 }
 
 }  // namespace

@@ -264,6 +264,8 @@ std::optional<AccountFailure> AccountSession::call(Call call, bool* unsupported)
               (report.features & VM_FEATURE_CONDSTORE) != 0,
               (report.features & VM_FEATURE_QRESYNC) != 0,
               (report.features & VM_FEATURE_NOTIFY) != 0,
+              (report.features & VM_FEATURE_MOVE) != 0,
+              (report.features & VM_FEATURE_UIDPLUS) != 0,
               report.bytes_sent,
               report.bytes_received,
               report.round_trips,

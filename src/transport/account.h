@@ -39,7 +39,8 @@ struct FolderLook {
 
 // What the connection uses, and what the last call cost, connecting included.
 struct AccountStats {
-    bool idle = false, condstore = false, qresync = false, notify = false;
+    bool idle = false, condstore = false, qresync = false, notify = false, move = false,
+         uidplus = false;
     std::uint64_t bytes_sent = 0, bytes_received = 0;
     std::uint32_t round_trips = 0;
     bool connected = false;

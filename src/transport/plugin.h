@@ -23,6 +23,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -141,6 +142,11 @@ class Session {
     // ended it; core::classify() says what that means.
     PushReport push(const OutgoingMessage& message);
     const PushStats& last_push() const;
+
+    // Connects to the SMTP server and logs in as push() does, and keeps the connection for the next
+    // push. Nothing: it is ready for a message. Otherwise what push() would have reported; of a
+    // plugin that cannot do so, PushCause::kPlugin.
+    std::optional<PushReport> log_in();
     // Of the pushes since it was asked for last.
     Traffic take_traffic();
     // For whom it works from now on (SessionOptions::name).

@@ -179,6 +179,33 @@ PushReport Session::push(const OutgoingMessage& message) {
     return judged;
 }
 
+std::optional<PushReport> Session::log_in() {
+    const auto trouble = [&](const char* what) {
+        PushReport out;
+        out.cause = PushCause::kPlugin;
+        out.text = state_->plugin + what;
+        out.server = state_->server;
+        return out;
+    };
+    if (state_->table->log_in == nullptr) return trouble(" can only log in to push a message");
+    vm_push_report report{};
+    report.struct_size = sizeof report;
+    report.step = report.cause = 0xFF;
+    int status = VM_FAILED;
+    try {
+        status = state_->table->log_in(state_->session, &report);
+    } catch (...) {
+        return trouble(" threw an exception");
+    }
+    state_->traffic.add(report.connected != 0, report.bytes_sent, report.bytes_received,
+                        report.round_trips);
+    if (status == VM_OK) return std::nullopt;
+    PushReport judged = judge_report(report, state_->server);
+    if (judged.cause != PushCause::kPlugin && judged.step > PushStep::kAuth)
+        return trouble("'s report makes no sense: a login that failed behind the login");
+    return judged;
+}
+
 const PushStats& Session::last_push() const {
     return state_->stats;
 }
