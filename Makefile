@@ -82,7 +82,7 @@ $(B)/lib/libvmcontent.so: $(B)/obj/src/content/library.o $(CONTENT_ARCHIVES) src
 APP_SHARED := $(filter-out %_main.o,$(call objs,src/app))
 # What draws by newt and looks at servers by OpenSSL, with what leads to it: in vmconfig only.
 APP_FORMS := $(filter $(B)/obj/src/app/newt_% $(B)/obj/src/app/vmconfig_%,$(APP_SHARED)) \
-    $(patsubst %,$(B)/obj/src/app/%.o,mailbox_check check_mail)
+    $(patsubst %,$(B)/obj/src/app/%.o,mailbox_check server_check sending_check account_check check_mail)
 FORMS_LIBS := -lnewt -lslang -lssl
 APP_PROGRAMS := $(patsubst %,$(B)/bin/%,$(filter-out vmreadmail vmoauth2,$(PROGRAMS)))
 $(APP_PROGRAMS): $(filter-out $(APP_FORMS),$(APP_SHARED)) $(LAZY_CONTENT)

@@ -1,5 +1,5 @@
 // What a failed step means, in plain words, and what to change. Pure: a finding and the mailbox's
-// options in, sentences out; the tables are in advice.cc and login_advice.cc.
+// options in, sentences out; the tables are in the *advice.cc.
 #ifndef VM_DIAGNOSE_ADVICE_H
 #define VM_DIAGNOSE_ADVICE_H
 
@@ -21,9 +21,6 @@ struct Advice {
 
 // `found.fault` is not kNone.
 Advice advise(const Finding& found, const config::MailboxOptions& mailbox);
-
-// Of kLoginRefused and kTemporary at the login: by the server's words, and by who the provider is.
-Advice advise_login(const Finding& found, const config::MailboxOptions& mailbox);
 
 // vmconfig mailbox set 101 "Smtp SSL=Yes" "Smtp Port=None"
 std::string set_command(const config::MailboxOptions& mailbox,

@@ -1,12 +1,8 @@
 // What a server's refusal of a login means. Two tables: the words of servers, and who wants what
 // instead of a password.
-#include "base/text.h"
-#include "diagnose/advice.h"
-#include "diagnose/probe.h"
+#include "diagnose/advice_words.h"
 
 #include <algorithm>
-#include <array>
-#include <iterator>
 #include <vector>
 
 namespace vm::diagnose {
@@ -99,14 +95,14 @@ const Provider* provider_of(const std::string& host, const std::string& words) {
     return nullptr;
 }
 
-class LoginWords {
+class Refusal {
   public:
-    LoginWords(const Finding& found, const config::MailboxOptions& mailbox)
-        : found_(found),
-          mailbox_(mailbox),
-          server_(server_of(mailbox, found.protocol)),
-          prefix_(prefix_of(found.protocol)),
-          provider_(provider_of(server_.host, to_lower(found.words))) {}
+    explicit Refusal(const Words& words)
+        : words_(words),
+          found_(words.found()),
+          mailbox_(words.mailbox()),
+          server_(words.server()),
+          provider_(provider_of(server_.host, to_lower(found_.words))) {}
 
     Advice of(Verdict verdict) const {
         switch (verdict) {
@@ -172,11 +168,11 @@ class LoginWords {
     }
 
   private:
-    std::string host() const { return server_.host; }
-    std::string said() const { return found_.words.empty() ? "." : " (" + found_.words + ")."; }
-    std::string option(const std::string& rest) const { return prefix_ + " " + rest; }
+    const std::string& host() const { return server_.host; }
+    std::string said() const { return words_.said() + "."; }
+    std::string option(const char* rest) const { return words_.option(rest); }
     std::string set(std::initializer_list<std::string> settings) const {
-        return set_command(mailbox_, settings);
+        return words_.set(settings);
     }
     std::string set_password() const { return set({option("Password=-")}); }
     const char* preset() const { return provider_ == nullptr ? nullptr : provider_->preset; }
@@ -199,22 +195,74 @@ class LoginWords {
                 "Use OAuth 2.0: " + authorize_command(mailbox_, name)};
     }
 
+    const Words& words_;
     const Finding& found_;
     const config::MailboxOptions& mailbox_;
     const config::Server& server_;
-    std::string prefix_;
     const Provider* provider_;
 };
 
 }  // namespace
 
-Advice advise_login(const Finding& found, const config::MailboxOptions& mailbox) {
-    const LoginWords words(found, mailbox);
-    const std::string said = to_lower(found.words);
+Advice of_login(const Words& words) {
+    const Refusal refusal(words);
+    const std::string said = to_lower(words.found().words);
     for (const Rule& rule : rules())
-        if (is_any(said, rule.words)) return words.of(rule.verdict);
-    if (found.fault == Fault::kTemporary) return words.of(Verdict::kLater);
-    return words.refused();
+        if (is_any(said, rule.words)) return refusal.of(rule.verdict);
+    if (words.found().fault == Fault::kTemporary) return refusal.of(Verdict::kLater);
+    return refusal.refused();
+}
+
+Advice of_password(const Words& words) {
+    if (words.mailbox().tls_verify || words.server().ssl == config::Ssl::kNo)
+        return {ErrorKind::kConfig,
+                "The password is not sent, as with " + words.option("SSL") +
+                    " = No nobody knows who would read it.",
+                "Use TLS: " +
+                    words.set({words.value("SSL", words.found().starttls ? "STARTTLS" : "Yes")}) +
+                    (words.found().starttls ? "" : " with the right " + words.option("Port"))};
+    return {ErrorKind::kConfig,
+            "The password is not sent, as with TLS Verify = No nobody knows who would read it.",
+            "Check the certificate: " + set_command(words.mailbox(), {"TLS Verify=Yes"})};
+}
+
+Advice of_mechanism(const Words& words) {
+    const std::vector<std::string>& offered = words.found().mechanisms;
+    const auto has = [&](const char* name) {
+        return std::find(offered.begin(), offered.end(), name) != offered.end();
+    };
+    if (words.found().fault == Fault::kLoginDisabled)
+        return {ErrorKind::kConfig,
+                words.host() + " lets nobody log in over this connection (LOGINDISABLED).",
+                "Use TLS: " +
+                    words.set({words.value("SSL", words.found().starttls ? "STARTTLS" : "Yes")})};
+    if (offered.empty())
+        return {ErrorKind::kConfig,
+                words.host() + " offers no way to log in at " + words.port() + ".",
+                words.server().ssl == config::Ssl::kNo
+                    ? "Servers offer it under TLS: " + words.set({words.value("SSL", "STARTTLS")})
+                : words.smtp() ? "Take the port for submission, 587 or 465, or log in nowhere: " +
+                                     words.set({"Smtp Authentication=None"})
+                               : "Ask the provider how to log in."};
+    const std::string wrong = words.host() +
+                              " does not offer the way to log in that is set; it "
+                              "offers " +
+                              join(offered, ", ") + ".";
+    const bool passwords = has("PLAIN") || has("LOGIN") || has("CRAM-MD5");
+    const bool tokens = has("XOAUTH2") || has("OAUTHBEARER");
+    if (!passwords && tokens)
+        return {ErrorKind::kConfig,
+                words.host() + " takes no passwords, only tokens of its provider (OAuth 2.0).",
+                "Get access: " + authorize_command(words.mailbox(), nullptr) + ", and " +
+                    words.set({words.value("Authentication", "XOAuth2")})};
+    if (!passwords)
+        return {ErrorKind::kConfig, wrong, "None of these is possible here: ask the provider."};
+    return {
+        ErrorKind::kConfig, wrong,
+        "Change it: " + words.set({words.value("Authentication", words.smtp()   ? "Auto"
+                                                                 : has("PLAIN") ? "Plain"
+                                                                 : has("LOGIN") ? "Login"
+                                                                                : "Cram-MD5")})};
 }
 
 }  // namespace vm::diagnose

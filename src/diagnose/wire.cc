@@ -10,11 +10,8 @@
 #include <arpa/inet.h>
 #include <array>
 #include <cerrno>
-#include <cstring>
-#include <future>
 #include <netdb.h>
 #include <poll.h>
-#include <thread>
 #include <unistd.h>
 
 namespace vm::diagnose {
@@ -27,72 +24,8 @@ std::int64_t steady() {
     return system_clock().steady_ms();
 }
 
-// Whether the descriptor is ready before the deadline.
-bool await(int fd, short events, std::int64_t deadline) {
-    pollfd entry{fd, events, 0};
-    for (;;) {
-        const std::int64_t left = deadline - steady();
-        if (left <= 0) return false;
-        const int ready = ::poll(&entry, 1, static_cast<int>(left));
-        if (ready > 0) return true;
-        if (ready < 0 && errno != EINTR) return false;
-    }
-}
-
 tl::unexpected<Trouble> trouble(Fault fault, std::string words) {
     return tl::unexpected(Trouble{fault, sanitize_line(words, 500)});
-}
-
-struct Lookup {
-    int code = 0;
-    std::string words;
-    std::vector<Address> addresses;
-};
-
-Lookup look_up(const std::string& host) {
-    addrinfo wanted{};
-    wanted.ai_socktype = SOCK_STREAM;
-    addrinfo* list = nullptr;
-    Lookup out;
-    out.code = ::getaddrinfo(host.c_str(), nullptr, &wanted, &list);
-    if (out.code != 0)
-        out.words = out.code == EAI_SYSTEM ? errno_text(errno) : ::gai_strerror(out.code);
-    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(list, ::freeaddrinfo);
-    for (const addrinfo* entry = list; out.code == 0 && entry != nullptr; entry = entry->ai_next) {
-        Address address;
-        std::memcpy(&address.socket, entry->ai_addr, entry->ai_addrlen);
-        address.size = entry->ai_addrlen;
-        std::array<char, NI_MAXHOST> text{};
-        ::getnameinfo(entry->ai_addr, entry->ai_addrlen, text.data(), text.size(), nullptr, 0,
-                      NI_NUMERICHOST);
-        address.text = text.data();
-        out.addresses.push_back(std::move(address));
-    }
-    return out;
-}
-
-// A socket that is being connected to the address, or -1 with errno.
-int begin_connect(const Address& to, std::uint16_t port) {
-    Address at = to;
-    if (at.socket.ss_family == AF_INET6)
-        reinterpret_cast<sockaddr_in6&>(at.socket).sin6_port = htons(port);
-    else
-        reinterpret_cast<sockaddr_in&>(at.socket).sin_port = htons(port);
-    const int fd = ::socket(at.socket.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) return -1;
-    if (::connect(fd, reinterpret_cast<const sockaddr*>(&at.socket), at.size) == 0 ||
-        errno == EINPROGRESS)
-        return fd;
-    const int code = errno;
-    ::close(fd);
-    errno = code;
-    return -1;
-}
-
-int socket_error(int fd) {
-    int code = 0;
-    socklen_t size = sizeof code;
-    return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size) == 0 ? code : errno;
 }
 
 Trouble connect_trouble(int code, const std::string& where) {
@@ -148,43 +81,6 @@ TlsState state_of(SSL* ssl, const std::string& host) {
 }
 
 }  // namespace
-
-Outcome<std::vector<Address>> resolve(const std::string& host, Millis timeout) {
-    // The resolver has times of its own: it is left behind when ours is over.
-    std::packaged_task<Lookup()> task([host] { return look_up(host); });
-    std::future<Lookup> answer = task.get_future();
-    std::thread(std::move(task)).detach();
-    if (answer.wait_for(timeout) != std::future_status::ready)
-        return trouble(Fault::kNoNameServer, "no answer in time");
-    Lookup found = answer.get();
-    if (found.code == 0 && !found.addresses.empty()) return std::move(found.addresses);
-    const bool unknown = found.code == EAI_NONAME || found.code == EAI_NODATA || found.code == 0;
-    return trouble(unknown ? Fault::kNoSuchName : Fault::kNoNameServer,
-                   found.code == 0 ? "it has no address" : found.words);
-}
-
-std::vector<std::uint16_t> open_ports(const std::vector<Address>& addresses,
-                                      const std::vector<std::uint16_t>& ports, Millis timeout) {
-    struct Try {
-        int fd;
-        std::uint16_t port;
-    };
-    std::vector<Try> tries;
-    for (const std::uint16_t port : ports)
-        for (const Address& address : addresses)
-            if (const int fd = begin_connect(address, port); fd >= 0) tries.push_back({fd, port});
-    const std::int64_t deadline = steady() + timeout.count();
-    std::vector<std::uint16_t> out;
-    for (const std::uint16_t port : ports) {
-        bool answers = false;
-        for (const Try& one : tries)
-            answers = answers || (one.port == port && await(one.fd, POLLOUT, deadline) &&
-                                  socket_error(one.fd) == 0);
-        if (answers) out.push_back(port);
-    }
-    for (const Try& one : tries) ::close(one.fd);
-    return out;
-}
 
 Outcome<Wire> Wire::connect(const std::vector<Address>& addresses, std::uint16_t port,
                             Millis timeout) {

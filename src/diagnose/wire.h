@@ -1,11 +1,11 @@
-// One connection to a mail server for a look at it: name, TCP, TLS, lines. Nothing secret ever goes
+// One connection to a mail server for a look at it: TCP, TLS, lines. Nothing secret ever goes
 // over it, so that it may go on where a session must not: with a certificate that is refused, whose
 // names and dates are to be told. One thread at a time; blocks for the timeout at most: each
 // function, and of a Wire all calls of one step together. SIGPIPE is to be ignored.
 #ifndef VM_DIAGNOSE_WIRE_H
 #define VM_DIAGNOSE_WIRE_H
 
-#include "diagnose/finding.h"
+#include "diagnose/address.h"
 
 #include <openssl/ssl.h>
 #include <tl/expected.hpp>
@@ -20,28 +20,6 @@
 #include <vector>
 
 namespace vm::diagnose {
-
-struct Trouble {
-    Fault fault = Fault::kBrokeOff;
-    std::string words;  // one line
-};
-template <class T>
-using Outcome = tl::expected<T, Trouble>;
-
-using Millis = std::chrono::milliseconds;
-
-struct Address {
-    sockaddr_storage socket{};
-    socklen_t size = 0;
-    std::string text;  // "192.0.2.10", "2001:db8::1"
-};
-
-// The addresses of a name, or the one that `host` is. kNoSuchName, kNoNameServer.
-Outcome<std::vector<Address>> resolve(const std::string& host, Millis timeout);
-
-// Which of `ports` answer at one of the addresses, all tried at once.
-std::vector<std::uint16_t> open_ports(const std::vector<Address>& addresses,
-                                      const std::vector<std::uint16_t>& ports, Millis timeout);
 
 struct TlsState {
     std::string version;  // "TLSv1.3"

@@ -31,6 +31,8 @@ class ContractTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(pushes_and_keeps_the_connection);
     CPPUNIT_TEST(reports_a_refusal_in_the_servers_words);
     CPPUNIT_TEST(reports_where_it_was_lost);
+    CPPUNIT_TEST(logs_in_without_a_message);
+    CPPUNIT_TEST(says_why_it_cannot_log_in);
     CPPUNIT_TEST(authenticates_over_verified_tls);
     CPPUNIT_TEST(refuses_senseless_options);
     CPPUNIT_TEST(account_side_says_no_well_formed);
@@ -274,6 +276,47 @@ class ContractTest : public CppUnit::TestFixture {
         });
     }
 
+    void logs_in_without_a_message() {
+        for_each_plugin([&](const Plugin& plugin) {
+            ScriptedServer server{SmtpScript{}};
+            {
+                Session session = open(plugin, options_for(server));
+                CPPUNIT_ASSERT(!session.log_in());
+                CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, session.take_traffic().connections);
+                const PushReport report = session.push(message());
+                CPPUNIT_ASSERT(classify(report).event == DeliveryEvent::kAccepted);
+                CPPUNIT_ASSERT(!session.last_push().connected);
+                // It is asked about the server as it is now, not about what was.
+                CPPUNIT_ASSERT(!session.log_in());
+                CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, session.take_traffic().connections);
+            }
+            server.stop();
+            CPPUNIT_ASSERT_EQUAL(2, server.connections());
+        });
+    }
+
+    void says_why_it_cannot_log_in() {
+        for_each_plugin([&](const Plugin& plugin) {
+            SmtpScript script;
+            script.ehlo = "250-h\r\n250 AUTH PLAIN\r\n";
+            script.auth = "535 5.7.8 not with that\r\n";
+            ScriptedServer server(script);
+            SessionOptions options = options_for(server);
+            options.smtp.auth = transport::Auth::kPlain;
+            options.smtp.user = "driver";
+            options.smtp.password = Secret("chariots");
+            const auto held_back = open(plugin, options).log_in();
+            CPPUNIT_ASSERT(held_back && held_back->cause == PushCause::kConfig);
+            options.allow_cleartext_password = true;
+            const auto refused = open(plugin, options).log_in();
+            CPPUNIT_ASSERT(refused && refused->step == PushStep::kAuth && refused->code == 535);
+            CPPUNIT_ASSERT_EQUAL(std::string("535 5.7.8 not with that"), refused->text);
+            server.stop();
+            const auto down = open(plugin, options).log_in();
+            CPPUNIT_ASSERT(down && down->cause == PushCause::kRefused);
+        });
+    }
+
     void speaks_of_its_abi() {
         for_each_plugin([&](const Plugin& plugin) {
             CPPUNIT_ASSERT_EQUAL("lib" + plugin.name() + ".so", plugin.path().filename().string());
@@ -300,6 +343,10 @@ class ContractTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL(int{VM_CAUSE_CONFIG}, int{report.get()->cause});
             CPPUNIT_ASSERT_EQUAL(std::string("no SMTP server is set"),
                                  std::string(report.get()->text));
+            OldStruct<vm_push_report> login(offsetof(vm_push_report, bytes_sent));
+            CPPUNIT_ASSERT_EQUAL(int{VM_FAILED}, table.log_in(session, login.get()));
+            CPPUNIT_ASSERT(login.kept());
+            CPPUNIT_ASSERT_EQUAL(int{VM_CAUSE_CONFIG}, int{login.get()->cause});
             OldStruct<vm_find_result> result(offsetof(vm_find_result, error));
             CPPUNIT_ASSERT_EQUAL(int{VM_FAILED},
                                  table.find(session, "01J9ZK3V5TA8Q4W8M8Z9N1B2C3", result.get()));

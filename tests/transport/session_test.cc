@@ -24,6 +24,7 @@ class SessionTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(success);
     CPPUNIT_TEST(senseless_reports_are_nobody_knows);
     CPPUNIT_TEST(what_pushes_cost_is_summed);
+    CPPUNIT_TEST(logging_in);
     CPPUNIT_TEST(text_is_made_harmless);
     CPPUNIT_TEST(status_of_another_class_is_dropped);
     CPPUNIT_TEST(message_is_read_and_rewound);
@@ -110,6 +111,28 @@ class SessionTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{60}, traffic.bytes_received);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, traffic.round_trips);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, pushing.take_traffic().bytes_sent);
+    }
+
+    void logging_in() {
+        const auto log_in = [](std::uint16_t port, const std::string& name = "liar") {
+            SessionOptions with_port = options();
+            with_port.smtp.port = port;
+            auto out = plugin(name).open(with_port);
+            if (!out) CPPUNIT_FAIL(out.error().text());
+            return out->log_in();
+        };
+        CPPUNIT_ASSERT(!log_in(587));
+        for (const int port : {1, 2, 3}) {
+            const auto senseless = log_in(static_cast<std::uint16_t>(port));
+            CPPUNIT_ASSERT(senseless && senseless->cause == PushCause::kPlugin);
+            CPPUNIT_ASSERT(!senseless->text.empty());
+        }
+        const auto refused = log_in(4);
+        CPPUNIT_ASSERT(refused && refused->step == PushStep::kAuth && refused->code == 535);
+        CPPUNIT_ASSERT_EQUAL(std::string("535 no never"), refused->text);
+        // One that is not able to is no success.
+        const auto unable = log_in(587, "scripted");
+        CPPUNIT_ASSERT(unable && unable->cause == PushCause::kPlugin);
     }
 
     void text_is_made_harmless() {
