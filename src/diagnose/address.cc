@@ -18,6 +18,9 @@ namespace vm::diagnose {
 
 namespace {
 
+// More than a provider has for one name; each is tried.
+constexpr std::size_t kMostAddresses = 16;
+
 std::int64_t steady() {
     return system_clock().steady_ms();
 }
@@ -42,6 +45,7 @@ Lookup look_up(const std::string& host) {
         out.words = out.code == EAI_SYSTEM ? errno_text(errno) : ::gai_strerror(out.code);
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(list, ::freeaddrinfo);
     for (const addrinfo* entry = list; out.code == 0 && entry != nullptr; entry = entry->ai_next) {
+        if (out.addresses.size() >= kMostAddresses) break;
         Address address;
         std::memcpy(&address.socket, entry->ai_addr, entry->ai_addrlen);
         address.size = entry->ai_addrlen;

@@ -29,7 +29,7 @@ struct Address {
     std::string text;  // "192.0.2.10", "2001:db8::1"
 };
 
-// The addresses of a name, or the one that `host` is. kNoSuchName, kNoNameServer.
+// The first addresses of a name, or the one that `host` is. kNoSuchName, kNoNameServer.
 Outcome<std::vector<Address>> resolve(const std::string& host, Millis timeout);
 
 // Which of `ports` answer at one of the addresses, all tried at once.

@@ -8,6 +8,7 @@
 
 #include <initializer_list>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -57,11 +58,17 @@ class Words {
                    ? join(found_.certificate->names, ", ")
                    : "nobody";
     }
-    // The first name of the certificate that a server can be set to.
+    // The first name of the certificate that a server can be set to. It is the server's word, and
+    // gets into a command: nothing that a shell would make something of is a name.
     std::string usable_name() const {
-        if (found_.certificate)
-            for (const std::string& name : found_.certificate->names)
-                if (name.find('*') == std::string::npos) return name;
+        if (!found_.certificate) return {};
+        for (const std::string& name : found_.certificate->names) {
+            const bool host = std::all_of(name.begin(), name.end(), [](char c) {
+                return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '.' || c == '-';
+            });
+            if (host && !name.starts_with('-')) return name;
+        }
         return {};
     }
     std::string day(TimeMs time) const { return format_rfc3339(time).substr(0, 10); }

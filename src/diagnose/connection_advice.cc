@@ -114,7 +114,7 @@ Advice of_certificate(const Words& words) {
             return {ErrorKind::kConfig, its + " is for " + words.names() + ".",
                     name.empty() ? "Set the server to the name that its provider gives: " +
                                        words.set({words.value("Server", "NAME")})
-                                 : "Use the name that is in it: " +
+                                 : "If that is the provider's own name, use it: " +
                                        words.set({words.value("Server", name)})};
         }
         case Fault::kSelfSigned:

@@ -85,9 +85,12 @@ TlsState state_of(SSL* ssl, const std::string& host) {
 Outcome<Wire> Wire::connect(const std::vector<Address>& addresses, std::uint16_t port,
                             Millis timeout) {
     Trouble last{Fault::kUnreachable, "no address"};
+    // One that swallows everything leaves time for the others.
+    const std::int64_t each =
+        timeout.count() / std::max<std::int64_t>(static_cast<std::int64_t>(addresses.size()), 1);
     for (const Address& address : addresses) {
         const int fd = begin_connect(address, port);
-        const bool answered = fd >= 0 && await(fd, POLLOUT, steady() + timeout.count());
+        const bool answered = fd >= 0 && await(fd, POLLOUT, steady() + each);
         const int code = fd < 0 ? errno : answered ? socket_error(fd) : ETIMEDOUT;
         if (code == 0) return Wire(fd, address.text, timeout);
         if (fd >= 0) ::close(fd);

@@ -162,6 +162,12 @@ class AdviceTest : public CppUnit::TestFixture {
              "\"R3\", whom this machine", "\"TLS CA File="},
         };
         for (const Case& one : cases) hold(one, options());
+        // What a stranger's certificate says gets into no command.
+        Finding hostile = about(Fault::kOtherName);
+        hostile.certificate->names = {"$(reboot)", "-x.example", "a b", "\"", "*.example.net"};
+        hold({"hostile names", hostile, ErrorKind::kConfig, "is for $(reboot)",
+              "\"Smtp Server=NAME\""},
+             options());
         config::MailboxOptions with_file = options();
         with_file.tls_ca_file = "/etc/ours.pem";
         hold({"not by that CA", about(Fault::kUnknownCa), ErrorKind::kConfig,
