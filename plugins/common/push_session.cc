@@ -56,7 +56,8 @@ std::string senseless(const vm_endpoint& server) {
     if (has_control(server.user)) return "control characters in the account";
     const bool token = is_bearer(static_cast<vm_auth>(server.auth));
     if (server.password == nullptr && token && g_host.load()->token != nullptr) return "";
-    if (text_of(server.password).empty()) return "authentication without a password";
+    if (server.password == nullptr || *server.password == '\0')
+        return "authentication without a password";
     const std::string_view password = server.password;
     if (token ? has_control(password) : password.find_first_of("\r\n") != std::string_view::npos)
         return "control characters in the password";

@@ -48,7 +48,8 @@ std::string authorize_command(const config::MailboxOptions& mailbox, const char*
     const std::string out = "vmconfig mailbox authorize " + mailbox.number;
     const bool known = mailbox.oauth2.provider != config::OAuth2Provider::kNone;
     if (known) return out;
-    return out + " --provider " + (provider == nullptr ? "NAME" : provider);
+    // (With whom the unit is registered by a client id of its own.)
+    return out + " --provider " + (provider == nullptr ? "NAME" : provider) + " --client-id ID";
 }
 
 Advice advise(const Finding& found, const config::MailboxOptions& mailbox) {

@@ -25,7 +25,8 @@ Advice advise(const Finding& found, const config::MailboxOptions& mailbox);
 // vmconfig mailbox set 101 "Smtp SSL=Yes" "Smtp Port=None"
 std::string set_command(const config::MailboxOptions& mailbox,
                         std::initializer_list<std::string> settings);
-// vmconfig mailbox authorize 101 --provider google
+// vmconfig mailbox authorize 101 --provider google --client-id ID; without `provider`, NAME for it.
+// What the mailbox has set already is not repeated.
 std::string authorize_command(const config::MailboxOptions& mailbox, const char* provider);
 
 }  // namespace vm::diagnose
