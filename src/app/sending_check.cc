@@ -6,7 +6,6 @@ namespace vm::app {
 namespace {
 
 using diagnose::Fault;
-using diagnose::Step;
 
 Fault fault_of(const PushReport& report) {
     switch (report.cause) {
