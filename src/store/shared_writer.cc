@@ -36,6 +36,7 @@ Result<> SharedWriter::write(const Write& what, const Body& body) {
         else
             lead(lock);
     }
+    if (mine.thrown) std::rethrow_exception(mine.thrown);
     return std::move(mine.result);
 }
 
@@ -57,6 +58,9 @@ void SharedWriter::lead(Lock& lock) noexcept {
         // process together, and one after the other they would do so for minutes.
         for (; batch.size() < together; waiting_.pop_front()) batch.push_back(waiting_.front());
         for (Member* member : batch) member->fail_for(error);
+    } catch (...) {
+        lock.lock();
+        for (Member* member : batch) member->thrown = std::current_exception();
     }
     led_ = false;
     std::vector<std::shared_ptr<std::condition_variable>> wakes;

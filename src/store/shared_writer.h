@@ -14,7 +14,8 @@
 //   too: they may have been for what another of them had written.
 // - It is durable when one of its writes is to be.
 //
-// An exception of a body that is no soci_error ends the process.
+// An exception of a body that is no soci_error (memory is used up) is thrown to all whose writes
+// were in its transaction, of which nothing is left.
 #ifndef VM_STORE_SHARED_WRITER_H
 #define VM_STORE_SHARED_WRITER_H
 
@@ -25,6 +26,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -51,8 +53,9 @@ class SharedWriter : public Writer {
     struct Member {
         const Write& what;
         const Body& body;
-        Result<> result{};  // the leader's, as the two above, until it is done
-        bool done = false;  // guarded by mutex_
+        Result<> result{};            // the leader's, as the two above, until it is done
+        std::exception_ptr thrown{};  // likewise
+        bool done = false;            // guarded by mutex_
         // Also of who wakes it, when it is gone already.
         std::shared_ptr<std::condition_variable> wake{std::make_shared<std::condition_variable>()};
 

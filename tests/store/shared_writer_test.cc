@@ -10,6 +10,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -56,6 +57,7 @@ class SharedWriterTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(alone_it_is_a_transaction_and_no_more);
     CPPUNIT_TEST(a_write_that_fails_harms_no_other);
     CPPUNIT_TEST(a_write_that_fails_alone_leaves_nothing);
+    CPPUNIT_TEST(an_exception_is_thrown_to_all);
     CPPUNIT_TEST(a_commit_that_fails_is_told_to_all);
     CPPUNIT_TEST(what_was_refused_in_a_transaction_that_fails_has_failed);
     CPPUNIT_TEST(a_full_disk_is_told_to_all);
@@ -236,6 +238,34 @@ class SharedWriterTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(!told[0]);
         good(told[1]);
         CPPUNIT_ASSERT_EQUAL(std::string("a b "), songs());
+    }
+
+    // A library's process must not end of it.
+    void an_exception_is_thrown_to_all() {
+        const auto used_up = [](soci::session& sql) -> bool {
+            inserts("c")(sql);
+            throw std::bad_alloc();
+        };
+        CPPUNIT_ASSERT_THROW(write(used_up), std::bad_alloc);
+        bool thrown = false;
+        std::thread other;
+        const auto first = [&](soci::session& sql) {
+            other = std::thread([&] {
+                try {
+                    (void)write(used_up);
+                } catch (const std::bad_alloc&) {
+                    thrown = true;
+                }
+            });
+            wait_for(1);
+            return inserts("a")(sql);
+        };
+        CPPUNIT_ASSERT_THROW(write(first), std::bad_alloc);
+        other.join();
+        CPPUNIT_ASSERT(thrown);
+        CPPUNIT_ASSERT_EQUAL(std::string(), songs());
+        good(write(inserts("b")));
+        CPPUNIT_ASSERT_EQUAL(std::string("b "), songs());
     }
 
     void a_commit_that_fails_is_told_to_all() {
