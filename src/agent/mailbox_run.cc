@@ -494,15 +494,6 @@ RunResult Turn::run() {
 
 }  // namespace
 
-PushPolicy policy_for(const config::MailboxOptions& mailbox, bool account_searchable) {
-    PushPolicy policy;
-    policy.integration = mailbox.integration;
-    policy.send_voice = mailbox.sends_voice();
-    policy.send_fax = mailbox.sends_fax();
-    policy.account_searchable = account_searchable;
-    return policy;
-}
-
 Result<PushPolicy> policy_for(const config::MailboxOptions& mailbox, const config::MiscSetup& misc,
                               store::Store& store, bool account_searchable) {
     PushPolicy policy = policy_for(mailbox, account_searchable);

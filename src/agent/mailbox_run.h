@@ -17,6 +17,7 @@
 #define VM_AGENT_MAILBOX_RUN_H
 
 #include "agent/metrics.h"
+#include "agent/push_policy.h"
 #include "agent/server_gate.h"
 #include "base/clock.h"
 #include "base/paths.h"
@@ -97,9 +98,7 @@ struct RunResult {
     std::vector<std::string> untranscribed;  // due messages that wait for a transcript
 };
 
-// The policy decide() gets for this mailbox.
-PushPolicy policy_for(const config::MailboxOptions& mailbox, bool account_searchable);
-// The same with what it is to know of transcripts.
+// What decide() gets for this mailbox, with what it is to know of transcripts.
 Result<PushPolicy> policy_for(const config::MailboxOptions& mailbox, const config::MiscSetup& misc,
                               store::Store& store, bool account_searchable);
 

@@ -1,14 +1,10 @@
 // vmctl message add: the way in for the telephony side. A message is stored whenever it can be;
 // what the mailbox's options say decides only whether it is queued for e-mail.
 #include "agent/control.h"
-#include "agent/mailbox_run.h"
+#include "agent/incoming.h"
 #include "app/vmctl_commands.h"
 #include "app/vmctl_output.h"
 #include "base/text.h"
-#include "config/config.h"
-#include "core/decide.h"
-#include "media/audio.h"
-#include "media/fax.h"
 #include "store/store.h"
 
 #include <csignal>
@@ -24,43 +20,8 @@ struct AddOptions {
     bool urgent = false, is_private = false;
 };
 
-// Queued, or off with the reason.
-Result<> decide_delivery(const Paths& paths, store::NewMessage& incoming) {
-    const std::string& mailbox = incoming.message.mailbox;
-    incoming.delivery = DeliveryState::kQueued;
-    const auto options = config::load_mailbox(paths, mailbox);
-    if (!options) {
-        if (!config::has_mailbox(paths, mailbox))
-            return fail(ErrorKind::kNoInput, "add message", "mailbox " + mailbox,
-                        "there is no such mailbox",
-                        "create it with vmconfig mailbox create " + mailbox);
-        warn(options.error().text() + " (the message is stored all the same)");
-        return {};
-    }
-    const auto why = why_not_pushed(incoming.message, agent::policy_for(*options, false));
-    if (!why) return {};
-    incoming.delivery = DeliveryState::kOff;
-    incoming.delivery_reason = *why;
-    return {};
-}
-
-Result<> measure(const std::filesystem::path& copy, Message& message) {
-    if (message.kind == MessageKind::kVoice) {
-        VM_ASSIGN(const media::AudioInfo audio, media::probe_audio(copy));
-        message.duration_ms = audio.duration_ms;
-    } else {
-        VM_ASSIGN(const media::FaxInfo fax, media::probe_fax(copy));
-        message.pages = fax.pages;
-    }
-    return {};
-}
-
 Result<> add(const Paths& paths, const AddOptions& options, VmctlContext& context) {
-    store::NewMessage incoming;
-    Message& message = incoming.message;
-    if (!is_mailbox_number(options.mailbox))
-        return fail(ErrorKind::kUsage, "--mailbox", options.mailbox,
-                    "a mailbox number is 1 to 8 digits");
+    Message message;
     message.mailbox = options.mailbox;
     message.kind = parse_message_kind(options.kind).value_or(MessageKind::kVoice);
     message.urgent = options.urgent;
@@ -73,26 +34,14 @@ Result<> add(const Paths& paths, const AddOptions& options, VmctlContext& contex
         if (!time)
             return fail(ErrorKind::kUsage, "--received", options.received, "it is no RFC 3339 time",
                         "write 2026-11-22T02:30:29+01:00");
-        // Beyond these years the mail could not name it in every time zone.
-        const auto earliest = *parse_rfc3339("1900-01-01T00:00:00Z");
-        const auto latest = *parse_rfc3339("9998-12-31T00:00:00Z");
-        if (*time < earliest || *time > latest)
-            return fail(ErrorKind::kUsage, "--received", options.received,
-                        "it is not between the years 1900 and 9998");
         message.received = *time;
     }
-    incoming.file = options.file;
-    incoming.extension = message.kind == MessageKind::kVoice ? "wav" : "tif";
-    incoming.inspect = [&](const std::filesystem::path& copy, Message& measured) -> Result<> {
-        auto done = measure(copy, measured);
-        // The person knows the file by the name it came under.
-        if (!done && done.error().object == copy) done.error().object = options.file;
-        return done;
-    };
+    VM_ASSIGN(store::NewMessage incoming, agent::incoming_message(message, options.file));
 
     VM_ASSIGN(const std::unique_ptr<store::Store> store, store::Store::open(paths));
-    VM_TRY(decide_delivery(paths, incoming));
-    VM_ASSIGN(const std::string id, store->add(incoming));
+    VM_ASSIGN(const agent::Added added, agent::add_message(paths, *store, std::move(incoming)));
+    const std::string& id = added.id;
+    if (added.trouble) warn(added.trouble->text() + " (the message is stored all the same)");
     // Who does not listen any more must not be told by a signal, which says nothing of the message.
     ::signal(SIGPIPE, SIG_IGN);
     context.done = "the message is stored as " + id + " and must not be added again";
