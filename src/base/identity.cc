@@ -95,6 +95,15 @@ Result<> act_as_owner(const Paths& paths) {
                 "run it as user " + id + ", who owns the unit");
 }
 
+Result<> expect_owner(const Paths& paths) {
+    if (::geteuid() != 0) return {};
+    VM_ASSIGN(const auto found, owners(paths));
+    if (found.empty()) return {};
+    const std::string id = std::to_string(found.begin()->first);
+    return fail(ErrorKind::kPermission, "open as root", paths.root.string(),
+                "the unit belongs to user " + id, "run as user " + id + ", or call vmctl");
+}
+
 Result<> stay_owner() {
     if (!g_owner) return {};
     const Owner owner = *g_owner;

@@ -21,6 +21,10 @@ namespace vm {
 // groups, as effective ids. kPermission when that is not allowed, or the unit has two owners.
 Result<> act_as_owner(const Paths& paths);
 
+// For what cannot act as another, as the process is not ours: kPermission where act_as_owner()
+// would become somebody else.
+Result<> expect_owner(const Paths& paths);
+
 // Gives up what act_as_owner() has left, root as the real and saved ids and root's environment: for
 // what loads plugins and talks to servers.
 Result<> stay_owner();

@@ -1,4 +1,6 @@
-// The functions of table.h as the programs have them: each loads the library first. Any thread.
+// The functions of table.h as programs and libvmstore.so have them: each loads the library first.
+// Any thread.
+#include "base/own_process.h"
 #include "base/text.h"
 #include "content/table.h"
 
@@ -12,12 +14,20 @@ namespace vm {
 
 namespace {
 
-// Beside the programs' directory.
+constexpr const char* kLibrary = "libvmcontent.so";
+
+// Beside the programs' directory; for a library in somebody else's program, beside itself, wherever
+// a link to it may lie.
 std::string library_path() {
     std::error_code error;
+    if (!owns_process()) {
+        Dl_info info{};
+        ::dladdr(reinterpret_cast<const void*>(&library_path), &info);
+        const auto self = std::filesystem::canonical(info.dli_fname ? info.dli_fname : "", error);
+        return error ? kLibrary : (self.parent_path() / kLibrary).string();
+    }
     const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
-    return error ? "libvmcontent.so"
-                 : (self.parent_path().parent_path() / "lib" / "libvmcontent.so").string();
+    return error ? kLibrary : (self.parent_path().parent_path() / "lib" / kLibrary).string();
 }
 
 Error refuse(const std::string& path, std::string why) {
@@ -39,7 +49,7 @@ Result<const content::Table*> load() {
     }
     auto* entry = reinterpret_cast<content::Entry*>(::dlsym(handle, content::kEntry));
     if (entry == nullptr) return fail(refuse(path, std::string("it has no ") + content::kEntry));
-    const content::Table* table = entry();
+    const content::Table* table = entry(owns_process());
     if (std::string_view(table->build) != VM_CONTENT_BUILD)
         return fail(refuse(path, "it is another version's"));
     return table;

@@ -3,9 +3,9 @@
 // one of them. Linked to the programs, these thirty libraries were more than half of what each
 // start costs, and stood in the memory of each process, most of which never compose a mail.
 //
-// Callers know nothing of it: lazy.cc defines the functions for the programs, library.cc is the
-// library around the real ones. Both are of one build; another's library is refused, as one may be
-// installed while a program runs.
+// Callers know nothing of it: lazy.cc defines the functions for the programs and for libvmstore.so,
+// library.cc is the library around the real ones. Both are of one build; another's library is
+// refused, as one may be installed while a program runs.
 #ifndef VM_CONTENT_TABLE_H
 #define VM_CONTENT_TABLE_H
 
@@ -33,13 +33,14 @@ struct Table {
                                       const std::filesystem::path&);
 };
 
-// Whether the library can be loaded; in the programs only.
+// Whether the library can be loaded; in the programs and in libvmstore.so only.
 Result<> check();
 
 // What the library exports: gives its table, after mime::initialise(). Its first member stays what
-// it is. Not to be called by two threads at once.
+// it is. Not to be called by two threads at once. What the caller knows of base/own_process.h is
+// handed on, as the library has a copy of its own.
 inline constexpr const char* kEntry = "vm_content";
-using Entry = const Table*();
+using Entry = const Table*(bool owns_process);
 
 }  // namespace vm::content
 

@@ -1,5 +1,6 @@
 #include "media/tiff_file.h"
 
+#include "base/own_process.h"
 #include "base/text.h"
 
 #include <array>
@@ -34,6 +35,7 @@ int ignore_warning(TIFF*, void*, const char*, const char*, va_list) {
 Tiff open_tiff(UniqueFd fd, const std::string& name, const char* mode, Complaints& complaints) {
     static std::once_flag once;
     std::call_once(once, [] {  // what libtiff still sends to its global handlers
+        if (!owns_process()) return;
         TIFFSetErrorHandler(nullptr);
         TIFFSetWarningHandler(nullptr);
     });

@@ -2,6 +2,7 @@
 
 #include "base/crash_point.h"
 #include "base/files.h"
+#include "base/own_process.h"
 #include "store/statement_cache.h"
 
 #include <soci/sqlite3/soci-sqlite3.h>
@@ -85,8 +86,9 @@ void set_up(soci::session& sql) {
 
 // Its own locks cost a tenth of a query, and a session belongs to one thread anyway; to count its
 // memory, which nobody asks for, it takes one that all threads share. To be said before the first
-// use of SQLite; who was there before keeps the locks.
+// use of SQLite; who was there before keeps the locks. Not where others of the process use SQLite.
 void without_locks() {
+    if (!owns_process()) return;
     [[maybe_unused]] static const int done = sqlite_api::sqlite3_config(SQLITE_CONFIG_MULTITHREAD) +
                                              sqlite_api::sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
