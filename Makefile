@@ -12,6 +12,9 @@
 B ?= build
 prefix ?= /usr/local/vm
 mandir ?= $(prefix)/man
+# Where programs that are built find libvmstore and its header, for vmstore.pc.
+pc_libdir ?= $(prefix)/lib
+pc_includedir ?= $(prefix)/include
 WERROR ?= 0
 SANITIZE ?=
 
@@ -38,7 +41,7 @@ PROGRAMS := vmemaild vmconfig vmctl vmreadmail vmoauth2
 PLUGINS := smtpimap4 smtppop3
 TESTS := base core config oauth2 media mime store transport plugins agent diagnose app
 
-all: $(PROGRAMS:%=$(B)/bin/%) $(PLUGINS:%=$(B)/lib/lib%.so) $(B)/lib/libvmcontent.so
+all: $(PROGRAMS:%=$(B)/bin/%) $(PLUGINS:%=$(B)/lib/lib%.so) $(B)/lib/libvmcontent.so $(B)/lib/libvmstore.so
 
 # ---- objects -----------------------------------------------------------------------------------
 objs = $(patsubst %.cc,$(B)/obj/%.o,$(sort $(wildcard $(1)/*.cc)))
@@ -94,6 +97,15 @@ $(B)/bin/vmoauth2: PROGRAM_LIBS = -l:libcurl.so.4
 $(B)/bin/%: $(B)/obj/src/app/%_main.o $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PROGRAM_LIBS) $(EXTERNAL)
+
+# ---- the store for firmware (src/library/vmstore.h); the number in its name is the header's VM_STORE_ABI -----
+VMSTORE := libvmstore.so.$(shell sed -n 's/^\#define VM_STORE_ABI //p' src/library/vmstore.h)
+$(B)/lib/$(VMSTORE): $(call objs,src/library) $(LAZY_CONTENT) $(LIBS_ALL) src/library/export.map
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CXX) -shared $(ALL_LDFLAGS) $(if $(SANITIZE),,-Wl,-z,defs) -Wl,-z,nodelete -Wl,-soname,$(VMSTORE) \
+	    -Wl,--version-script=src/library/export.map -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTERNAL)
+$(B)/lib/libvmstore.so: $(B)/lib/$(VMSTORE)
+	$(Q)ln -sf $(VMSTORE) $@
 
 # ---- plugins: one exported symbol (plugins/export.map); the OpenSSL build of libcurl by its file
 #      name, because libetpan-dev and libcurl4-openssl-dev cannot be installed together -------------
@@ -166,6 +178,19 @@ $(B)/test/app_test: $(APP_SHARED)
 $(B)/test/app_test: TEST_LIBS = $(FORMS_LIBS)
 $(B)/test/diagnose_test: TEST_LIBS = -lssl -lcrypto
 
+# ---- libvmstore.so is tested in C, as firmware uses it, and so is the example -----------------------------------
+CC ?= gcc
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -pthread -g -Wall -Wextra -Wpedantic -Werror $(SAN) -Isrc/library $(CFLAGS)
+LIBRARY_TEST := $(B)/test/library_test
+EXAMPLE := $(B)/test/vmstore-example
+$(LIBRARY_TEST): $(wildcard tests/library/*.c) tests/library/harness.h
+# (What else a process may use, and the library leaves alone.)
+$(LIBRARY_TEST): HOST_LIBS = -lsqlite3 -ltiff
+$(EXAMPLE): etc/examples/vmstore-example.c
+$(LIBRARY_TEST) $(EXAMPLE): src/library/vmstore.h Makefile | $(B)/lib/libvmstore.so
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) -L$(B)/lib -Wl,-rpath,'$$ORIGIN/../lib' -lvmstore $(HOST_LIBS)
+
 # ---- the simulation (tests/sim): the agent and its store over servers, accounts and a clock in memory ------
 #      SCHEDULES=N, from seed SEED on, in JOBS processes.
 SCHEDULES ?= 1000000
@@ -233,7 +258,7 @@ sim-planted: $(PLANTED:%=$(B)/planted/%/sim) $(SIM_PLUGINS)
 
 TEST_PROGRAMS := $(foreach t,$(TESTS),$(if $(wildcard tests/$(t)/*.cc),$(B)/test/$(t)_test))
 .PHONY: tests
-tests: all $(TEST_PROGRAMS) $(TEST_PLUGINS) $(CRASH_PROGRAMS) $(CRASH_LIBRARIES) $(PRELOADS) $(B)/test/sim $(SIM_PLUGINS) $(FUZZ_PROGRAMS) $(STORE_CALLS)
+tests: all $(TEST_PROGRAMS) $(TEST_PLUGINS) $(CRASH_PROGRAMS) $(CRASH_LIBRARIES) $(PRELOADS) $(B)/test/sim $(SIM_PLUGINS) $(FUZZ_PROGRAMS) $(STORE_CALLS) $(LIBRARY_TEST) $(EXAMPLE)
 
 check: tests
 	$(Q)tests/run --build $(B) $(if $(SANITIZE),--longest 3600) $(ONLY)
@@ -275,7 +300,13 @@ install: all
 	    $(DESTDIR)$(prefix)/share/vmemail/templates $(DESTDIR)$(prefix)/share/vmemail/grafana $(foreach s,1 3 5 7 8,$(DESTDIR)$(mandir)/man$(s))
 	install -m 755 $(PROGRAMS:%=$(B)/bin/%) $(DESTDIR)$(prefix)/bin/
 	install -m 755 $(PLUGINS:%=$(B)/lib/lib%.so) $(B)/lib/libvmcontent.so $(DESTDIR)$(prefix)/lib/
-	install -m 644 plugins/vm_transport.h $(DESTDIR)$(prefix)/include/
+	install -m 755 $(B)/lib/$(VMSTORE) $(DESTDIR)$(prefix)/lib/
+	ln -sf $(VMSTORE) $(DESTDIR)$(prefix)/lib/libvmstore.so
+	install -m 644 plugins/vm_transport.h src/library/vmstore.h $(DESTDIR)$(prefix)/include/
+	install -d -m 755 $(DESTDIR)$(prefix)/lib/pkgconfig $(DESTDIR)$(prefix)/share/vmemail/examples
+	sed -e 's|@libdir@|$(pc_libdir)|' -e 's|@includedir@|$(pc_includedir)|' -e "s|@version@|$$(sed -n \
+	    's/.*kVersion = "\(.*\)";/\1/p' src/app/cli.h)|" etc/vmstore.pc.in > $(DESTDIR)$(prefix)/lib/pkgconfig/vmstore.pc
+	install -m 644 etc/examples/*.c $(DESTDIR)$(prefix)/share/vmemail/examples/
 	install -m 644 etc/templates/*.ini $(DESTDIR)$(prefix)/share/vmemail/templates/
 	install -m 644 etc/grafana/*.json $(DESTDIR)$(prefix)/share/vmemail/grafana/
 	install -m 644 etc/*.sample $(DESTDIR)$(prefix)/share/vmemail/
