@@ -186,6 +186,11 @@ class PackageTest(vmunit.TestCase):
         system.run("vmconfig", "misc", "set", "g_szEmailDllPath", "/usr/local/vm/lib/libsmtppop3.so")
         self.assertIn("libsmtppop3.so", system.run("vmemaild", "--check").stdout)
 
+        libraries = ("libvmstore1", "libvmstore-dev")
+        system.install([self.package(name) for name in libraries])
+        self.firmware()
+        system.run("apt-get", "-q", "-y", "remove", *libraries)
+
         before = kept()
         for how in ("remove", "purge"):
             system.run("apt-get", "-q", "-y", how, "vmemail", "vmemail-imap", "vmemail-pop3")
@@ -196,6 +201,29 @@ class PackageTest(vmunit.TestCase):
         # Installed again, it goes on with what was left.
         system.install(new)
         self.assertEqual(before, kept())
+
+    def firmware(self):
+        """The example, compiled against what libvmstore-dev has installed, works there, and for the unit's user only."""
+        system = self.system
+        place = system.directory
+        [libraries] = (place / "usr/lib").glob("*-linux-gnu")
+        command = ["cc", "-o", place / "tmp/firmware", ROOT / "etc/examples/vmstore-example.c", f"-I{place}/usr/include"]
+        command += [f"-L{libraries}", "-lvmstore", "-Wl,--unresolved-symbols=ignore-in-shared-libs"]
+        subprocess.run(command, check=True, timeout=INSTALL_SECONDS)
+        self.assertIn("-lvmstore", (libraries / "pkgconfig/vmstore.pc").read_text())
+        media.write_recording(place / "tmp/firmware.wav", 2)
+        system.run("vmconfig", "mailbox", "create", "102")
+        firmware = ("/tmp/firmware", "102", "/tmp/firmware.wav", "5551234")
+        self.assertIn("user", system.run(*firmware, status=77).stderr)
+        as_user = ("setpriv", "--reuid", "vmemail", "--regid", "vmemail", "--init-groups")
+        with subprocess.Popen(
+            system.command(*as_user, *firmware), stdout=subprocess.PIPE, text=True, preexec_fn=dies_with_parent
+        ) as process:
+            identity = process.stdout.readline().split()[-1]
+            self.assertEqual("mailbox 102: lamp on, 1 new, 0 old\n", process.stdout.readline())
+            system.run("vmctl", "message", "mark", identity, "--read")
+            self.assertIn("lamp off", process.communicate(timeout=INSTALL_SECONDS)[0])
+        self.assertEqual(0, process.returncode)
 
     def main_job(self, rig):
         """A message reaches the account, and what is deleted there is deleted on the phone."""
