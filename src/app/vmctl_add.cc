@@ -16,7 +16,7 @@ namespace vm::app {
 namespace {
 
 struct AddOptions {
-    std::string mailbox, kind, file, caller_number, caller_name, received;
+    std::string mailbox, kind, file, caller_number, caller_name, received, origin;
     bool urgent = false, is_private = false;
 };
 
@@ -28,6 +28,7 @@ Result<> add(const Paths& paths, const AddOptions& options, VmctlContext& contex
     message.is_private = options.is_private;
     message.caller_number = options.caller_number;
     message.caller_name = options.caller_name;
+    message.origin = options.origin;
     message.received = system_clock().now();
     if (!options.received.empty()) {
         const auto time = parse_rfc3339(options.received);
@@ -82,6 +83,10 @@ void add_message_add(CLI::App& message, VmctlContext& context) {
     sub->add_option("--caller-name", options->caller_name, "Name as signalled")->type_name("S");
     sub->add_option("--received", options->received, "When it was taken (default: now)")
         ->type_name("RFC3339");
+    sub->add_option("--origin", options->origin,
+                    "What the source calls it; a second call with the same KEY adds nothing")
+        ->type_name("KEY")
+        ->check(kNotEmpty);
     sub->add_flag("--urgent", options->urgent, "Mark it urgent");
     sub->add_flag("--private", options->is_private, "Mark it private");
 }

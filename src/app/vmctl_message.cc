@@ -82,6 +82,7 @@ void print_message(const MessageRecord& record, const std::filesystem::path& med
     if (record.link)
         std::cout << "Mail copy:  " << shown(record.link->folder) << ", UID " << record.link->uid
                   << '\n';
+    if (!m.origin.empty()) std::cout << "Origin:     " << shown(m.origin) << '\n';
     std::cout << "Media:      " << media.string() << '\n';
 }
 

@@ -51,6 +51,7 @@ Json to_json(const MessageRecord& record) {
                   {"next_attempt", time_or_null(next_attempt(d))},
                   {"last_reply", d.last_reply}}},
                 {"link", std::move(link)}};
+    if (!m.origin.empty()) out["origin"] = m.origin;
     if (m.kind == MessageKind::kEmail) {
         out["sender"] = m.sender;
         out["subject"] = m.subject;

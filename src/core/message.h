@@ -51,6 +51,8 @@ struct Message {
     std::int64_t size = 0;  // bytes of the media file
     std::string media;      // media file, relative to var/media
     TimeMs created = 0;     // when it became durable here
+    // What its source calls it, unique in the store; "" when the source has no name for it.
+    std::string origin;
     std::optional<TimeMs> deleted_at;
 };
 

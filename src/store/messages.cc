@@ -4,6 +4,7 @@
 #include "store/changes.h"
 #include "store/database.h"
 #include "store/media_files.h"
+#include "store/origins.h"
 #include "store/queries.h"
 #include "store/records.h"
 #include "store/sql_store.h"
@@ -55,6 +56,13 @@ Result<std::string> SqlStore::add(const NewMessage& incoming) {
         return fail(ErrorKind::kUsage, "add message", to_string(incoming.delivery),
                     "an e-mail is not sent");
     VM_TRY(check_folder(message.folder));
+    VM_TRY(check_origin(message.origin));
+    if (!message.origin.empty()) {
+        VM_ASSIGN(const auto known, read("add message", message.origin, [&](soci::session& sql) {
+                      return known_origin(sql, message);
+                  }));
+        if (known) return *known;
+    }
     const auto caller = [](const std::string& text) {
         return sanitize_line(trim(text), kCallerLimit);
     };
@@ -78,18 +86,28 @@ Result<std::string> SqlStore::add(const NewMessage& incoming) {
     delivery.last_reply = sanitize_line(incoming.delivery_reason);
     if (message.kind == MessageKind::kEmail)
         delivery.message_id = sanitize_line(incoming.message_id);
-    VM_TRY(write(
-        {"add", "add message to mailbox", message.mailbox}, [&](soci::session& sql) -> Result<> {
-            insert_message(sql, message);
-            insert_delivery(sql, message, delivery);
-            insert_history(sql, message.id, message.created, "added", "", to_string(message.state));
-            insert_history(sql, message.id, message.created, "delivery", "",
-                           to_string(delivery.state), delivery.last_reply);
-            note_change(sql, message.mailbox,
-                        message.kind == MessageKind::kEmail ? ChangedBy::kSync : ChangedBy::kPhone);
-            return {};
-        }));
-    media.keep();
+    VM_ASSIGN(const bool added,
+              write({"add", "add message to mailbox", message.mailbox},
+                    [&](soci::session& sql) -> Result<bool> {
+                        // Somebody else may have been faster.
+                        VM_ASSIGN(const auto known, known_origin(sql, message));
+                        if (known) {
+                            message.id = *known;
+                            return false;
+                        }
+                        insert_message(sql, message);
+                        insert_origin(sql, message, incoming.agreed);
+                        insert_delivery(sql, message, delivery);
+                        insert_history(sql, message.id, message.created, "added", "",
+                                       to_string(message.state));
+                        insert_history(sql, message.id, message.created, "delivery", "",
+                                       to_string(delivery.state), delivery.last_reply);
+                        note_change(sql, message.mailbox,
+                                    message.kind == MessageKind::kEmail ? ChangedBy::kSync
+                                                                        : ChangedBy::kPhone);
+                        return true;
+                    }));
+    if (added) media.keep();
     return message.id;
 }
 

@@ -9,12 +9,13 @@ namespace vm::store {
 inline constexpr const char* kRecords =
     "SELECT m.id, m.mailbox, m.kind, m.folder, m.state, m.urgent, m.private, m.caller_number,"
     " m.caller_name, m.received, m.duration_ms, m.pages, m.size, m.media, m.created, m.deleted_at,"
-    " m.sender, m.subject,"
+    " m.sender, m.subject, COALESCE(o.origin, ''),"
     " d.state, d.attempts, d.queued_at, d.next_attempt, d.last_reply, d.rfc_message_id,"
     " d.postponed,"
     " l.folder, l.uidvalidity, l.uid, l.seen, l.flagged, l.unit_folder, l.gone, l.doubt"
     " FROM messages m JOIN deliveries d ON d.message_id = m.id"
-    " LEFT JOIN links l ON l.message_id = m.id ";
+    " LEFT JOIN links l ON l.message_id = m.id"
+    " LEFT JOIN origins o ON o.message_id = m.id ";
 
 inline constexpr const char* kWhereId = "WHERE m.id = :id";
 
@@ -104,6 +105,15 @@ inline constexpr const char* kAllCounts =
     " FROM messages m JOIN deliveries d ON d.message_id = m.id"
     " LEFT JOIN links l ON l.message_id = m.id AND l.gone = 0"
     " WHERE m.state <> 'deleted' AND m.kind <> 'email' GROUP BY 1, 2, 3";
+
+inline constexpr const char* kOrigin =
+    "SELECT message_id, agreed, mailbox FROM origins WHERE origin = :origin";
+
+// Of sources that keep what they agreed on: with the message as it is, NULL when it was purged.
+inline constexpr const char* kOrigins =
+    "SELECT o.origin, o.message_id, o.agreed, m.state, m.folder, m.urgent FROM origins o"
+    " LEFT JOIN messages m ON m.id = o.message_id"
+    " WHERE o.mailbox = :mailbox AND o.agreed <> '' ORDER BY o.origin";
 
 inline constexpr const char* kHasCopies =
     "SELECT EXISTS (SELECT 1 FROM mail_copies WHERE message_id = :id)";

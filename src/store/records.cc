@@ -24,7 +24,7 @@ tl::unexpected<Error> unknown_word(const std::string& id, const std::string& wor
 // One row as SOCI fills it in.
 struct Row {
     std::string id, mailbox, kind, folder, state, caller_number, caller_name, media, sender,
-        subject;
+        subject, origin;
     int urgent = 0, is_private = 0, pages = 0;
     long long received = 0, duration_ms = 0, size = 0, created = 0, deleted_at = 0;
     soci::indicator deleted = soci::i_null;
@@ -42,7 +42,7 @@ struct Row {
         take(is_private), take(caller_number), take(caller_name), take(received);
         take(duration_ms), take(pages), take(size), take(media), take(created);
         statement.exchange(soci::into(deleted_at, deleted));
-        take(sender), take(subject);
+        take(sender), take(subject), take(origin);
         take(delivery), take(attempts), take(queued_at), take(next_attempt), take(last_reply);
         take(rfc_message_id), take(postponed);
         const auto take_link = [&](auto& value) { statement.exchange(soci::into(value, linked)); };
@@ -87,6 +87,7 @@ struct Row {
         m.created = created;
         m.sender = sender;
         m.subject = subject;
+        m.origin = origin;
         if (deleted == soci::i_ok) m.deleted_at = deleted_at;
         out.delivery = {*parsed_delivery, attempts,       queued_at,     next_attempt,
                         last_reply,       rfc_message_id, postponed != 0};

@@ -130,13 +130,26 @@ void version_9(soci::session& sql) {
            "tries INTEGER NOT NULL, settled INTEGER NOT NULL, text TEXT NOT NULL)";
 }
 
+// Where messages came from, for sources that may bring one twice. No part of the message's row, and
+// not removed with it: what was deleted for good must not come again. `agreed`: what the source and
+// the unit last agreed on about it, in the source's words.
+void version_10(soci::session& sql) {
+    sql << "CREATE TABLE origins ("
+           "origin TEXT PRIMARY KEY, mailbox TEXT NOT NULL, message_id TEXT NOT NULL,"
+           "agreed TEXT NOT NULL)";
+    sql << "CREATE UNIQUE INDEX origins_by_message ON origins (message_id)";
+    // Most sources keep nothing.
+    sql << "CREATE INDEX origins_kept ON origins (mailbox, origin) WHERE agreed <> ''";
+}
+
 constexpr const char* kMigrate = "bring the store up to date";
 
 }  // namespace
 
 const std::vector<Migration>& migrations() {
-    static const std::vector<Migration> list{version_1, version_2, version_3, version_4, version_5,
-                                             version_6, version_7, version_8, version_9};
+    static const std::vector<Migration> list{version_1, version_2, version_3, version_4,
+                                             version_5, version_6, version_7, version_8,
+                                             version_9, version_10};
     return list;
 }
 

@@ -37,6 +37,8 @@ class SqlStore : public Store {
     Result<> move(const std::string& id, const std::string& folder) override;
     Result<> remove(const std::string& id) override;
     Result<> restore(const std::string& id) override;
+    Result<std::vector<Origin>> origins(const std::string& mailbox) override;
+    Result<bool> agree(const Agreement& agreement) override;
 
     Result<std::vector<MessageRecord>> queue() override;
     Result<std::vector<MessageRecord>> pending(const std::string& mailbox) override;

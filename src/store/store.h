@@ -40,9 +40,36 @@ struct NewMessage {
     DeliveryState delivery = DeliveryState::kOff;  // kQueued or kOff
     std::string delivery_reason;                   // why kOff
     std::string message_id;                        // kEmail: the mail's Message-ID, without <>
+    // With a Message::origin: what source and unit agree on from here on, in the source's words
+    // (Origin). "" for a source that keeps nothing.
+    std::string agreed;
     // Called with the unit's own copy of `file`, which nobody can change any more, to check it and
     // to fill in what it says (duration, pages). Its error is add()'s, and nothing is stored.
     std::function<Result<>(const std::filesystem::path& copy, Message& message)> inspect;
+};
+
+// What a source of messages can see and change of one.
+struct Placement {
+    MessageState state = MessageState::kNew;
+    std::string folder;
+    bool urgent = false;
+    bool operator==(const Placement&) const = default;
+};
+
+// A message of a source that keeps what was agreed on (src/asterisk): the third side of a merge.
+struct Origin {
+    std::string origin, id;
+    std::string agreed;               // in the source's words; kGone: the source has it no more
+    std::optional<Placement> placed;  // nullopt: purged
+};
+inline constexpr const char* kGone = "gone";
+
+// What a source and the unit have come to agree on, and what that means for the message.
+struct Agreement {
+    std::string origin, agreed;
+    // What was decided on, and what the message is to be; not both: nothing is to be done to it.
+    std::optional<Placement> seen, wanted;
+    std::string reason;  // for the history
 };
 
 // What the agent keeps of one mailbox's account between two passes. A pass takes what sync_state()
@@ -218,6 +245,9 @@ class Store {
     // Stores a message; durable when it returns the id. kNoInput: there is no such file; kUsage: a
     // field is invalid; kUnavailable: no room. On an error nothing is stored and no file is left.
     // Control characters in the caller's name and number are neutralised.
+    // With a Message::origin that the store knows, nothing is stored and the id there is returned,
+    // also of a message that was deleted or purged since; kUsage when it is another mailbox's, or
+    // not 1 to 250 bytes of UTF-8 without control characters.
     virtual Result<std::string> add(const NewMessage& message) = 0;
     virtual Result<MessageRecord> get(const std::string& id) = 0;
     // By time of reception, oldest first.
@@ -235,6 +265,14 @@ class Store {
     // Back to the state it had; a delivery that waits has a new delivery timeout. Its mail is
     // brought back, or sent once more, when the agent has removed it by then.
     virtual Result<> restore(const std::string& id) = 0;
+    // Of sources that keep what they agreed on, by origin; purged ones whose source may still have
+    // them too.
+    virtual Result<std::vector<Origin>> origins(const std::string& mailbox) = 0;
+    // One transaction: the message as it is wanted (deleting, restoring and marking are the phone's
+    // doing), and what was agreed. False, and nothing is written, when the message is not as it was
+    // seen any more. Forgets an origin that is gone when the message was purged. kNoInput: the
+    // store does not know the origin.
+    virtual Result<bool> agree(const Agreement& agreement) = 0;
     std::filesystem::path media_path(const Message& message) const {
         return paths_.media() / message.media;
     }
@@ -338,7 +376,8 @@ class Store {
     // Mailboxes that have deleted messages, for purge().
     virtual Result<std::set<std::string>> with_deleted() = 0;
     // Removes messages of `mailbox` that were deleted before `before`, with their media; those
-    // whose mail is still to be deleted stay, and one that is being sent. `drop`: its account is a
+    // whose mail is still to be deleted stay, and one that is being sent. What they came from stays
+    // known, unless it is gone. `drop`: its account is a
     // maildrop. Returns how many.
     virtual Result<int> purge(const std::string& mailbox, TimeMs before, bool drop = false) = 0;
     // Mailboxes whose messages changed after `sequence`, by their sequence.

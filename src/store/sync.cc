@@ -2,6 +2,7 @@
 // that are deleted for good.
 #include "store/database.h"
 #include "store/media_files.h"
+#include "store/origins.h"
 #include "store/queries.h"
 #include "store/records.h"
 #include "store/sql_store.h"
@@ -102,8 +103,10 @@ Result<int> SqlStore::purge(const std::string& mailbox, TimeMs before, bool drop
             while (statement.fetch()) old.emplace_back(id, media);
         }
         if (old.empty()) return {};
-        for (const auto& [id, media] : old)
+        for (const auto& [id, media] : old) {
             sql << "DELETE FROM messages WHERE id = :id", soci::use(id);
+            forget_gone_origin(sql, id);
+        }
         note_change(sql, mailbox, ChangedBy::kSync);
         return {};
     }));

@@ -74,6 +74,17 @@ class Everything {
         good(store_->move(id, "Saved"));
         good(store_->remove(id));
         good(store_->restore(id));
+        origins();
+    }
+    void origins() const {
+        NewMessage message = root_.message();
+        message.message.origin = "pbx/1";
+        message.agreed = "INBOX";
+        good(store_->add(message));
+        const Placement seen{MessageState::kNew, kInboxFolder, false};
+        for (const Origin& origin : good(store_->origins("101")))
+            CPPUNIT_ASSERT(good(store_->agree(
+                {origin.origin, kGone, seen, Placement{MessageState::kDeleted, "", false}, ""})));
     }
 
     void queue() const {

@@ -124,6 +124,24 @@ class CommandsTest(vmunit.TestCase):
         self.assertEqual({"messages": []}, json.loads(unit.ctl("message", "list", "--mailbox", "101", "--json").stdout))
         self.assertEqual([], [f for f in (unit.root / "var/media").rglob("*") if f.is_file()])
 
+    def test_what_is_added_twice_under_one_name_is_one_message(self):
+        unit = self.unit()
+        self.mailbox(unit)
+        self.mailbox(unit, "102")
+        recording = self.files / "recording.wav"
+        recording.write_bytes(media.recording("digits/1").read_bytes())
+        first = unit.add("101", recording, "voice", "--origin", "pbx/é 1")
+        recording.unlink()
+        self.assertEqual(first, unit.add("101", recording, "voice", "--origin", "pbx/é 1"))
+        unit.ctl("message", "delete", first)
+        self.assertEqual(first, unit.add("101", recording, "voice", "--origin", "pbx/é 1"))
+        self.assertEqual("pbx/é 1", unit.message(first)["origin"])
+        self.assertIn("pbx/é 1", unit.ctl("message", "show", first).stdout)
+        add = ("message", "add", "--kind", "voice", "--file", recording, "--origin")
+        self.refused(unit.ctl(*add, "pbx/é 1", "--mailbox", "102", status=None), 64, first, "101")
+        self.refused(unit.ctl(*add, "", "--mailbox", "101", status=None), 64, "--origin")
+        self.refused(unit.ctl(*add, "x" * 251, "--mailbox", "101", status=None), 64, "origin")
+
     def test_unknown_objects(self):
         unit = self.unit()
         self.refused(unit.ctl("message", "show", "01ARYZ6S41TSV4RRFFQ69G5FAV", status=None), 66)
