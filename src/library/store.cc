@@ -44,9 +44,9 @@ Result<std::unique_ptr<vm_store>> open(const std::string& root) {
     VM_TRY(content::check());
     // The schema is made up to date; what is used afterwards opens itself.
     VM_TRY(Store::open(paths));
-    return std::unique_ptr<vm_store>(
-        new vm_store{std::move(process), paths,
-                     Store::for_threads(paths, store::share_writer(paths), system_clock())});
+    return std::make_unique<vm_store>(
+        vm_store{std::move(process), paths,
+                 Store::for_threads(paths, store::share_writer(paths), system_clock())});
 }
 
 // Does `change` to message `id`, and tells the agent.
