@@ -25,7 +25,7 @@ std::int64_t steady() {
     return system_clock().steady_ms();
 }
 
-tl::unexpected<Trouble> trouble(Fault fault, std::string words) {
+tl::unexpected<Trouble> trouble(Fault fault, const std::string& words) {
     return tl::unexpected(Trouble{fault, sanitize_line(words, 500)});
 }
 

@@ -45,7 +45,7 @@ std::string set_command(const config::MailboxOptions& mailbox,
 }
 
 std::string authorize_command(const config::MailboxOptions& mailbox, const char* provider) {
-    const std::string out = "vmconfig mailbox authorize " + mailbox.number;
+    std::string out = "vmconfig mailbox authorize " + mailbox.number;
     const bool known = mailbox.oauth2.provider != config::OAuth2Provider::kNone;
     if (known) return out;
     // (With whom the unit is registered by a client id of its own.)
