@@ -146,6 +146,15 @@ std::string_view utf8_prefix(std::string_view s, std::size_t limit) {
     return s.substr(0, limit);
 }
 
+std::uint64_t fnv1a(std::string_view s) {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    for (const char c : s) {
+        hash ^= static_cast<unsigned char>(c);
+        hash *= 0x100000001b3;
+    }
+    return hash;
+}
+
 bool is_mailbox_number(std::string_view s) {
     return !s.empty() && s.size() <= 8 &&
            std::all_of(s.begin(), s.end(), [](char c) { return c >= '0' && c <= '9'; });

@@ -34,6 +34,9 @@ bool is_utf8(std::string_view s);
 // The first `limit` bytes of `s` (UTF-8), without the character that would be cut.
 std::string_view utf8_prefix(std::string_view s, std::size_t limit);
 
+// FNV-1a, 64 bits: tells texts apart, and guards nothing.
+std::uint64_t fnv1a(std::string_view s);
+
 // 1–8 digits: the form of a mailbox number, which is also a file name.
 bool is_mailbox_number(std::string_view s);
 

@@ -22,6 +22,7 @@ class TextTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(any_bytes_become_one_printable_line);
     CPPUNIT_TEST(takes_out_what_turns_text_around);
     CPPUNIT_TEST(mailbox_numbers);
+    CPPUNIT_TEST(hashes);
     CPPUNIT_TEST_SUITE_END();
 
     void trims_all_kinds_of_space() {
@@ -119,6 +120,12 @@ class TextTest : public CppUnit::TestFixture {
         for (const char* bad :
              {"", "123456789", "-1", "10a", "../1", "1.", " 1", "1\n", "\xD9\xA1"})
             CPPUNIT_ASSERT_MESSAGE(bad, !is_mailbox_number(bad));
+    }
+
+    // The algorithm's own test values.
+    void hashes() {
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0xcbf29ce484222325}, fnv1a(""));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0x85944171f73967e8}, fnv1a("foobar"));
     }
 };
 
