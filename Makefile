@@ -36,10 +36,10 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)';)
 .PRECIOUS: $(B)/obj/%.o
 .PHONY: all check demo bench torture fuzz install deb check-deb lint asan tsan clean format
 
-LAYERS := base core config oauth2 media mime store transport agent diagnose
-PROGRAMS := vmemaild vmconfig vmctl vmreadmail vmoauth2
+LAYERS := base core config oauth2 media mime store transport agent diagnose asterisk
+PROGRAMS := vmemaild vmconfig vmctl vmasterisk vmreadmail vmoauth2
 PLUGINS := smtpimap4 smtppop3
-TESTS := base core config oauth2 media mime store transport plugins agent diagnose app
+TESTS := base core config oauth2 media mime store transport plugins agent diagnose asterisk app
 
 all: $(PROGRAMS:%=$(B)/bin/%) $(PLUGINS:%=$(B)/lib/lib%.so) $(B)/lib/libvmcontent.so $(B)/lib/libvmstore.so
 
@@ -65,7 +65,7 @@ endef
 $(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
 
 # Downwards only, as in src/layers.txt.
-LIBS_ALL := $(foreach l,diagnose agent transport store mime media oauth2 config core base,$(B)/obj/libvm_$(l).a)
+LIBS_ALL := $(foreach l,asterisk diagnose agent transport store mime media oauth2 config core base,$(B)/obj/libvm_$(l).a)
 EXTERNAL := -lsoci_core -lsoci_sqlite3 -lsqlite3 $(shell pkg-config --libs gmime-3.0 libxml-2.0 2>/dev/null) \
             -lsndfile -ltiff -linih -lspdlog -lfmt -lcrypto -lseccomp -ldl
 
@@ -133,7 +133,7 @@ $(B)/crash/obj/%.o $(CRASH_POINT): EXTRA_CXXFLAGS = -DVM_CRASH_POINTS
 $(B)/crash/obj/%.o: %.cc Makefile
 	@mkdir -p $(@D)
 	$(call say,CXX,$< (crash points))$(CXX) $(ALL_CXXFLAGS) $(EXTRA_CXXFLAGS) -MMD -MP -c -o $@ $<
-CRASHING := $(patsubst %,$(B)/crash/bin/%,vmemaild vmctl vmconfig)
+CRASHING := $(patsubst %,$(B)/crash/bin/%,vmemaild vmctl vmconfig vmasterisk)
 CRASH_PROGRAMS := $(CRASHING) $(B)/crash/bin/vmreadmail $(B)/crash/bin/vmoauth2
 $(B)/crash/bin/vmreadmail $(B)/crash/bin/vmoauth2: $(B)/crash/bin/%: $(B)/bin/%
 	@mkdir -p $(@D)
@@ -230,6 +230,7 @@ $(call fuzzes,smtp plugin,transport core base)
 $(call fuzzes,mail mail_json template,mime media core base)
 $(call fuzzes,ini,config base)
 $(call fuzzes,tokens,oauth2 config base)
+$(call fuzzes,envelope,asterisk base)
 $(call fuzzes,media,media base)
 $(call fuzzes,pokes http,agent base)
 # The plugins without libcurl: the server of the input is in its place.

@@ -1,5 +1,6 @@
 #include "app/vmconfig_commands.h"
 
+#include "asterisk/settings.h"
 #include "base/text.h"
 #include "config/mailbox_options.h"
 #include "config/misc_options.h"
@@ -37,19 +38,22 @@ void add_keys_command(CLI::App& program, VmconfigRequest& request) {
         "keys", "List the options this program knows: name, default, what is allowed");
     const auto which = std::make_shared<std::string>();
     const auto sample = std::make_shared<bool>(false);
-    keys->add_option("FILE", *which, "misc or mailbox")
+    keys->add_option("FILE", *which, "misc, mailbox or asterisk")
         ->required()
-        ->check(CLI::IsMember({"misc", "mailbox"}));
+        ->check(CLI::IsMember({"misc", "mailbox", "asterisk"}));
     keys->add_flag("--sample", *sample, "Print a whole file with every option at its default");
     keys->callback([&request, which, sample] {
         request.run = [which, sample](const Paths& paths) -> Result<> {
-            const bool misc = *which == "misc";
+            const bool misc = *which == "misc", asterisk = *which == "asterisk";
             if (*sample) {
-                std::cout << (misc ? config::misc_sample(paths) : config::mailbox_sample());
+                std::cout << (misc       ? config::misc_sample(paths)
+                              : asterisk ? asterisk::settings_sample()
+                                         : config::mailbox_sample());
                 return {};
             }
-            for (const config::Option& option :
-                 misc ? config::misc_options(paths) : config::mailbox_options())
+            for (const config::Option& option : misc       ? config::misc_options(paths)
+                                                : asterisk ? asterisk::settings_options()
+                                                           : config::mailbox_options())
                 std::cout << option.name << '\t' << option.default_text << '\t'
                           << option.rule.allowed << '\n';
             return {};

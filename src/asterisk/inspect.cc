@@ -1,0 +1,72 @@
+#include "asterisk/inspect.h"
+
+#include "asterisk/ami.h"
+#include "asterisk/merge.h"
+#include "asterisk/spool.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <fcntl.h>
+#include <filesystem>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace vm::asterisk {
+
+namespace {
+
+constexpr const char* kCheck = "check";
+constexpr const char* kOwner =
+    "have the unit owned by Asterisk's user, as which vmasterisk then runs: chown -R asterisk "
+    "ROOT/etc ROOT/var ROOT/run";
+
+// Who makes locks and moves messages needs all rights on a directory.
+void check_directory(const std::filesystem::path& directory, Findings& out) {
+    struct stat status {};
+    if (::stat(directory.c_str(), &status) != 0) return;  // Asterisk makes it when it needs it
+    if (::faccessat(AT_FDCWD, directory.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) != 0)
+        out.problems.push_back({ErrorKind::kPermission, kCheck, directory.string(),
+                                fmt::format("user {} may not write there", ::geteuid()), kOwner});
+    if ((status.st_mode & S_IWOTH) != 0)
+        out.problems.push_back({ErrorKind::kPermission, kCheck, directory.string(),
+                                "every user of this machine may change what is there",
+                                "chmod o-w " + directory.string()});
+}
+
+}  // namespace
+
+Findings inspect(const Paths& paths, const Settings& settings) {
+    Findings out;
+    const Spool spool(settings, "");
+    const auto boxes = spool.boxes();
+    if (!boxes) {
+        out.problems.push_back(boxes.error());
+        return out;
+    }
+    for (const Box& box : *boxes) {
+        const auto number = settings.number_of(paths, box);
+        out.notes.push_back(box.text() + (number ? " is mailbox " + *number : " is left alone"));
+        if (!number) continue;
+        check_directory(spool.directory(box), out);
+        for (const std::string_view folder : kFolders)
+            check_directory(spool.directory(box) / folder, out);
+    }
+    for (const auto& [box, number] : settings.numbers)
+        if (number && !settings.number_of(paths, box))
+            out.problems.push_back(
+                {ErrorKind::kConfig, kCheck, settings_file(paths).string(),
+                 box.text() + " is to be mailbox " + *number + ", which does not exist",
+                 "vmconfig mailbox create " + *number});
+    if (settings.ami_host.empty()) {
+        out.notes.emplace_back(
+            "no AMI Host: Asterisk's lamps follow by pollmailboxes in voicemail.conf");
+    } else if (const auto login = refresh(settings, {}, std::chrono::seconds(10)); !login) {
+        out.problems.push_back(login.error());
+    } else {
+        out.notes.push_back("the manager interface at " + settings.ami_host + " lets us in");
+    }
+    return out;
+}
+
+}  // namespace vm::asterisk
