@@ -40,7 +40,8 @@ Result<> measure(const fs::path& copy, Message& message) {
     return {};
 }
 
-Result<store::NewMessage> incoming_message(const Message& message, const fs::path& file) {
+Result<store::NewMessage> incoming_message(const Message& message, const fs::path& file,
+                                           const std::string& called) {
     if (!is_mailbox_number(message.mailbox))
         return fail(ErrorKind::kUsage, "mailbox", message.mailbox,
                     "a mailbox number is 1 to 8 digits");
@@ -55,10 +56,11 @@ Result<store::NewMessage> incoming_message(const Message& message, const fs::pat
     incoming.message = message;
     incoming.file = file;
     incoming.extension = message.kind == MessageKind::kVoice ? "wav" : "tif";
-    incoming.inspect = [file](const fs::path& copy, Message& measured) -> Result<> {
+    const std::string name = called.empty() ? file.string() : called;
+    incoming.inspect = [name](const fs::path& copy, Message& measured) -> Result<> {
         auto done = measure(copy, measured);
         // The person knows the file by the name it came under.
-        if (!done && done.error().object == copy) done.error().object = file.string();
+        if (!done && done.error().object == copy) done.error().object = name;
         return done;
     };
     return incoming;

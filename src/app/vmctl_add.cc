@@ -4,12 +4,15 @@
 #include "agent/incoming.h"
 #include "app/vmctl_commands.h"
 #include "app/vmctl_output.h"
+#include "base/files.h"
+#include "base/ids.h"
 #include "base/text.h"
 #include "store/store.h"
 
 #include <csignal>
 #include <iostream>
 #include <memory>
+#include <unistd.h>
 
 namespace vm::app {
 
@@ -18,6 +21,24 @@ namespace {
 struct AddOptions {
     std::string mailbox, kind, file, caller_number, caller_name, received, origin;
     bool urgent = false, is_private = false;
+};
+
+// What comes on standard input, as a file for as long as the object lives: who may not read a file
+// can be handed it open.
+class StandardInput {
+  public:
+    ~StandardInput() {
+        if (!path_.empty()) ::unlink(path_.c_str());
+    }
+    Result<std::filesystem::path> take(const Paths& paths) {
+        const std::filesystem::path path = paths.spool() / (new_id() + ".in");
+        VM_TRY(copy_to_new_file(STDIN_FILENO, path, 0600));
+        path_ = path;
+        return path;
+    }
+
+  private:
+    std::filesystem::path path_;
 };
 
 Result<> add(const Paths& paths, const AddOptions& options, VmctlContext& context) {
@@ -37,7 +58,14 @@ Result<> add(const Paths& paths, const AddOptions& options, VmctlContext& contex
                         "write 2026-11-22T02:30:29+01:00");
         message.received = *time;
     }
-    VM_ASSIGN(store::NewMessage incoming, agent::incoming_message(message, options.file));
+    StandardInput input;
+    std::filesystem::path file = options.file;
+    const bool is_input = file == "-";
+    if (is_input) {
+        VM_ASSIGN(file, input.take(paths));
+    }
+    VM_ASSIGN(store::NewMessage incoming,
+              agent::incoming_message(message, file, is_input ? "standard input" : ""));
 
     VM_ASSIGN(const std::unique_ptr<store::Store> store, store::Store::open(paths));
     VM_ASSIGN(const agent::Added added, agent::add_message(paths, *store, std::move(incoming)));
@@ -75,7 +103,8 @@ void add_message_add(CLI::App& message, VmctlContext& context) {
             const bool taken = kind == MessageKind::kVoice || kind == MessageKind::kFax;
             return taken ? "" : value + " is neither voice nor fax";
         });
-    sub->add_option("--file", options->file, "WAV recording or TIFF fax; copied")
+    sub->add_option("--file", options->file,
+                    "WAV recording or TIFF fax; copied; - is standard input")
         ->type_name("F")
         ->required();
     sub->add_option("--caller-number", options->caller_number, "Number as signalled")
