@@ -312,10 +312,14 @@ install: all
 	install -m 644 etc/grafana/*.json $(DESTDIR)$(prefix)/share/vmemail/grafana/
 	install -m 644 etc/*.sample $(DESTDIR)$(prefix)/share/vmemail/
 	install -D -m 644 etc/bash-completion/vmemail $(DESTDIR)$(prefix)/share/bash-completion/completions/vmctl
-	for p in vmconfig vmemaild; do ln -sf vmctl $(DESTDIR)$(prefix)/share/bash-completion/completions/$$p || exit 1; done
+	for p in vmconfig vmemaild vmasterisk; do ln -sf vmctl $(DESTDIR)$(prefix)/share/bash-completion/completions/$$p || exit 1; done
 	install -d -m 755 $(DESTDIR)$(prefix)/share/vmemail/systemd
 	sed 's|^ExecStart=/usr/local/vm|ExecStart=$(prefix)|' etc/systemd/vmemail.service \
 	    > $(DESTDIR)$(prefix)/share/vmemail/systemd/vmemail.service
+	sed 's|^ExecStart=/usr/local/vm|ExecStart=$(prefix)|' etc/systemd/vmasterisk.service \
+	    > $(DESTDIR)$(prefix)/share/vmemail/systemd/vmasterisk.service
+	install -d -m 755 $(DESTDIR)$(prefix)/share/vmemail/hylafax
+	install -m 644 etc/hylafax/* $(DESTDIR)$(prefix)/share/vmemail/hylafax/
 	install -m 644 etc/systemd/vmemail.sysusers $(DESTDIR)$(prefix)/share/vmemail/systemd/vmemail.conf
 	for s in 1 3 5 7 8; do install -m 644 man/*.$$s $(DESTDIR)$(mandir)/man$$s/ || exit 1; done
 

@@ -58,6 +58,7 @@ Result<> Adapter::find_boxes() {
         due_[box] = 0;
     }
     std::vector<std::string> names;
+    names.reserve(others.size());
     for (const Box& box : others) names.push_back(box.text());
     notices_.say("others", names.empty() ? ""
                                          : "left alone, as no mailbox of the unit is theirs: " +
@@ -119,12 +120,10 @@ Result<Adapter::Ended> Adapter::run(int stop) {
     const UniqueFd store(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
     ::inotify_add_watch(store.get(), unit_.paths.database().parent_path().c_str(),
                         IN_MODIFY | IN_CREATE | IN_MOVED_TO);
-    bool find = true;
     std::int64_t find_at = 0, settled_at = 0;
     for (;;) {
         std::int64_t now = unit_.clock.steady_ms();
-        if (find || now >= find_at) {
-            find = false;
+        if (now >= find_at) {
             find_at = now + kFullLookMs;
             // Of a spool that is not there nothing is known, and nothing is done.
             const auto found = find_boxes();
@@ -146,14 +145,14 @@ Result<Adapter::Ended> Adapter::run(int stop) {
         const Watch::News news = watch_.read();
         for (const Box& box : news.boxes)
             if (boxes_.contains(box)) due_[box] = 0;
-        find = news.directories;
+        if (news.directories) find_at = 0;
         char events[4096];
         while (::read(store.get(), events, sizeof events) > 0)
             settled_at = unit_.clock.steady_ms() + kSettleMs;
         if (file_stamp(settings_file(unit_.paths)) != settings) return Ended::kOtherSettings;
         if (const FileStamp other = file_stamp(unit_.paths.mailboxes()); other != mailboxes) {
             mailboxes = other;
-            find = true;
+            find_at = 0;
         }
     }
 }

@@ -53,6 +53,7 @@ Result<> BoxSync::take(const SpoolMessage& message, Done& done) {
         (spool_.directory(box_) / folder / fmt::format("msg{:04}", message.places.front().number))
             .string();
     if (message.audio.empty()) {
+        refused_.insert(message.origin);
         notices_.say(
             message.origin,
             fmt::format("{}: it has no recording that the unit can take{}; it is left to "
@@ -105,7 +106,9 @@ Result<> BoxSync::take(const SpoolMessage& message, Done& done) {
         }
         id.error().object = file;
         if (id.error().kind != ErrorKind::kMessage) return fail(id.error());
-        if (form + 1 == message.audio.size()) notices_.say(message.origin, id.error().text());
+        if (form + 1 < message.audio.size()) continue;
+        refused_.insert(message.origin);
+        notices_.say(message.origin, id.error().text());
     }
     return {};
 }
@@ -244,9 +247,10 @@ Result<BoxSync::Done> BoxSync::run(bool release, bool dry) {
     std::erase_if(rows, [&](const store::Origin& row) { return !row.origin.starts_with(prefix); });
     std::set<std::string> origins;
     for (const store::Origin& row : rows) origins.insert(row.origin);
-    VM_ASSIGN(const Look look, spool_.look(box_, [&](const std::string& origin) {
-        return origins.contains(origin);
-    }));
+    VM_ASSIGN(
+        const Look look,
+        spool_.look(
+            box_, [&](const std::string& origin) { return origins.contains(origin); }, refused_));
     notices_.say(box_.text() + " unread",
                  look.unread.empty() ? ""
                                      : fmt::format("{}: {}; until this is in order, nothing is "

@@ -98,6 +98,7 @@ class BoxSync {
     const Box box_;
     const std::string number_;
     bool dry_ = false;
+    std::set<std::string> refused_;  // that cannot become messages; known until the process ends
     std::map<std::string, std::int64_t> missed_;  // origin -> steady time of the first look
 };
 

@@ -28,6 +28,13 @@ void check_directory(const std::filesystem::path& directory, Findings& out) {
     if (::faccessat(AT_FDCWD, directory.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) != 0)
         out.problems.push_back({ErrorKind::kPermission, kCheck, directory.string(),
                                 fmt::format("user {} may not write there", ::geteuid()), kOwner});
+    else if (status.st_uid != ::geteuid())
+        out.problems.push_back(
+            {ErrorKind::kPermission, kCheck, directory.string(),
+             fmt::format("it belongs to user {}, and what user {} makes there may be of no use to "
+                         "Asterisk",
+                         status.st_uid, ::geteuid()),
+             kOwner});
     if ((status.st_mode & S_IWOTH) != 0)
         out.problems.push_back({ErrorKind::kPermission, kCheck, directory.string(),
                                 "every user of this machine may change what is there",

@@ -87,11 +87,14 @@ Result<> make_folder(const fs::path& box, const std::string& name) {
     const fs::path folder = box / name;
     struct stat status {};
     if (::stat(folder.c_str(), &status) == 0) return {};
-    const mode_t mode =
-        ::stat((box / kInbox).c_str(), &status) == 0 ? status.st_mode & 07777 : 0755;
+    if (::stat((box / kInbox).c_str(), &status) != 0 && ::stat(box.c_str(), &status) != 0)
+        return fail_errno(errno, "read", box.string());
     if (::mkdir(folder.c_str(), 0700) != 0)
         return errno == EEXIST ? Result<>() : fail_errno(errno, "create", folder.string());
-    if (::chmod(folder.c_str(), mode) != 0) return fail_errno(errno, "chmod", folder.string());
+    if (::geteuid() == 0 && ::chown(folder.c_str(), status.st_uid, status.st_gid) != 0)
+        return fail_errno(errno, "chown", folder.string());
+    if (::chmod(folder.c_str(), status.st_mode & 07777) != 0)
+        return fail_errno(errno, "chmod", folder.string());
     return fsync_directory(box);
 }
 
@@ -180,14 +183,15 @@ std::string Spool::origin_of(const Box& box, const Envelope& envelope, const Kno
     const auto origin = [&](const std::string& name) {
         return "asterisk/" + settings_.unit + "/" + box.context + "/" + box.mailbox + "/" + name;
     };
-    const std::string old = origin(envelope.old_name);
+    std::string old = origin(envelope.old_name);
     if (envelope.msg_id.empty()) return old;
     // Asterisk may have named it meanwhile.
     std::string named = origin(envelope.msg_id);
     return !known(named) && known(old) ? old : named;
 }
 
-Look Spool::collect(const Box& box, const Listing& listing, const Known& known, bool open_audio) {
+Look Spool::collect(const Box& box, const Listing& listing, const Known& known,
+                    const std::set<std::string>* refused) {
     Look out;
     out.unread = listing.unread;
     std::map<std::string, SpoolMessage> messages;
@@ -216,7 +220,8 @@ Look Spool::collect(const Box& box, const Listing& listing, const Known& known, 
                 message.origin = origin;
                 message.envelope = *entry.envelope;
                 // What was deleted before anybody knew of it is not taken.
-                if (open_audio && folder.name != kDeleted && !known(origin)) {
+                if (refused != nullptr && folder.name != kDeleted && !known(origin) &&
+                    !refused->contains(origin)) {
                     if (opened < kOpenMessages)
                         open_recording(folder, number, message);
                     else
@@ -241,7 +246,7 @@ Result<> Spool::finish_moves(const Box& box, const Known& known) {
     if (!text) return fail(text.error());
     {
         VM_ASSIGN(Listing listing, list(box));
-        const Look look = collect(box, listing, known, false);
+        const Look look = collect(box, listing, known, nullptr);
         for (const std::string& line : split(*text, '\n')) {
             const std::vector<std::string> parts = split(line, '\t');
             if (parts.size() != 3) continue;
@@ -267,10 +272,10 @@ Result<> Spool::finish_moves(const Box& box, const Known& known) {
     return {};
 }
 
-Result<Look> Spool::look(const Box& box, const Known& known) {
+Result<Look> Spool::look(const Box& box, const Known& known, const std::set<std::string>& refused) {
     VM_TRY(finish_moves(box, known));
     VM_ASSIGN(const Listing listing, list(box));
-    return collect(box, listing, known, true);
+    return collect(box, listing, known, &refused);
 }
 
 Result<std::vector<Granted>> Spool::change(const Box& box, const std::vector<Wish>& wishes,
@@ -289,7 +294,7 @@ Result<std::vector<Granted>> Spool::change(const Box& box, const std::vector<Wis
     std::vector<Granted> out;
     std::set<Folder*> touched;
     VM_ASSIGN(Listing listing, list(box));
-    const Look look = collect(box, listing, known, false);
+    const Look look = collect(box, listing, known, nullptr);
     for (const Wish& wish : wishes) {
         const auto message =
             std::find_if(look.messages.begin(), look.messages.end(),

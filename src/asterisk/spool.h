@@ -84,10 +84,10 @@ class Spool {
     Result<int> break_own_locks(const Box& box) const;
 
     // Whether the unit knows an origin. An envelope has two names, of which the one that is known
-    // is the message's.
+    // is the message's. `refused`: those whose recording need not be opened once more.
     using Known = std::function<bool(const std::string& origin)>;
     // kRetryLater when a folder is locked; kNoInput when there is no such mailbox.
-    Result<Look> look(const Box& box, const Known& known);
+    Result<Look> look(const Box& box, const Known& known, const std::set<std::string>& refused);
 
     // Does what is wished, as far as that can be done; one for one. kRetryLater as above. An error
     // leaves open what of it was done.
@@ -99,7 +99,9 @@ class Spool {
     struct Listing;
 
     Result<Listing> list(const Box& box) const;
-    Look collect(const Box& box, const Listing& listing, const Known& known, bool open_audio);
+    // `refused`: nullptr opens no recording at all.
+    Look collect(const Box& box, const Listing& listing, const Known& known,
+                 const std::set<std::string>* refused);
     std::string origin_of(const Box& box, const Envelope& envelope, const Known& known) const;
     Result<> finish_moves(const Box& box, const Known& known);
 
