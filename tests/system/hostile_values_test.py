@@ -51,6 +51,7 @@ GOOD = {
     "--file": str(media.recording("vm-intro")),
     "--caller-number": "4711",
     "--caller-name": "Ann",
+    "--origin": "pbx/1",
     "--received": "2026-11-22T02:30:29+01:00",
     "--folder": "INBOX",
     "--as": "eml",
