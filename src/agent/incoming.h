@@ -23,9 +23,9 @@ Result<Incoming> decide_delivery(const Paths& paths, store::NewMessage& incoming
 // A NewMessage::inspect, by the kind of the message.
 Result<> measure(const std::filesystem::path& copy, Message& message);
 
-// A recording or fax as somebody hands it in; `called`: what the person knows the file as, where that
-// is not its path. kUsage: the mailbox is no number, or `received` lies
-// outside of the years that a mail can name in every time zone (1900 to 9998).
+// A recording or fax as somebody hands it in; `called`: what the person knows the file as, where
+// that is not its path. kUsage: the mailbox is no number, or `received` lies outside of the years
+// that a mail can name in every time zone (1900 to 9998).
 Result<store::NewMessage> incoming_message(const Message& message,
                                            const std::filesystem::path& file,
                                            const std::string& called = "");
