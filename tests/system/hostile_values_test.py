@@ -52,6 +52,7 @@ GOOD = {
     "--caller-number": "4711",
     "--caller-name": "Ann",
     "--origin": "pbx/1",
+    "--timeout": "5",
     "--received": "2026-11-22T02:30:29+01:00",
     "--folder": "INBOX",
     "--as": "eml",

@@ -16,6 +16,8 @@ from mailrig import dies_with_parent, wait_until
 
 WORKERS = 2  # of an agent
 COMMAND_SECONDS = 240  # under sanitizers and on a busy machine
+# Who is started in the background may have it ignored, and programs of ours would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Failed(Exception):
