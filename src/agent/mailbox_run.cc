@@ -453,7 +453,11 @@ bool Turn::look() {
     }
     const Plan plan = decide(*pending, *policy, context_.clock.now());
     result_.wake_at = plan.wake_at;
-    result_.untranscribed.clear();
+    // Before any server is asked: their time runs, whatever becomes of the others.
+    std::vector<std::string> untranscribed;
+    for (const Action& action : plan.actions)
+        if (action.kind == ActionKind::kTranscribe) untranscribed.push_back(action.message_id);
+    if (!untranscribed.empty() && context_.transcribe) context_.transcribe(untranscribed);
     std::vector<const MessageRecord*> sends;
     for (const Action& action : plan.actions) {
         if (ended()) return false;
@@ -463,7 +467,7 @@ bool Turn::look() {
         if (action.kind == ActionKind::kSwitchOff)
             record_untried({due->message.id, DeliveryEvent::kSwitchOff, action.reason, 0});
         else if (action.kind == ActionKind::kTranscribe)
-            result_.untranscribed.push_back(due->message.id);
+            continue;
         else if (!open_sessions())
             return false;
         else if (action.kind == ActionKind::kSearch && search(*due))

@@ -75,6 +75,8 @@ struct RunContext {
     // Told once, as soon as a dialogue has shown that the server works. May be empty.
     std::function<void()> server_works = {};
     std::shared_ptr<oauth2::Keeper> tokens = {};  // may be null
+    // Told of the messages whose mails wait for their transcripts. May be empty.
+    std::function<void(const std::vector<std::string>& ids)> transcribe = {};
 };
 
 // Why a turn ended early and how long nothing more should be tried.
@@ -95,7 +97,6 @@ struct RunResult {
     bool more = false;                 // stopped early with work due
     std::optional<TimeMs> wake_at;     // when nothing was due: the next delivery that will be
     transport::Traffic traffic;        // of the dialogues
-    std::vector<std::string> untranscribed;  // due messages that wait for a transcript
 };
 
 // What decide() gets for this mailbox, with what it is to know of transcripts.

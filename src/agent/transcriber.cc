@@ -48,6 +48,7 @@ void Transcriber::want(const std::shared_ptr<const config::MailboxOptions>& mail
             const std::lock_guard lock(mutex_);
             if (!jobs_.try_emplace(id, Job{mailbox, misc, deadline}).second) continue;
         }
+        const std::lock_guard lock(submitting_);
         threads_.submit([this, id](Result<store::Store*> store) { run(id, std::move(store)); });
     }
 }
@@ -90,7 +91,11 @@ Result<> Transcriber::make(const std::string& id, const Job& job, store::Store& 
             context_.stopping, context_.paths.spool()};
         auto text = media::transcribe(options, store.media_path(record->message));
         const std::string took = in_seconds(context_.clock.steady_ms() - begun);
-        if (!text && context_.stopping()) return fail(text.error());
+        // Nothing that it is to blame for.
+        if (!text && context_.stopping()) {
+            VM_TRY(store.cut_transcript_short(id));
+            return fail(text.error());
+        }
         end.words = !text           ? text.error().text()
                     : text->empty() ? "nothing was understood, " + took
                                     : took;

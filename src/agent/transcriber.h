@@ -6,7 +6,7 @@
 // What a kill cut off is begun once more by the next worker, which counts the tries in the store,
 // and no third time.
 //
-// Used by the worker's main thread; the command runs in a few threads of its own.
+// want() in any thread, the others in the worker's main one; the command runs in a few of its own.
 #ifndef VM_AGENT_TRANSCRIBER_H
 #define VM_AGENT_TRANSCRIBER_H
 
@@ -65,6 +65,7 @@ class Transcriber {
     void count(const store::Store::TranscriptEnd& end) const;
 
     const Context context_;
+    std::mutex submitting_;  // to threads_; not taken within mutex_
     mutable std::mutex mutex_;
     std::map<std::string, Job> jobs_;           // guarded by mutex_; by message
     std::map<std::string, std::int64_t> news_;  // the same; mailbox -> steady time

@@ -74,11 +74,11 @@ Worker::Worker(const WorkerOptions& options)
           options.only_mailbox),
       gate_(static_cast<int>(kThreads), kAtOnce),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      transcriber_({options.paths, clock_, threads_store_, options.in_hand, &metrics_, stopping,
+                    [this] { wake(); }}),
       threads_(threads_store_, kThreads),
       waiting_(threads_store_, options.in_hand,
                [this] { return stopping() && (!options_.once || interrupted_); }),
-      transcriber_({options.paths, clock_, threads_store_, options.in_hand, &metrics_, stopping,
-                    [this] { wake(); }}),
       sync_({options.paths, clock_, options.once, options.index, options.count, stopping,
              random_jitter, wake_.get(), options.in_hand, &metrics_, threads_store_, tokens_}) {}
 

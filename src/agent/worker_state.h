@@ -183,11 +183,11 @@ class Worker {
     std::multiset<std::string> closing_;     // connections to these, which still count
     bool waits_for_room_ = false;            // a turn, for one of them to be closed
     std::vector<std::string> working_;       // the same: servers that work, told by turns
+    Transcriber transcriber_;                // its threads use wake_ and metrics_
     StoreThreads threads_;                   // its threads use everything above
     std::atomic<bool> interrupted_ = false;  // by a signal, before everything was done
     MessageWaiting waiting_;
-    Transcriber transcriber_;  // its threads use wake_ and metrics_
-    SyncSchedule sync_;        // the same
+    SyncSchedule sync_;  // its threads use wake_ and metrics_
 };
 
 }  // namespace vm::agent

@@ -267,7 +267,10 @@ void Worker::start_turn(const std::string& number, Actor& actor, const std::stri
                                      &templates_,
                                      session.get(),
                                      [&] { worked = tell_working(server); },
-                                     tokens_};
+                                     tokens_,
+                                     [&](const std::vector<std::string>& ids) {
+                                         transcriber_.want(mailbox, misc, ids);
+                                     }};
             result = run_mailbox(context);
         }
         std::optional<SessionPool::Kept> kept;
@@ -402,7 +405,6 @@ void Worker::take_finished() {
         gate_.closed(server);
     }
     for (const std::string& server : working) gate_.works(server);
-    const auto settings = settings_.current();
     for (Finished& turn : finished) {
         const RunResult& result = turn.result;
         Actor& actor = actors_[turn.mailbox];
@@ -410,8 +412,6 @@ void Worker::take_finished() {
         --running_;
         requeued_.insert(turn.mailbox);
         if (result.more) actor.done_once = false;
-        if (!result.untranscribed.empty())
-            transcriber_.want(turn.options, settings->misc, result.untranscribed);
         take_connection(turn);
         take_pause(turn, actor);
         count_turn(turn);

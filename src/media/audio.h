@@ -28,9 +28,11 @@ bool plays_everywhere(const AudioInfo& audio);
 bool is_g711(const AudioInfo& audio);
 
 // Write `wav` as a WAV file of one channel to `out`, block by block: as telephones have it, 8 kHz
-// µ-law, and as programs that recognise speech want it, 16 kHz 16 bit PCM. Errors as write_mp3().
+// µ-law, and as programs that recognise speech want it, 16 kHz 16 bit PCM. Errors as write_mp3();
+// `cancelled`, asked all the time, ends it with kUnavailable.
 Result<> write_telephone_wav(const std::filesystem::path& wav, const std::filesystem::path& out);
-Result<> write_pcm_wav(const std::filesystem::path& wav, const std::filesystem::path& out);
+Result<> write_pcm_wav(const std::filesystem::path& wav, const std::filesystem::path& out,
+                       std::function<bool()> cancelled = {});
 
 // Writes `wav` as MP3, 16 kHz mono constant bit rate 32 kbit/s (players in telephones want CBR), to
 // `mp3`, block by block. Resamples simply; telephone speech has nothing above 4 kHz. kMessage:

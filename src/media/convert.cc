@@ -26,7 +26,12 @@ Result<> convert(const std::filesystem::path& wav, const std::filesystem::path& 
         return fail(ErrorKind::kConfig, operation, out.string(),
                     "libsndfile cannot write it: " + sound.problem, conversion.hint);
 
-    const auto total = copy_as_mono(in.sound.get(), info, sound.sound.get(), conversion.rate);
+    bool cancelled = false;
+    const auto total = copy_as_mono(in.sound.get(), info, sound.sound.get(), conversion.rate, [&] {
+        return cancelled = conversion.cancelled && conversion.cancelled();
+    });
+    if (cancelled)
+        return fail(ErrorKind::kUnavailable, operation, wav.string(), "it was not ended in time");
     if (total && *total != info.frames)
         return fail(ErrorKind::kMessage, operation, wav.string(),
                     "the recording cannot be read to its end");

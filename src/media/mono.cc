@@ -13,7 +13,8 @@ constexpr sf_count_t kBlock = 4096;  // frames read at a time
 
 }  // namespace
 
-std::optional<std::int64_t> copy_as_mono(SNDFILE* in, const SF_INFO& info, SNDFILE* out, int rate) {
+std::optional<std::int64_t> copy_as_mono(SNDFILE* in, const SF_INFO& info, SNDFILE* out, int rate,
+                                         const std::function<bool()>& cancelled) {
     const auto write = [&](std::vector<float>& samples) {
         // The filter may overshoot a full-scale edge by a little.
         for (float& sample : samples) sample = std::clamp(sample, -1.0F, 1.0F);
@@ -36,7 +37,7 @@ std::optional<std::int64_t> copy_as_mono(SNDFILE* in, const SF_INFO& info, SNDFI
         }
         resampler.push(mono.data(), mono.size(), resampled);
         total += n;
-        if (!write(resampled)) return std::nullopt;
+        if (!write(resampled) || cancelled()) return std::nullopt;
     }
     resampler.finish(resampled);
     if (!write(resampled)) return std::nullopt;

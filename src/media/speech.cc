@@ -132,7 +132,8 @@ Result<std::string> as_telephone_wav(const std::string& program, std::string_vie
     telephone.channels = 1;
     telephone.format = SF_FORMAT_WAV | SF_FORMAT_ULAW;
     OpenedSound out = open_sound(target.get(), SFM_WRITE, telephone);
-    if (!out.sound || !copy_as_mono(in.sound.get(), info, out.sound.get(), kRate))
+    if (!out.sound ||
+        !copy_as_mono(in.sound.get(), info, out.sound.get(), kRate, [] { return false; }))
         return refuse(ErrorKind::kUnavailable, program,
                       "its sound cannot be converted: " + out.problem);
     out.sound.reset();  // completes the header

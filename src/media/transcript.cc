@@ -40,11 +40,19 @@ std::chrono::seconds cpu_limit(std::chrono::milliseconds time) {
 Result<std::string> transcribe(const TranscriptOptions& options,
                                const std::filesystem::path& recording) {
     VM_ASSIGN(const TemporaryFile work, TemporaryFile::create(options.work_directory, ".wav"));
-    VM_TRY(write_pcm_wav(recording, work.path()));
+    const auto deadline = std::chrono::steady_clock::now() + options.time_limit;
+    const auto left = [&] {
+        return std::chrono::ceil<std::chrono::milliseconds>(deadline -
+                                                            std::chrono::steady_clock::now());
+    };
+    VM_TRY(write_pcm_wav(recording, work.path(), [&] {
+        return left() <= std::chrono::milliseconds(0) || (options.cancelled && options.cancelled());
+    }));
+    const auto time = std::max(left(), std::chrono::milliseconds(1));
     VM_ASSIGN(const UniqueFd input, open_regular(work.path(), "read"));
     auto done = run_sandboxed({options.command, options.language}, input.get(),
-                              {.time = options.time_limit,
-                               .cpu = cpu_limit(options.time_limit),
+                              {.time = time,
+                               .cpu = cpu_limit(time),
                                .output_bytes = kOutputLimit,
                                .memory_bytes = kMemoryLimit,
                                .nice = kNice},

@@ -18,9 +18,9 @@ struct TranscriptOptions {
     // seek in, or open as /dev/stdin; it writes the text (UTF-8) to its stdout.
     std::string command;
     std::string language = "en";  // a tag (base/language.h), the mailbox's Language
-    std::chrono::milliseconds time_limit{60'000};
-    std::function<bool()> cancelled = {};  // asked while it runs: whether to give up
-    std::filesystem::path work_directory;  // for the recording in that form
+    std::chrono::milliseconds time_limit{60'000};  // of it all
+    std::function<bool()> cancelled = {};          // asked meanwhile: whether to give up
+    std::filesystem::path work_directory;          // for the recording in that form
 };
 
 // The text: UTF-8 of at most 16 KiB, trimmed, without control characters but LF; "" when nothing

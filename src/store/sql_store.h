@@ -58,6 +58,7 @@ class SqlStore : public Store {
     Result<Transcript> transcript(const std::string& id) override;
     Result<std::set<std::string>> transcribed(const std::string& mailbox) override;
     Result<int> begin_transcript(const std::string& id) override;
+    Result<> cut_transcript_short(const std::string& id) override;
     Result<> end_transcripts(const std::vector<TranscriptEnd>& ends) override;
 
     Result<SyncState> sync_state(const std::string& mailbox) override;

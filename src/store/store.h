@@ -345,6 +345,8 @@ class Store {
     virtual Result<std::set<std::string>> transcribed(const std::string& mailbox) = 0;
     // Notes that a try begins, durably; returns the how manieth it is. kNoInput: no such message.
     virtual Result<int> begin_transcript(const std::string& id) = 0;
+    // That try does not count: nothing came of it, by an orderly end.
+    virtual Result<> cut_transcript_short(const std::string& id) = 0;
     struct TranscriptEnd {
         std::string id;
         std::string text;   // "": none was made

@@ -44,6 +44,14 @@ Result<int> SqlStore::begin_transcript(const std::string& id) {
     });
 }
 
+Result<> SqlStore::cut_transcript_short(const std::string& id) {
+    return write({"transcript", "end transcript", id}, [&](soci::session& sql) -> Result<> {
+        sql << "UPDATE transcripts SET tries = tries - 1 WHERE message_id = :id AND tries > 0",
+            soci::use(id, "id");
+        return {};
+    });
+}
+
 Result<> SqlStore::end_transcripts(const std::vector<TranscriptEnd>& ends) {
     const std::string object = ends.empty() ? "" : ends.front().id;
     return write({"transcripts", "write transcript", object}, [&](soci::session& sql) -> Result<> {

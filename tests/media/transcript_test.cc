@@ -24,6 +24,7 @@ class TranscriptTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(text_is_lines);
     CPPUNIT_TEST(failures_say_what_to_do);
     CPPUNIT_TEST(stops_when_told_to);
+    CPPUNIT_TEST(the_recordings_conversion_is_part_of_the_time);
     CPPUNIT_TEST(leaves_nothing_behind);
     CPPUNIT_TEST_SUITE_END();
 
@@ -115,6 +116,20 @@ class TranscriptTest : public CppUnit::TestFixture {
         hanging.cancelled = [&] { return ++asked == 3; };
         refused(hanging, ErrorKind::kUnavailable, "stopped before its end");
         CPPUNIT_ASSERT_EQUAL(3, asked);
+    }
+
+    // A long one takes its time before the program gets it.
+    void the_recordings_conversion_is_part_of_the_time() {
+        make_wav(dir_ / "v.wav", SF_FORMAT_ULAW, 8000, 1, 600);
+        TranscriptOptions late = options("echo Hello.");
+        late.time_limit = std::chrono::milliseconds(0);
+        refused(late, ErrorKind::kUnavailable, "it was not ended in time");
+        int asked = 0;
+        TranscriptOptions stopped = options("echo Hello.");
+        stopped.cancelled = [&] { return ++asked == 1; };
+        refused(stopped, ErrorKind::kUnavailable, "it was not ended in time");
+        CPPUNIT_ASSERT_EQUAL(1, asked);
+        CPPUNIT_ASSERT_EQUAL(std::ptrdiff_t{0}, work_.files());
     }
 
     void leaves_nothing_behind() {

@@ -95,6 +95,7 @@ class Everything {
         good(store_->due());
         good(store_->due("101"));
         CPPUNIT_ASSERT_EQUAL(1, good(store_->begin_transcript(id)));
+        good(store_->cut_transcript_short(id));
         good(store_->end_transcripts({{id, "Call me.", "in 1 s"}}));
         good(store_->transcript(id));
         good(store_->transcribed("101"));

@@ -30,6 +30,9 @@ class TranscriptsTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(0, good(store_->transcript(id)).tries);
         CPPUNIT_ASSERT_EQUAL(1, good(store_->begin_transcript(id)));
         CPPUNIT_ASSERT_EQUAL(2, good(root_.open()->begin_transcript(id)));
+        good(store_->cut_transcript_short(id));
+        CPPUNIT_ASSERT_EQUAL(1, good(store_->transcript(id)).tries);
+        CPPUNIT_ASSERT_EQUAL(2, good(store_->begin_transcript(id)));
         CPPUNIT_ASSERT(!good(store_->transcript(id)).settled);
         good(store_->end_transcripts({{id, "Grüße\nAnn", "in 3 s"}}));
         const Transcript made = good(root_.open()->transcript(id));

@@ -279,6 +279,17 @@ class TranscriptTest(vmunit.TestCase):
             unit.wait_for_state(identity, "sent")
         self.assert_without(unit, identity, "the agent ended twice while it was made")
 
+    def test_orderly_ends_do_not_count(self):
+        unit = self.transcribing("exec sleep 3600", seconds=NEVER)
+        identity = unit.add("101", media.recording("vm-intro"))
+        for _ in range(3):
+            with unit.agent() as agent:
+                agent.wait_for_workers()
+                self.wait_for_commands(unit, 1)
+        unit.config("misc", "set", "g_szTranscriptCommand", self.program("echo Hello.", "other"))
+        unit.once()
+        self.assertIn(f"{HEADING}\nHello.\n", self.text_of(identity))
+
     def test_a_kill_in_between_loses_nothing(self):
         unit = self.transcribing("exec sleep 3600", seconds=NEVER)
         identity = unit.add("101", media.recording("vm-intro"))
