@@ -190,7 +190,9 @@ class CrashPointsTest(vmunit.TestCase):
         self.assertEqual([], failures, "\n\n".join([f"{len(failures)} failed", *failures]))
         # How often a step is come to depends on how an answer is cut into pieces, and with a running
         # agent on which change it has noticed first.
-        self.assertEqual([], [str(kill) for kill in missed if kill.nth == 1 and kill.way == "once"])
+        # Nobody waits for the answer to LOGOUT.
+        due = [kill for kill in missed if kill.nth == 1 and kill.way == "once" and kill.point != "answer LOGOUT"]
+        self.assertEqual([], [str(kill) for kill in due])
 
     def test_imap(self):
         self.kill_all(self.plays["imap"])
