@@ -50,16 +50,16 @@ Result<UniqueFd> open_regular(const fs::path& path, const char* operation, Error
 Result<std::string> read_file(const fs::path& path, std::size_t limit) {
     VM_ASSIGN(const UniqueFd fd, open_regular(path, "read", ErrorKind::kUnavailable));
     std::string content;
-    std::vector<char> buffer(64U << 10);
+    char block[16U << 10];  // most files are configuration
     for (;;) {
-        const ssize_t n = ::read(fd.get(), buffer.data(), buffer.size());
+        const ssize_t n = ::read(fd.get(), block, sizeof block);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return system_error("read", path, errno);
         if (n == 0) return content;
         if (content.size() + static_cast<std::size_t>(n) > limit)
             return fail(ErrorKind::kUnavailable, "read", path.string(),
                         "larger than " + std::to_string(limit) + " bytes");
-        content.append(buffer.data(), static_cast<std::size_t>(n));
+        content.append(block, static_cast<std::size_t>(n));
     }
 }
 

@@ -11,8 +11,12 @@
 namespace vm {
 
 std::string_view trim(std::string_view s);
-bool iequals(std::string_view a, std::string_view b);  // ASCII only
-std::string to_lower(std::string_view s);              // ASCII only
+bool is_same_ignoring_case(std::string_view a, std::string_view b);  // of equal sizes
+// ASCII only.
+inline bool iequals(std::string_view a, std::string_view b) {
+    return a.size() == b.size() && is_same_ignoring_case(a, b);
+}
+std::string to_lower(std::string_view s);  // ASCII only
 std::vector<std::string> split(std::string_view s, char separator);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 

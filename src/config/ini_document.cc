@@ -31,17 +31,18 @@ struct ValueSpan {
 // nullopt when the line has no '=' or ':' in front of a comment.
 std::optional<ValueSpan> locate_value(std::string_view line) {
     ValueSpan span;
-    const auto comment_at = [&](std::size_t i) {
-        return line[i] == ';' && i > 0 && is_blank(line[i - 1]);
+    const auto comment_from = [&](std::size_t i) {
+        while ((i = line.find(';', i)) != std::string_view::npos &&
+               (i == 0 || !is_blank(line[i - 1])))
+            ++i;
+        return std::min(i, line.size());
     };
     const auto separator = line.find_first_of("=:");
     if (separator == std::string_view::npos) return std::nullopt;
     const std::size_t first = std::min(line.find_first_not_of(kBlank), separator);
-    for (std::size_t i = first; i < separator; ++i)
-        if (comment_at(i)) return std::nullopt;
+    if (comment_from(first) < separator) return std::nullopt;
     span.separator = separator;
-    std::size_t stop = separator + 1;
-    while (stop < line.size() && !comment_at(stop)) ++stop;
+    const std::size_t stop = comment_from(separator + 1);
     span.commented = stop < line.size();
     span.begin = separator + 1;
     while (span.begin < stop && is_blank(line[span.begin])) ++span.begin;
@@ -137,6 +138,7 @@ std::string IniDocument::text() const {
 Result<IniDocument> IniDocument::parse(std::string_view text, std::string name) {
     IniDocument document;
     document.name_ = std::move(name);
+    document.lines_.reserve(text.size() / 16 + 1);
     while (!text.empty()) {
         const auto end = text.find('\n');
         const std::size_t n = end == std::string_view::npos ? text.size() : end + 1;
@@ -200,6 +202,7 @@ Result<> IniDocument::read_entries() {
         spans.push_back(*span);
     }
 
+    feed.read.reserve(spans.size());
     const int bad = ::ini_parse_stream(feed_line, &feed, take_value, &feed);
     if (feed.unsplittable != 0)
         return fail(ErrorKind::kConfig, "read", at(feed.unsplittable),
@@ -208,7 +211,8 @@ Result<> IniDocument::read_entries() {
         return fail(ErrorKind::kConfig, "read", name_, "inih cannot read it as an INI file",
                     "compare it with the sample file");
 
-    std::unordered_map<std::string, std::size_t> seen;
+    std::unordered_map<std::string, std::size_t> seen(spans.size());
+    entries_.reserve(spans.size());
     for (std::size_t k = 0; k < spans.size(); ++k) {
         Feed::Read& read = feed.read[k];
         const std::string_view written = trim(lines_[read.line - 1]);
