@@ -18,7 +18,7 @@ namespace vm::asterisk {
 namespace {
 
 constexpr const char* kRefresh = "refresh message waiting";
-constexpr std::size_t kMostBytes = 64U << 10;  // of one connection
+constexpr std::size_t kMostBytes = 64U << 10;  // before one answer
 constexpr std::chrono::seconds kLimit{10};
 
 // One connection, all of which has to be over by a time.
@@ -60,6 +60,7 @@ class Dialogue {
 
     // What the response says after "Message:"; an error when it is no success.
     Result<std::string> action(const std::string& name, const std::string& headers) {
+        received_ = 0;
         VM_TRY(send("Action: " + name + "\r\nActionID: " + std::to_string(++id_) + "\r\n" +
                     headers + "\r\n"));
         for (;;) {
@@ -131,16 +132,18 @@ class Dialogue {
 
 }  // namespace
 
-Result<> refresh(const Settings& settings, const std::set<Box>& boxes,
-                 std::chrono::milliseconds limit) {
+Result<> refresh(const Settings& settings, std::set<Box>& boxes, std::chrono::milliseconds limit) {
     Dialogue dialogue(settings, limit);
     VM_TRY(dialogue.connect(settings));
     // (A key file's text has no line ends: nothing can be added to this.)
     VM_TRY(dialogue.action("Login", "Username: " + settings.ami_user + "\r\nSecret: " +
                                         settings.ami_secret.reveal() + "\r\nEvents: off\r\n"));
-    for (const Box& box : boxes)
+    while (!boxes.empty()) {
+        const Box& box = *boxes.begin();
         VM_TRY(dialogue.action("VoicemailRefresh",
                                "Context: " + box.context + "\r\nMailbox: " + box.mailbox + "\r\n"));
+        boxes.erase(boxes.begin());
+    }
     // It need not be answered.
     (void)dialogue.action("Logoff", "");
     return {};
@@ -170,7 +173,7 @@ void Refresher::run() {
     for (;;) {
         wake_.wait(lock, [this] { return ending_ || !due_.empty(); });
         if (due_.empty()) return;
-        const std::set<Box> boxes = std::exchange(due_, {});
+        std::set<Box> boxes = std::exchange(due_, {});
         lock.unlock();
         const auto done = refresh(settings_, boxes, kLimit);
         const std::string now = done ? "" : done.error().text();

@@ -16,11 +16,10 @@
 
 namespace vm::asterisk {
 
-// Logs in and has Asterisk count `boxes` (none: logs in only). What the server says is bounded, and
-// so is the time. kAccount: the login was refused; kUnavailable, with the server's words. Blocks;
-// any thread.
-Result<> refresh(const Settings& settings, const std::set<Box>& boxes,
-                 std::chrono::milliseconds limit);
+// Logs in and has Asterisk count `boxes` (none: logs in only); those that it was told leave the
+// set, also when there is an error. What the server says is bounded, and so is the time. kAccount:
+// the login was refused; kUnavailable, with the server's words. Blocks; any thread.
+Result<> refresh(const Settings& settings, std::set<Box>& boxes, std::chrono::milliseconds limit);
 
 // Does so in a thread of its own, for what nobody waits. Trouble is told once, and what could not
 // be told is told with the next.

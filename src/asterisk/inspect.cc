@@ -21,10 +21,20 @@ constexpr const char* kOwner =
     "have the unit owned by Asterisk's user, as which vmasterisk then runs: chown -R asterisk "
     "ROOT/etc ROOT/var ROOT/run";
 
+Result<> log_in(const Settings& settings) {
+    std::set<Box> none;
+    return refresh(settings, none, std::chrono::seconds(10));
+}
+
 // Who makes locks and moves messages needs all rights on a directory.
-void check_directory(const std::filesystem::path& directory, Findings& out) {
+void check_directory(const std::filesystem::path& directory, dev_t device, Findings& out) {
     struct stat status {};
     if (::stat(directory.c_str(), &status) != 0) return;  // Asterisk makes it when it needs it
+    if (status.st_dev != device)
+        out.problems.push_back({ErrorKind::kConfig, kCheck, directory.string(),
+                                "it lies on another file system than its mailbox: messages cannot "
+                                "be moved there",
+                                "have the folders of a mailbox on one file system"});
     if (::faccessat(AT_FDCWD, directory.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) != 0)
         out.problems.push_back({ErrorKind::kPermission, kCheck, directory.string(),
                                 fmt::format("user {} may not write there", ::geteuid()), kOwner});
@@ -55,9 +65,11 @@ Findings inspect(const Paths& paths, const Settings& settings) {
         const auto number = settings.number_of(paths, box);
         out.notes.push_back(box.text() + (number ? " is mailbox " + *number : " is left alone"));
         if (!number) continue;
-        check_directory(spool.directory(box), out);
+        struct stat status {};
+        if (::stat(spool.directory(box).c_str(), &status) != 0) continue;  // it was there just now
+        check_directory(spool.directory(box), status.st_dev, out);
         for (const std::string_view folder : kFolders)
-            check_directory(spool.directory(box) / folder, out);
+            check_directory(spool.directory(box) / folder, status.st_dev, out);
     }
     for (const auto& [box, number] : settings.numbers)
         if (number && !settings.number_of(paths, box))
@@ -68,7 +80,7 @@ Findings inspect(const Paths& paths, const Settings& settings) {
     if (settings.ami_host.empty()) {
         out.notes.emplace_back(
             "no AMI Host: Asterisk's lamps follow by pollmailboxes in voicemail.conf");
-    } else if (const auto login = refresh(settings, {}, std::chrono::seconds(10)); !login) {
+    } else if (const auto login = log_in(settings); !login) {
         out.problems.push_back(login.error());
     } else {
         out.notes.push_back("the manager interface at " + settings.ami_host + " lets us in");

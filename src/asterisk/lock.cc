@@ -1,12 +1,12 @@
 #include "asterisk/lock.h"
 
+#include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/text.h"
 
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <ctime>
 #include <fcntl.h>
 #include <optional>
 #include <sys/file.h>
@@ -78,7 +78,7 @@ tl::unexpected<Error> taken(const fs::path& folder, LockMode mode) {
     const fs::path lock = folder / kLock;
     std::string since;
     if (::lstat(lock.c_str(), &status) == 0)
-        since = fmt::format(", made {} s ago", ::time(nullptr) - status.st_mtime);
+        since = ", made " + format_rfc3339(TimeMs{status.st_mtime} * 1000);
     return fail(ErrorKind::kRetryLater, kTake, folder.string(),
                 "somebody else's lock is there" + since,
                 "it is tried again; where it stays, its holder has died: remove " + lock.string());
