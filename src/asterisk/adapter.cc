@@ -38,8 +38,23 @@ Adapter::Adapter(Unit& unit, const Settings& settings)
       watch_(settings.spool),
       refresher_(settings) {}
 
+// Whose mailbox it was may have been said otherwise meanwhile: all are looked at.
+void Adapter::break_own_locks(const std::vector<Box>& boxes) {
+    for (const Box& box : boxes) {
+        if (unlocked_.contains(box)) continue;
+        const auto broken = spool_.break_own_locks(box);
+        notices_.say(box.text() + " left", broken ? "" : box.text() + ": " + broken.error().text());
+        if (!broken) continue;
+        unlocked_.insert(box);
+        if (*broken > 0)
+            trace(TraceLevel::kWarning, "{}: {} locks that a process before this one left",
+                  box.text(), *broken);
+    }
+}
+
 Result<> Adapter::find_boxes() {
     VM_ASSIGN(const std::vector<Box> all, spool_.boxes());
+    break_own_locks(all);
     std::vector<Box> ours, others;
     for (const Box& box : all) {
         const auto number = settings_.number_of(unit_.paths, box);
@@ -50,10 +65,6 @@ Result<> Adapter::find_boxes() {
         }
         (number ? ours : others).push_back(box);
         if (!number || boxes_.contains(box)) continue;
-        VM_ASSIGN(const int broken, spool_.break_own_locks(box));
-        if (broken > 0)
-            trace(TraceLevel::kWarning, "{}: {} locks that a process before this one left",
-                  box.text(), broken);
         boxes_.try_emplace(box, unit_, settings_, spool_, notices_, box, *number);
         due_[box] = 0;
     }
@@ -72,7 +83,7 @@ void Adapter::look(BoxSync& box) {
     const auto done = box.run(false, false);
     const std::int64_t now = unit_.clock.steady_ms();
     notices_.say(box.box().text(), done ? "" : box.box().text() + ": " + done.error().text());
-    due = now + (done ? done->again_ms.value_or(kFullLookMs) : kRetryMs);
+    due = now + (done ? done->again_ms.value_or(done->retry_ms.value_or(kFullLookMs)) : kRetryMs);
     if (done && done->removed + done->moved > 0) refresher_.ask(box.box());
 }
 
@@ -93,11 +104,13 @@ Result<Adapter::Summary> Adapter::once(const std::string& release, bool dry) {
     VM_TRY(find_boxes());
     Summary out;
     for (auto& [name, box] : boxes_) {
+        bool failed = false;
+        std::vector<std::string> plan;
         for (int looks = 0; looks < kMostLooks; ++looks) {
             const auto done = box.run(box.number() == release, dry);
             if (!done) {
                 notices_.say(name.text(), name.text() + ": " + done.error().text());
-                ++out.failed;
+                failed = true;
                 break;
             }
             out.added += done->added;
@@ -105,11 +118,14 @@ Result<Adapter::Summary> Adapter::once(const std::string& release, bool dry) {
             out.removed += done->removed;
             out.moved += done->moved;
             out.held = out.held || done->held;
-            out.plan.insert(out.plan.end(), done->plan.begin(), done->plan.end());
+            failed = failed || done->failed > 0;
+            plan = done->plan;
             if (done->removed + done->moved > 0) refresher_.ask(name);
-            if (!done->again_ms || dry) break;
+            if (!done->again_ms) break;
             ::poll(nullptr, 0, static_cast<int>(*done->again_ms));
         }
+        out.failed += failed ? 1 : 0;
+        out.plan.insert(out.plan.end(), plan.begin(), plan.end());
     }
     return out;
 }

@@ -36,6 +36,8 @@ class Adapter {
 
   private:
     Result<> find_boxes();  // those there are now
+    // Of a process before this one, in mailboxes that were not looked at yet.
+    void break_own_locks(const std::vector<Box>& boxes);
     // Looks at one; whatever happens, it is looked at again in time.
     void look(BoxSync& box);
     void take_changes();  // of the unit
@@ -48,6 +50,7 @@ class Adapter {
     Refresher refresher_;
     std::map<Box, BoxSync> boxes_;
     std::map<Box, std::int64_t> due_;  // steady time
+    std::set<Box> unlocked_;           // where no lock of another process of ours is left
     std::int64_t mark_ = -1, sequence_ = 0;
 };
 

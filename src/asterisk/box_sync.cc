@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <unistd.h>
 
 namespace vm::asterisk {
@@ -18,6 +19,9 @@ namespace {
 // Between the two looks that have to find a message nowhere.
 constexpr std::int64_t kSecondLookMs = 2000;
 constexpr std::int64_t kRetryMs = 1000;
+// After what may need a person, or a disk that has room again.
+constexpr std::int64_t kTroubleMs = 10'000;
+constexpr std::int64_t kForEver = std::numeric_limits<std::int64_t>::max();
 // So many changes are made under one lock.
 constexpr std::size_t kWishes = 50;
 constexpr std::int64_t kDayMs = 24LL * 3600 * 1000;
@@ -52,13 +56,12 @@ Result<> BoxSync::take(const SpoolMessage& message, Done& done) {
     const std::string file =
         (spool_.directory(box_) / folder / fmt::format("msg{:04}", message.places.front().number))
             .string();
-    if (message.audio.empty()) {
-        refused_.insert(message.origin);
-        notices_.say(
-            message.origin,
-            fmt::format("{}: it has no recording that the unit can take{}; it is left to "
-                        "Asterisk (have voicemail.conf name wav or wav49 in format)",
-                        file, message.other_forms.empty() ? "" : " but " + message.other_forms));
+    if (message.forms.empty()) {
+        refuse(message,
+               fmt::format("{}: it has no recording that the unit can take{}; it is left to "
+                           "Asterisk (have voicemail.conf name wav or wav49 in format)",
+                           file, message.other_forms.empty() ? "" : " but " + message.other_forms),
+               kForEver);
         return {};
     }
     store::NewMessage incoming;
@@ -102,15 +105,54 @@ Result<> BoxSync::take(const SpoolMessage& message, Done& done) {
             trace(TraceLevel::kInfo, "{}: {} is message {} of mailbox {}", box_.text(), file, *id,
                   number_);
             ++done.added;
+            notices_.forget(message.origin);
             return {};
         }
         id.error().object = file;
-        if (id.error().kind != ErrorKind::kMessage) return fail(id.error());
-        if (form + 1 < message.audio.size()) continue;
-        refused_.insert(message.origin);
-        notices_.say(message.origin, id.error().text());
+        if (id.error().kind == ErrorKind::kUsage) {
+            // Mostly, that it came to another mailbox, before [Mailboxes] was changed.
+            id.error().hint = "it is left to Asterisk";
+        } else if (id.error().kind != ErrorKind::kMessage) {
+            return fail(id.error());
+        } else if (form + 1 < message.audio.size()) {
+            continue;
+        }
+        refuse(message, id.error().text(), kForEver);
+        return {};
     }
     return {};
+}
+
+void BoxSync::refuse(const SpoolMessage& message, const std::string& words, std::int64_t until) {
+    refused_[message.origin] = {message.stamp, until};
+    notices_.say(message.origin, words);
+}
+
+void BoxSync::take_all(const Look& look, Done& done) {
+    for (const SpoolMessage& message : look.messages) {
+        if (!message.fresh) continue;
+        if (const auto taken = take(message, done); !taken) {
+            refuse(message, box_.text() + ": " + taken.error().text(),
+                   unit_.clock.steady_ms() + kTroubleMs);
+            ++done.failed;
+        }
+    }
+    if (look.more) done.again_ms = 0;
+}
+
+// Where nothing is missing, it is the mailbox; where something is, only with its mark. (Then what
+// comes from there belongs to no mark either: it would be missing in the directory that comes
+// back.)
+void BoxSync::check_identity(const std::vector<Known>& known, bool release) {
+    const SpoolId id(unit_.paths, spool_.directory(box_), box_);
+    is_known_ = id.is_known();
+    if (is_known_ || dry_) return;
+    const bool is_missing = std::any_of(known.begin(), known.end(), [](const Known& one) {
+        return one.message == nullptr && one.row->agreed != kGone;
+    });
+    const auto done = is_missing && !release ? id.forget() : id.adopt();
+    is_known_ = done && (!is_missing || release);
+    notices_.say(box_.text() + " identity", done ? "" : box_.text() + ": " + done.error().text());
 }
 
 // Those that were found nowhere, for sure.
@@ -137,35 +179,53 @@ std::set<std::string> BoxSync::certainly_gone(const std::vector<Known>& known, c
         if (is_wanted) ++would_go;
     }
     const std::string about = box_.text() + " mass deletion";
-    if (would_go <= unit_.mass_deletion_limit || would_go * 2 <= there || release) {
+    const bool too_many = would_go > unit_.mass_deletion_limit && would_go * 2 > there;
+    if (would_go == 0 || release || (is_known_ && !too_many)) {
         notices_.forget(about);
         return gone;
     }
     done.held = true;
-    notices_.say(
-        about, fmt::format("{}: {} of {} messages are gone from {}; none of them is "
-                           "deleted until `vmasterisk --once --release {}` is run",
-                           box_.text(), would_go, there, spool_.directory(box_).string(), number_));
+    const std::string words = fmt::format(
+        "{}: {} of {} messages are gone from {}{}; none of them is deleted until `vmasterisk "
+        "--once --release {}` is run",
+        box_.text(), would_go, there, spool_.directory(box_).string(),
+        is_known_ ? "" : ", which is not the directory they were in: is the spool mounted?",
+        number_);
+    if (dry_)
+        done.plan.push_back(words);
+    else
+        notices_.say(about, words);
     for (const auto& [row, message] : known)
         if (message == nullptr && row->agreed != kGone) gone.erase(row->origin);
     return gone;
 }
 
-Result<> BoxSync::carry_out(const std::vector<Wish>& wishes, const Spool::Known& known,
-                            Done& done) {
+Result<> BoxSync::carry_out(const std::vector<Wish>& wishes, const Origins& origins, Done& done) {
+    using How = Granted::How;
     for (std::size_t at = 0; at < wishes.size(); at += kWishes) {
         const std::vector<Wish> some(
             wishes.begin() + static_cast<std::ptrdiff_t>(at),
             wishes.begin() + static_cast<std::ptrdiff_t>(std::min(at + kWishes, wishes.size())));
-        VM_ASSIGN(const std::vector<Granted> granted, spool_.change(box_, some, known));
+        VM_ASSIGN(const std::vector<Granted> granted, spool_.change(box_, some, origins));
         VM_CRASH_POINT("changed spool");
         for (std::size_t i = 0; i < some.size(); ++i) {
             const Wish& wish = some[i];
-            if (granted[i] == Granted::kElsewhere) done.again_ms = kRetryMs;
-            if (granted[i] == Granted::kFull)
-                notices_.say(wish.origin, fmt::format("{}: {} cannot go to {}: that folder is full",
+            const auto [how, words] = granted[i];
+            if (how == How::kElsewhere) done.again_ms = kRetryMs;
+            if (how == How::kFull)
+                notices_.say(wish.origin, fmt::format("{}: {} cannot go to {}: that folder is full "
+                                                      "(Max Messages)",
                                                       box_.text(), wish.origin, wish.to));
-            if (granted[i] != Granted::kDone) continue;
+            if (how == How::kFailed) {
+                notices_.say(
+                    wish.origin,
+                    fmt::format("{}: {} cannot {}: {}", box_.text(), wish.origin,
+                                wish.to == kGone ? "be removed" : "go to " + wish.to, words));
+                ++done.failed;
+                done.retry_ms = kTroubleMs;
+            }
+            if (how != How::kDone) continue;
+            notices_.forget(wish.origin);
             VM_TRY(unit_.store.agree({wish.origin, wish.to, {}, {}, ""}));
             (wish.to == kGone ? done.removed : done.moved) += 1;
             trace(TraceLevel::kInfo, "{}: {} {}", box_.text(), wish.origin,
@@ -175,16 +235,8 @@ Result<> BoxSync::carry_out(const std::vector<Wish>& wishes, const Spool::Known&
     return {};
 }
 
-Result<> BoxSync::settle(const std::vector<store::Origin>& rows, const Look& look, bool release,
-                         Done& done) {
-    std::vector<Known> known;
-    for (const store::Origin& row : rows) {
-        const auto found = std::lower_bound(
-            look.messages.begin(), look.messages.end(), row.origin,
-            [](const SpoolMessage& m, const std::string& origin) { return m.origin < origin; });
-        const bool is_there = found != look.messages.end() && found->origin == row.origin;
-        known.push_back({&row, is_there ? &*found : nullptr});
-    }
+Result<> BoxSync::settle(const std::vector<Known>& known, const Origins& origins, const Look& look,
+                         bool release, Done& done) {
     const std::set<std::string> gone = certainly_gone(known, look, release, done);
     std::vector<Wish> wishes;
     for (const auto& [row, message] : known) {
@@ -232,40 +284,44 @@ Result<> BoxSync::settle(const std::vector<store::Origin>& rows, const Look& loo
                 break;
         }
     }
-    const Spool::Known is_known = [&](const std::string& origin) {
-        return std::any_of(rows.begin(), rows.end(),
-                           [&](const store::Origin& row) { return row.origin == origin; });
-    };
-    return carry_out(wishes, is_known, done);
+    return carry_out(wishes, origins, done);
 }
 
 Result<BoxSync::Done> BoxSync::run(bool release, bool dry) {
     dry_ = dry;
     VM_ASSIGN(std::vector<store::Origin> rows, unit_.store.origins(number_));
-    const std::string prefix =
-        "asterisk/" + settings_.unit + "/" + box_.context + "/" + box_.mailbox + "/";
+    const std::string prefix = spool_.prefix(box_);
     std::erase_if(rows, [&](const store::Origin& row) { return !row.origin.starts_with(prefix); });
-    std::set<std::string> origins;
+    Origins origins;
     for (const store::Origin& row : rows) origins.insert(row.origin);
-    VM_ASSIGN(
-        const Look look,
-        spool_.look(
-            box_, [&](const std::string& origin) { return origins.contains(origin); }, refused_));
+    const std::int64_t begun = unit_.clock.steady_ms();
+    std::erase_if(refused_, [&](const auto& refused) { return refused.second.until <= begun; });
+    VM_ASSIGN(const Look look, spool_.look(box_, origins, refused_, dry));
     notices_.say(box_.text() + " unread",
                  look.unread.empty() ? ""
                                      : fmt::format("{}: {}; until this is in order, nothing is "
                                                    "taken for deleted there",
                                                    box_.text(), look.unread.front()));
+    std::vector<Known> known;
+    for (const store::Origin& row : rows) {
+        const auto found = std::lower_bound(
+            look.messages.begin(), look.messages.end(), row.origin,
+            [](const SpoolMessage& m, const std::string& origin) { return m.origin < origin; });
+        const bool is_there = found != look.messages.end() && found->origin == row.origin;
+        known.push_back({&row, is_there ? &*found : nullptr});
+    }
     Done done;
-    const auto work = [&]() -> Result<> {
-        for (const SpoolMessage& message : look.messages)
-            if (!message.files.empty()) VM_TRY(take(message, done));
-        if (look.more) done.again_ms = 0;
-        return settle(rows, look, release, done);
-    };
-    const auto result = work();
+    check_identity(known, release);
+    take_all(look, done);
+    const auto result = settle(known, origins, look, release, done);
     if (done.added + done.followed > 0) unit_.changed(number_);
     if (!result) return fail(result.error());
+    const auto retry = [&](std::int64_t ms) {
+        done.retry_ms = std::min(done.retry_ms.value_or(ms), std::max<std::int64_t>(ms, 1));
+    };
+    if (look.retry) retry(kTroubleMs);
+    for (const auto& [origin, refused] : refused_)
+        if (refused.until != kForEver) retry(refused.until - begun);
     return done;
 }
 

@@ -6,8 +6,10 @@
 // Invariants:
 // - gone is what two looks, some seconds apart, found nowhere in folders that are all there and
 //   could all be read; nothing else is read as a deletion;
-// - where more than Unit::mass_deletion_limit messages, and more than half, are gone at once,
-//   nothing is deleted until a person says so;
+// - where more than Unit::mass_deletion_limit messages, and more than half, are gone at once, or
+//   any from a directory that is not known as theirs (spool_id.h), nothing is deleted until a
+//   person says so;
+// - a message that cannot be taken, moved or removed keeps no other waiting;
 // - nothing waits for the unit's store, or a disk, while a folder is locked.
 #ifndef VM_ASTERISK_BOX_SYNC_H
 #define VM_ASTERISK_BOX_SYNC_H
@@ -15,6 +17,7 @@
 #include "asterisk/merge.h"
 #include "asterisk/settings.h"
 #include "asterisk/spool.h"
+#include "asterisk/spool_id.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/paths.h"
@@ -67,8 +70,11 @@ class BoxSync {
 
     struct Done {
         int added = 0, followed = 0, removed = 0, moved = 0;
+        int failed = 0;  // messages, of which a person was told
         // Something is left to do, to be tried after so long.
         std::optional<std::int64_t> again_ms;
+        // Something may be otherwise after so long, and nobody tells.
+        std::optional<std::int64_t> retry_ms;
         bool held = false;              // deletions
         std::vector<std::string> plan;  // dry: a line each
     };
@@ -84,12 +90,16 @@ class BoxSync {
         const SpoolMessage* message;  // nullptr: not found
     };
 
+    void check_identity(const std::vector<Known>& known, bool release);
     Result<> take(const SpoolMessage& message, Done& done);
-    Result<> settle(const std::vector<store::Origin>& rows, const Look& look, bool release,
-                    Done& done);
+    void take_all(const Look& look, Done& done);
+    // For ever: as long as the recording is the one it is, and this lives.
+    void refuse(const SpoolMessage& message, const std::string& words, std::int64_t until);
+    Result<> settle(const std::vector<Known>& known, const Origins& origins, const Look& look,
+                    bool release, Done& done);
     std::set<std::string> certainly_gone(const std::vector<Known>& known, const Look& look,
                                          bool release, Done& done);
-    Result<> carry_out(const std::vector<Wish>& wishes, const Spool::Known& known, Done& done);
+    Result<> carry_out(const std::vector<Wish>& wishes, const Origins& origins, Done& done);
 
     Unit& unit_;
     const Settings& settings_;
@@ -98,7 +108,8 @@ class BoxSync {
     const Box box_;
     const std::string number_;
     bool dry_ = false;
-    std::set<std::string> refused_;  // that cannot become messages; known until the process ends
+    bool is_known_ = false;  // the directory; as of this look
+    Refused refused_;
     std::map<std::string, std::int64_t> missed_;  // origin -> steady time of the first look
 };
 

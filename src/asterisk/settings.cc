@@ -59,6 +59,8 @@ std::vector<Option> make_options() {
          "As lockmode in asterisk.conf."},
         {"Move Heard", "Yes", config::one_of({"Yes", "No"}),
          "As moveheard in voicemail.conf: whether what was heard goes to Old."},
+        {"Max Messages", "100", config::whole_number(1, 9999),
+         "As maxmsg in voicemail.conf: no message is moved to a folder that has as many."},
         {"Backlog Days", "7", config::whole_number(0, 36500, "days"),
          "Messages that are older when they are first seen are not sent as mail."},
         {"AMI Host", "None", config::host(), "Asterisk's manager interface, for message waiting."},
@@ -167,6 +169,7 @@ Result<Settings> load_settings(const Paths& paths) {
     out.unit = text("Unit");
     out.lock = text("Lock Mode") == "flock" ? LockMode::kFlock : LockMode::kLockFile;
     out.move_heard = text("Move Heard") == "Yes";
+    out.max_messages = *parse_int(text("Max Messages"));
     out.backlog_days = *parse_int(text("Backlog Days"));
     out.ami_host = text("AMI Host");
     out.ami_port = static_cast<std::uint16_t>(*parse_int(text("AMI Port")));

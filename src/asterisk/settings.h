@@ -36,7 +36,8 @@ struct Settings {
     LockMode lock = LockMode::kLockFile;
     bool move_heard = true;
     std::int64_t backlog_days = 0;
-    std::string ami_host;  // "": none
+    std::int64_t max_messages = 100;  // of a folder
+    std::string ami_host;             // "": none
     std::uint16_t ami_port = 0;
     std::string ami_user;
     Secret ami_secret;

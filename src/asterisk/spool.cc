@@ -1,5 +1,6 @@
 #include "asterisk/spool.h"
 
+#include "asterisk/collect.h"
 #include "asterisk/merge.h"
 #include "asterisk/spool_folder.h"
 #include "base/crash_point.h"
@@ -20,7 +21,6 @@ namespace {
 
 // Asterisk holds a lock for milliseconds; who waits longer keeps other mailboxes waiting.
 constexpr std::chrono::milliseconds kWait{300};
-constexpr std::size_t kOpenMessages = 50;
 constexpr const char* kMoveNote = ".vmasterisk-move";
 constexpr std::size_t kNoteLimit = 1U << 20;
 
@@ -28,49 +28,6 @@ Result<UniqueFd> open_directory(const fs::path& path) {
     UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd) return fail_errno(errno, "read", path.string());
     return fd;
-}
-
-UniqueFd open_file(const ListedFolder& folder, int number, const std::string& rest) {
-    UniqueFd fd(::openat(folder.fd.get(), file_name(number, rest).c_str(),
-                         O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    struct stat status {};
-    if (fd && (::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode))) fd.reset();
-    return fd;
-}
-
-FileStamp stamp_of(const struct stat& status) {
-    const auto nanoseconds = [](const timespec& t) {
-        return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
-    };
-    return {status.st_ino, status.st_size, nanoseconds(status.st_mtim),
-            nanoseconds(status.st_ctim)};
-}
-
-std::optional<Envelope> read_envelope(const ListedFolder& folder, int number) {
-    const UniqueFd fd = open_file(folder, number, ".txt");
-    if (!fd) return std::nullopt;
-    std::string text(kEnvelopeLimit + 1, '\0');
-    std::size_t size = 0;
-    while (size < text.size()) {
-        const ssize_t n = ::read(fd.get(), text.data() + size, text.size() - size);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return std::nullopt;
-        if (n == 0) break;
-        size += static_cast<std::size_t>(n);
-    }
-    text.resize(size);
-    return parse_envelope(text);
-}
-
-// The recording in the forms that can be taken: what is lossless before what is not.
-void open_recording(const ListedFolder& folder, int number, SpoolMessage& message) {
-    for (const char* rest : {".wav", ".WAV"})
-        if (UniqueFd fd = open_file(folder, number, rest)) message.audio.push_back(std::move(fd));
-    for (const std::string& rest : folder.files.at(number))
-        if (rest != ".wav" && rest != ".WAV" && rest != ".txt" && rest.starts_with('.'))
-            message.other_forms += (message.other_forms.empty() ? "" : ", ") + rest.substr(1);
-    message.files.push_back(open_file(folder, number, ".txt"));
-    message.files.emplace_back(::fcntl(folder.fd.get(), F_DUPFD_CLOEXEC, 0));
 }
 
 Result<> write_note(const fs::path& path, const std::string& text) {
@@ -98,18 +55,31 @@ Result<> make_folder(const fs::path& box, const std::string& name) {
     return fsync_directory(box);
 }
 
+const SpoolMessage* find(const Look& look, const std::string& origin) {
+    const auto found =
+        std::find_if(look.messages.begin(), look.messages.end(),
+                     [&](const SpoolMessage& message) { return message.origin == origin; });
+    return found == look.messages.end() ? nullptr : &*found;
+}
+
+// Whether the envelope at `place` is one of `folder` as well.
+bool is_in(const SpoolMessage& message, const Place& place, const std::string& folder) {
+    return std::any_of(message.places.begin(), message.places.end(), [&](const Place& other) {
+        return other.folder == folder && other.inode == place.inode && other.device == place.device;
+    });
+}
+
 }  // namespace
 
-struct Spool::Folder : ListedFolder {};
-
 struct Spool::Listing {
-    std::vector<Folder> folders;  // by the order of kFolders
+    std::vector<ListedFolder> folders;  // by the order of kFolders
     std::vector<std::string> unread;
     std::optional<Locks> locks;
 
-    Folder* find(std::string_view name) {
-        const auto found = std::find_if(folders.begin(), folders.end(),
-                                        [&](const Folder& folder) { return folder.name == name; });
+    ListedFolder* find(std::string_view name) {
+        const auto found =
+            std::find_if(folders.begin(), folders.end(),
+                         [&](const ListedFolder& folder) { return folder.name == name; });
         return found == folders.end() ? nullptr : &*found;
     }
 };
@@ -142,10 +112,15 @@ Result<std::vector<Box>> Spool::boxes() const {
 
 Result<int> Spool::break_own_locks(const Box& box) const {
     int broken = 0;
+    std::optional<Error> trouble;
     for (const std::string_view name : kFolders) {
-        VM_ASSIGN(const int n, asterisk::break_own_locks(directory(box) / name, owner_));
-        broken += n;
+        const auto n = asterisk::break_own_locks(directory(box) / name, owner_);
+        if (n)
+            broken += *n;
+        else if (!trouble)
+            trouble = n.error();
     }
+    if (trouble) return fail(std::move(*trouble));
     return broken;
 }
 
@@ -155,7 +130,7 @@ Result<Spool::Listing> Spool::list(const Box& box) const {
     VM_ASSIGN(const UniqueFd here, open_directory(directory(box)));
     std::set<std::pair<dev_t, ino_t>> seen;
     for (const std::string_view name : kFolders) {
-        Folder folder;
+        ListedFolder folder;
         folder.name = name;
         folder.path = directory(box) / name;
         auto fd = open_directory(folder.path);
@@ -171,99 +146,37 @@ Result<Spool::Listing> Spool::list(const Box& box) const {
         out.folders.push_back(std::move(folder));
     }
     std::vector<fs::path> paths;
-    for (const Folder& folder : out.folders) paths.push_back(folder.path);
+    for (const ListedFolder& folder : out.folders) paths.push_back(folder.path);
     VM_ASSIGN(Locks locks, Locks::take(paths, settings_.lock, owner_, kWait));
     out.locks.emplace(std::move(locks));
-    for (Folder& folder : out.folders)
+    for (ListedFolder& folder : out.folders)
         if (auto done = folder.list(); !done) out.unread.push_back(done.error().text());
     return out;
 }
 
-std::string Spool::origin_of(const Box& box, const Envelope& envelope, const Known& known) const {
-    const auto origin = [&](const std::string& name) {
-        return "asterisk/" + settings_.unit + "/" + box.context + "/" + box.mailbox + "/" + name;
-    };
-    std::string old = origin(envelope.old_name);
-    if (envelope.msg_id.empty()) return old;
-    // Asterisk may have named it meanwhile.
-    std::string named = origin(envelope.msg_id);
-    return !known(named) && known(old) ? old : named;
-}
-
-Look Spool::collect(const Box& box, const Listing& listing, const Known& known,
-                    const std::set<std::string>* refused) {
-    Look out;
-    out.unread = listing.unread;
-    std::map<std::string, SpoolMessage> messages;
-    std::map<std::string, Read> read;
-    std::map<std::string, Read>& before = read_[box];
-    std::size_t opened = 0;
-    for (const Folder& folder : listing.folders) {
-        out.folders.insert(folder.name);
-        for (const auto& [number, rests] : folder.files) {
-            if (!folder.has_envelope(number)) continue;
-            const std::string path = (folder.path / file_name(number, ".txt")).string();
-            const auto status = folder.look_at(number, ".txt");
-            Read entry{status ? stamp_of(*status) : FileStamp{}, std::nullopt};
-            const auto last = before.find(path);
-            if (status && last != before.end() && last->second.stamp == entry.stamp)
-                entry = last->second;
-            else
-                entry.envelope = read_envelope(folder, number);
-            if (!entry.envelope || !status) {
-                out.unread.push_back(path + ": it is no whole envelope of a message");
-                continue;
-            }
-            const std::string origin = origin_of(box, *entry.envelope, known);
-            SpoolMessage& message = messages[origin];
-            if (message.places.empty()) {
-                message.origin = origin;
-                message.envelope = *entry.envelope;
-                // What was deleted before anybody knew of it is not taken.
-                if (refused != nullptr && folder.name != kDeleted && !known(origin) &&
-                    !refused->contains(origin)) {
-                    if (opened < kOpenMessages)
-                        open_recording(folder, number, message);
-                    else
-                        out.more = true;
-                    ++opened;
-                }
-            }
-            message.places.push_back({folder.name, number, status->st_dev, status->st_ino});
-            read.emplace(path, std::move(entry));
-        }
-    }
-    before = std::move(read);
-    for (auto& [origin, message] : messages) out.messages.push_back(std::move(message));
-    return out;
-}
-
-// A process before this one was killed while it moved messages: to their ends with them.
-Result<> Spool::finish_moves(const Box& box, const Known& known) {
+// A process before this one was killed while it moved messages: to their ends with them. What
+// cannot be ended now is as if it had not begun, and lies in two folders.
+Result<> Spool::finish_moves(const Box& box, const Origins& known) {
     const fs::path note = directory(box) / kMoveNote;
     const auto text = read_file(note, kNoteLimit);
     if (!text && text.error().kind == ErrorKind::kNoInput) return {};
     if (!text) return fail(text.error());
     {
         VM_ASSIGN(Listing listing, list(box));
-        const Look look = collect(box, listing, known, nullptr);
+        const Look look =
+            collect(listing.folders, prefix(box), known, {}, Fresh::kIgnore, readers_[box]);
         for (const std::string& line : split(*text, '\n')) {
             const std::vector<std::string> parts = split(line, '\t');
             if (parts.size() != 3) continue;
-            Folder *from = listing.find(parts[1]), *to = listing.find(parts[2]);
-            const auto message =
-                std::find_if(look.messages.begin(), look.messages.end(),
-                             [&](const SpoolMessage& m) { return m.origin == parts[0]; });
-            if (from == nullptr || to == nullptr || message == look.messages.end()) continue;
+            ListedFolder *from = listing.find(parts[1]), *to = listing.find(parts[2]);
+            const SpoolMessage* message = find(look, parts[0]);
+            if (from == nullptr || to == nullptr || message == nullptr) continue;
             for (const Place& place : message->places) {
                 if (place.folder != from->name) continue;
-                const bool arrived = std::any_of(
-                    message->places.begin(), message->places.end(), [&](const Place& other) {
-                        return other.folder == to->name && other.inode == place.inode &&
-                               other.device == place.device;
-                    });
-                VM_TRY(arrived ? remove_files(*from, place.number)
-                               : remove_strays(*to, *from, place.number));
+                if (is_in(*message, place, to->name))
+                    (void)remove_files(*from, place.number);
+                else
+                    (void)remove_strays(*to, *from, place.number);
             }
         }
     }
@@ -272,70 +185,78 @@ Result<> Spool::finish_moves(const Box& box, const Known& known) {
     return {};
 }
 
-Result<Look> Spool::look(const Box& box, const Known& known, const std::set<std::string>& refused) {
+Result<Look> Spool::look(const Box& box, const Origins& known, const Refused& refused,
+                         bool list_only) {
     VM_TRY(finish_moves(box, known));
     VM_ASSIGN(const Listing listing, list(box));
-    return collect(box, listing, known, &refused);
+    Look out = collect(listing.folders, prefix(box), known, refused,
+                       list_only ? Fresh::kList : Fresh::kOpen, readers_[box]);
+    out.unread.insert(out.unread.begin(), listing.unread.begin(), listing.unread.end());
+    out.retry = out.retry || !listing.unread.empty();
+    return out;
+}
+
+Granted Spool::grant(const Box& box, const Wish& wish, const Look& look, Listing& listing) const {
+    using How = Granted::How;
+    const auto failed = [](const Error& error) { return Granted{How::kFailed, error.text()}; };
+    const SpoolMessage* message = find(look, wish.origin);
+    const Place* from = nullptr;
+    if (message == nullptr) return {How::kElsewhere, ""};
+    for (const Place& place : message->places) {
+        if (place.commented) return {How::kElsewhere, ""};
+        if (place.folder == wish.from && from == nullptr) from = &place;
+    }
+    if (from == nullptr) return {How::kElsewhere, ""};
+    if (wish.to == kGone) {
+        // Copies too; in Deleted it is gone.
+        for (const Place& place : message->places) {
+            if (place.folder == kDeleted) continue;
+            if (auto done = remove_files(*listing.find(place.folder), place.number); !done)
+                return failed(done.error());
+        }
+        return {};
+    }
+    ListedFolder *source = listing.find(from->folder), *to = listing.find(wish.to);
+    if (to == nullptr)
+        return failed({ErrorKind::kUnavailable, "move to", (directory(box) / wish.to).string(),
+                       "it cannot be made or read", ""});
+    // (What could be linked before, and not be removed, is there.)
+    if (!is_in(*message, *from, wish.to)) {
+        const int number = to->next_number();
+        if (number >= settings_.max_messages || number > kLastNumber) return {How::kFull, ""};
+        if (auto linked = link_files(*source, from->number, *to, number); !linked) {
+            (void)to->list();
+            (void)remove_strays(*to, *source, from->number);
+            return failed(linked.error());
+        }
+    }
+    if (auto done = remove_files(*source, from->number); !done) return failed(done.error());
+    return {};
 }
 
 Result<std::vector<Granted>> Spool::change(const Box& box, const std::vector<Wish>& wishes,
-                                           const Known& known) {
+                                           const Origins& known) {
     VM_TRY(finish_moves(box, known));
     const fs::path note = directory(box) / kMoveNote;
     std::string moves;
     for (const Wish& wish : wishes) {
         if (wish.to == kGone) continue;
-        VM_TRY(make_folder(directory(box), wish.to));
+        // (Where it cannot be made, it is not found.)
+        (void)make_folder(directory(box), wish.to);
         moves += wish.origin + "\t" + wish.from + "\t" + wish.to + "\n";
     }
     // (Written half, it is of moves that have not begun.)
     if (!moves.empty()) VM_TRY(write_note(note, moves));
 
-    std::vector<Granted> out;
-    std::set<Folder*> touched;
     VM_ASSIGN(Listing listing, list(box));
-    const Look look = collect(box, listing, known, nullptr);
-    for (const Wish& wish : wishes) {
-        const auto message =
-            std::find_if(look.messages.begin(), look.messages.end(),
-                         [&](const SpoolMessage& m) { return m.origin == wish.origin; });
-        const Place* from = nullptr;
-        if (message != look.messages.end())
-            for (const Place& place : message->places)
-                if (place.folder == wish.from && from == nullptr) from = &place;
-        Folder* to = listing.find(wish.to);
-        if (from == nullptr || (wish.to != kGone && to == nullptr)) {
-            out.push_back(Granted::kElsewhere);
-            continue;
-        }
-        Folder* source = listing.find(from->folder);
-        if (wish.to == kGone) {
-            // Copies too; in Deleted it is gone.
-            for (const Place& place : message->places) {
-                if (place.folder == kDeleted) continue;
-                Folder* folder = listing.find(place.folder);
-                VM_TRY(remove_files(*folder, place.number));
-                touched.insert(folder);
-            }
-        } else if (const auto number = to->next_number()) {
-            if (auto linked = link_files(*source, from->number, *to, *number); !linked) {
-                (void)to->list();
-                (void)remove_strays(*to, *source, from->number);
-                return fail(linked.error());
-            }
-            VM_TRY(remove_files(*source, from->number));
-            touched.insert({source, to});
-        } else {
-            out.push_back(Granted::kFull);
-            continue;
-        }
-        out.push_back(Granted::kDone);
-    }
+    const Look look =
+        collect(listing.folders, prefix(box), known, {}, Fresh::kIgnore, readers_[box]);
+    std::vector<Granted> out;
+    for (const Wish& wish : wishes) out.push_back(grant(box, wish, look, listing));
     listing.locks.reset();
     // What the unit takes for done stays so when the power is lost.
-    for (const Folder* folder : touched)
-        if (::fsync(folder->fd.get()) != 0)
-            return fail_errno(errno, "fsync", folder->path.string());
+    for (const ListedFolder& folder : listing.folders)
+        if (::fsync(folder.fd.get()) != 0) return fail_errno(errno, "fsync", folder.path.string());
     if (!moves.empty() && ::unlink(note.c_str()) != 0 && errno != ENOENT)
         return fail_errno(errno, "remove", note.string());
     return out;

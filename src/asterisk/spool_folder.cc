@@ -13,9 +13,12 @@
 
 namespace vm::asterisk {
 
+namespace fs = std::filesystem;
+
 namespace {
 
 constexpr const char* kEnvelope = ".txt";
+constexpr std::string_view kBackup = "-bak.";  // after "msg0007"
 
 // In the order in which they become and cease to be a message.
 std::vector<std::string> envelope_last(std::vector<std::string> rests) {
@@ -43,16 +46,29 @@ std::string file_name(int number, std::string_view rest) {
     return fmt::format("msg{:04}{}", number, rest);
 }
 
+FileStamp stamp_of(const struct stat& status) {
+    const auto nanoseconds = [](const timespec& t) {
+        return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
+    };
+    return {status.st_ino, status.st_size, nanoseconds(status.st_mtim),
+            nanoseconds(status.st_ctim)};
+}
+
 Result<> ListedFolder::list() {
     files.clear();
+    backups.clear();
     const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), ::closedir);
     if (!directory) return fail_errno(errno, "read", path.string());
     for (;;) {
         errno = 0;
         const dirent* entry = ::readdir(directory.get());
         if (entry == nullptr) break;
-        if (auto parsed = parse_file_name(entry->d_name))
+        const std::string file = entry->d_name;
+        if (auto parsed = parse_file_name(file))
             files[parsed->first].push_back(std::move(parsed->second));
+        else if (const std::size_t at = file.find(kBackup); at != std::string::npos)
+            if (parsed = parse_file_name(file.substr(0, at) + ".bak"); parsed)
+                backups[parsed->first].push_back(file.substr(at));
     }
     if (errno != 0) return fail_errno(errno, "read", path.string());
     for (auto& [number, rests] : files) std::sort(rests.begin(), rests.end());
@@ -72,9 +88,15 @@ std::optional<struct stat> ListedFolder::look_at(int number, const std::string& 
     return status;
 }
 
-std::optional<int> ListedFolder::next_number() const {
-    const int next = files.empty() ? 0 : files.rbegin()->first + 1;
-    return next > kLastNumber ? std::nullopt : std::optional(next);
+Result<UniqueFd> ListedFolder::open(int number, const std::string& rest) const {
+    const fs::path file = path / file_name(number, rest);
+    UniqueFd out(::openat(fd.get(), file.filename().c_str(),
+                          O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    struct stat status {};
+    if (!out && errno != ELOOP) return fail_errno(errno, "read", file.string());
+    if (!out || ::fstat(out.get(), &status) != 0 || !S_ISREG(status.st_mode))
+        return fail(ErrorKind::kMessage, "read", file.string(), "it is no file");
+    return out;
 }
 
 Result<> remove_files(ListedFolder& folder, int number) {

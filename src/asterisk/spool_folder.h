@@ -23,20 +23,26 @@ inline constexpr int kLastNumber = 9998;
 // "msg0007.txt" is {7, ".txt"}, "msg0007intro.wav" {7, "intro.wav"}; nullopt: no message's file.
 std::optional<std::pair<int, std::string>> parse_file_name(std::string_view name);
 std::string file_name(int number, std::string_view rest);
+FileStamp stamp_of(const struct stat& status);
 
 struct ListedFolder {
     std::string name;
     std::filesystem::path path;
     UniqueFd fd;
     std::map<int, std::vector<std::string>> files;  // the rests of their names
+    // While a comment is recorded before a message, for who it is forwarded to, its recording is
+    // another one; these ("-bak.wav") are what it was, and is then again.
+    std::map<int, std::vector<std::string>> backups;
 
     // Reads what is there now.
     Result<> list();
     bool has_envelope(int number) const;
     // nullopt: it is not there any more.
     std::optional<struct stat> look_at(int number, const std::string& rest) const;
-    // The next free number; nullopt: there is none.
-    std::optional<int> next_number() const;
+    // To read. kMessage: it is no file; kNoInput and the like.
+    Result<UniqueFd> open(int number, const std::string& rest) const;
+    // The number after the last one.
+    int next_number() const { return files.empty() ? 0 : files.rbegin()->first + 1; }
 };
 
 // All files of a message, the recording before the envelope: as long as that is there, the rest is

@@ -1,22 +1,16 @@
 // When a message is taken for deleted; the rest of it is in tests/system/asterisk_test.py.
-#include "asterisk/box_sync.h"
-
-#include "../store/root.h"
-
-#include <cppunit/extensions/HelperMacros.h>
+#include "box_fixture.h"
 
 #include <filesystem>
 #include <fstream>
-#include <string>
 
 namespace {
 
 using namespace vm;
 using namespace vm::asterisk;
-using store::good;
 namespace fs = std::filesystem;
 
-class BoxSyncTest : public CppUnit::TestFixture {
+class BoxSyncTest : public BoxFixture {
     CPPUNIT_TEST_SUITE(BoxSyncTest);
     CPPUNIT_TEST(gone_is_what_two_looks_do_not_find);
     CPPUNIT_TEST(what_is_found_in_between_is_there);
@@ -25,50 +19,6 @@ class BoxSyncTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(many_at_once_wait_for_a_person);
     CPPUNIT_TEST(what_waits_for_a_person_may_come_back);
     CPPUNIT_TEST_SUITE_END();
-
-    const store::Root root_;
-    ManualClock clock_{1'700'000'000'000};
-    std::unique_ptr<store::Store> store_ = root_.open(clock_);
-    Settings settings_;
-    Notices notices_;
-    Unit unit_{root_.paths,
-               *store_,
-               clock_,
-               [](store::NewMessage&) { return Result<>(); },
-               [](const std::string&) {},
-               2};
-    std::unique_ptr<Spool> spool_;
-    std::unique_ptr<BoxSync> sync_;
-    fs::path inbox_, away_;
-
-  public:
-    void setUp() override {
-        settings_.spool = root_.paths.root / "spool";
-        settings_.unit = "pbx";
-        inbox_ = settings_.spool / "default/101/INBOX";
-        away_ = root_.paths.root / "away";
-        fs::create_directories(inbox_);
-        fs::create_directories(away_);
-        spool_ = std::make_unique<Spool>(settings_, "owner\n");
-        sync_ = std::make_unique<BoxSync>(unit_, settings_, *spool_, notices_,
-                                          Box{"default", "101"}, "101");
-    }
-
-  private:
-    void record(int number) const {
-        const std::string name = (inbox_ / ("msg000" + std::to_string(number))).string();
-        std::ofstream(name + ".wav") << "as good as a recording";
-        std::ofstream(name + ".txt")
-            << "[message]\nmsg_id=1-" << number << "\norigtime=1700000000\n";
-    }
-    static void take(const fs::path& from, const fs::path& to, int number) {
-        for (const char* rest : {".wav", ".txt"}) {
-            const std::string name = "msg000" + std::to_string(number) + rest;
-            fs::rename(from / name, to / name);
-        }
-    }
-    BoxSync::Done look(bool release = false) { return good(sync_->run(release, false)); }
-    int present() { return static_cast<int>(good(store_->list({"101", {}, false})).size()); }
 
     void gone_is_what_two_looks_do_not_find() {
         record(0);

@@ -24,6 +24,11 @@ class LockTimeout(Exception):
     """ast_lock_path() gave up: who leaves a message then loses it."""
 
 
+def msg_id_of(origin):
+    """asterisk/UNIT/CONTEXT/MAILBOX/MSG_ID/RECORDING, as the unit has it."""
+    return origin.split("/")[4]
+
+
 class Server:
     """A server with a spool of its own; its mailboxes lie in context default unless said otherwise."""
 
@@ -135,7 +140,7 @@ class Box:
                 envelope = file.with_name(file.name[:7] + ".txt")
                 if file.name.startswith(".lock") or (file.name.startswith("msg") and not envelope.exists()):
                     found.append(str(file))
-        return found + [str(file) for file in self.directory.glob(".vmasterisk*")]
+        return found + [str(file) for file in self.directory.glob(".vmasterisk-move*")]
 
     # ---- leave_voicemail() ------------------------------------------------------------------------------
     def record(self, caller='"Ann Lee" <4711>', urgent=False, sound="digits/1", msg_id=None, named=True, when=None):
@@ -175,16 +180,40 @@ class Box:
         with other.locked("INBOX") as target:
             self._copy(self.directory / folder, self._number(folder, msg_id), target, self._last(target) + 1)
 
+    def comment(self, folder, msg_id, comment):
+        """vm_forwardoptions(), forward_message(): a comment is recorded before the message itself, whose recording
+        is kept beside it meanwhile. While this is open, forward_to() sends both."""
+        return Comment(self, folder, self._number(folder, msg_id), comment)
+
     @staticmethod
     def _copy(source, number, target, to):
         """copy_plain_file(): the recording, then the envelope, neither under another name before."""
-        for file in sorted(source.glob(f"msg{number:04}*"), key=lambda f: f.suffix == ".txt"):
+        for file in sorted(source.glob(f"msg{number:04}.*"), key=lambda f: f.suffix == ".txt"):
             with open(file, "rb") as read, open(target / f"msg{to:04}{file.name[7:]}", "wb") as write:
                 write.write(read.read())
 
     # ---- VoiceMailMain: a call in which messages are heard, deleted and saved ---------------------------
     def session(self, folder="INBOX"):
         return Session(self, folder)
+
+
+class Comment:
+    def __init__(self, box, folder, number, comment):
+        files = [file for file in box.files(folder, number) if file.name[7] == "."]
+        self.kept = [(file, file.with_name(file.name[:7] + "-bak" + file.name[7:])) for file in files]
+        for file, backup in self.kept:
+            shutil.copyfile(file, backup)
+        for file, _ in self.kept:
+            if file.suffix != ".txt":
+                shutil.copyfile(comment, file.with_suffix(".new"))
+                file.with_suffix(".new").rename(file)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for file, backup in sorted(self.kept, key=lambda pair: pair[0].suffix == ".txt"):
+            backup.rename(file)
 
 
 class Session:
@@ -231,20 +260,26 @@ class Session:
                         self._rename(directory, number, to)
 
     def close(self):
+        """close_mailbox(): by numbers, up to a gap; what is between what stays and that gap goes."""
         with self.box.locked(self.folder) as directory:
-            to = 0
-            for number in self.box.numbers(self.folder):
+            kept, number = 0, 0
+            for number in range(self.box._last(directory) + 1):
+                exists = (directory / f"msg{number:04}.txt").exists()
                 if number in self.deleted:
-                    for file in self.box.files(self.folder, number):
-                        file.unlink()
-                elif number in self.heard and self.folder in ("INBOX", "Urgent"):
-                    self._save(number, "Old")
-                    for file in self.box.files(self.folder, number):
-                        file.unlink()
-                else:
-                    if to != number:
-                        self._rename(directory, number, to)
-                    to += 1
+                    continue
+                if number in self.heard and self.folder in ("INBOX", "Urgent"):
+                    if exists:
+                        self._save(number, "Old")
+                    continue
+                if not exists:
+                    number -= 1
+                    break
+                if kept != number:
+                    self._rename(directory, number, kept)
+                kept += 1
+            for number in range(kept, number + 1):
+                for file in self.box.files(self.folder, number):
+                    file.unlink()
 
 
 class Manager:

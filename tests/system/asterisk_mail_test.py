@@ -54,7 +54,7 @@ class AsteriskMailTest(synctest.TestCase):
     def ids(self, box):
         """{msg_id: the unit's id}"""
         listed = json.loads(box.unit.ctl("message", "list", "--mailbox", box.number, "--all", "--json").stdout)
-        return {m["origin"].rpartition("/")[2]: m["id"] for m in listed["messages"]}
+        return {asterisk.msg_id_of(m["origin"]): m["id"] for m in listed["messages"]}
 
     def arrived(self, box, msg_id):
         """Waits for the mail of a message; the unit's id."""
