@@ -103,30 +103,36 @@ void Adapter::take_changes() {
 Result<Adapter::Summary> Adapter::once(const std::string& release, bool dry) {
     VM_TRY(find_boxes());
     Summary out;
-    for (auto& [name, box] : boxes_) {
-        bool failed = false;
-        std::vector<std::string> plan;
-        for (int looks = 0; looks < kMostLooks; ++looks) {
+    std::set<Box> left, failed;
+    std::map<Box, std::vector<std::string>> plans;
+    for (const auto& [name, box] : boxes_) left.insert(name);
+    for (int looks = 0; looks < kMostLooks && !left.empty(); ++looks) {
+        std::int64_t wait = 0;
+        for (auto& [name, box] : boxes_) {
+            if (left.erase(name) == 0) continue;
             const auto done = box.run(box.number() == release, dry);
             if (!done) {
                 notices_.say(name.text(), name.text() + ": " + done.error().text());
-                failed = true;
-                break;
+                failed.insert(name);
+                continue;
             }
             out.added += done->added;
             out.followed += done->followed;
             out.removed += done->removed;
             out.moved += done->moved;
             out.held = out.held || done->held;
-            failed = failed || done->failed > 0;
-            plan = done->plan;
+            if (done->failed > 0) failed.insert(name);
+            plans[name] = done->plan;
             if (done->removed + done->moved > 0) refresher_.ask(name);
-            if (!done->again_ms) break;
-            ::poll(nullptr, 0, static_cast<int>(*done->again_ms));
+            if (!done->again_ms) continue;
+            left.insert(name);
+            wait = std::max(wait, *done->again_ms);
         }
-        out.failed += failed ? 1 : 0;
-        out.plan.insert(out.plan.end(), plan.begin(), plan.end());
+        if (!left.empty()) ::poll(nullptr, 0, static_cast<int>(wait));
     }
+    out.failed = static_cast<int>(failed.size());
+    for (const auto& [name, plan] : plans)
+        out.plan.insert(out.plan.end(), plan.begin(), plan.end());
     return out;
 }
 
