@@ -4,6 +4,8 @@
 #include "base/text.h"
 #include "base/trace.h"
 
+#include <fmt/format.h>
+
 #include <cerrno>
 #include <memory>
 #include <netdb.h>
@@ -80,7 +82,8 @@ class Dialogue {
             if (response.empty() || (!id.empty() && id != std::to_string(id_))) continue;
             if (iequals(response, "Success")) return message;
             return fail(name == "Login" ? ErrorKind::kAccount : ErrorKind::kUnavailable, kRefresh,
-                        name + " at " + server_, sanitize_line(response + ": " + message, 300));
+                        fmt::format("{} at {}", name, server_),
+                        sanitize_line(fmt::format("{}: {}", response, message), 300));
         }
     }
 

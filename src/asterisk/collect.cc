@@ -2,6 +2,8 @@
 
 #include "asterisk/merge.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <ctime>
 #include <fcntl.h>
@@ -88,11 +90,13 @@ std::vector<std::string> names_of(const Envelope& envelope) {
 
 std::string origin_of(const Found& found, const std::string& prefix, const Origins& known) {
     const std::vector<std::string> names = names_of(found.envelope);
+    const auto origin = [&](const std::string& name, const std::string& fingerprint) {
+        return fmt::format("{}{}/{}", prefix, name, fingerprint);
+    };
     for (const std::string& fingerprint : found.fingerprints)
         for (const std::string& name : names)
-            if (std::string origin = prefix + name + "/" + fingerprint; known.contains(origin))
-                return origin;
-    return prefix + names.front() + "/" + found.fingerprints.front();
+            if (std::string out = origin(name, fingerprint); known.contains(out)) return out;
+    return origin(names.front(), found.fingerprints.front());
 }
 
 // Of an envelope whose recording is gone, or was never there in a form that can be taken: what was

@@ -252,6 +252,7 @@ Result<std::vector<Granted>> Spool::change(const Box& box, const std::vector<Wis
     const Look look =
         collect(listing.folders, prefix(box), known, {}, Fresh::kIgnore, readers_[box]);
     std::vector<Granted> out;
+    out.reserve(wishes.size());
     for (const Wish& wish : wishes) out.push_back(grant(box, wish, look, listing));
     listing.locks.reset();
     // What the unit takes for done stays so when the power is lost.

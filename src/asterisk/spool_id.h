@@ -9,16 +9,14 @@
 #include "base/paths.h"
 
 #include <filesystem>
-#include <utility>
 
 namespace vm::asterisk {
 
 class SpoolId {
   public:
     // `directory`: of the mailbox.
-    SpoolId(const Paths& paths, std::filesystem::path directory, const Box& box)
-        : mark_(std::move(directory) / ".vmasterisk-id"),
-          remembered_(paths.var() / "asterisk" / box.text()) {}
+    SpoolId(const Paths& paths, const std::filesystem::path& directory, const Box& box)
+        : mark_(directory / ".vmasterisk-id"), remembered_(paths.var() / "asterisk" / box.text()) {}
 
     // Whether the mark is the one that is remembered. What cannot be read is not.
     bool is_known() const;

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <string>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -57,8 +58,12 @@ class LockTest : public CppUnit::TestFixture {
         }
         CPPUNIT_ASSERT_EQUAL(0, files(inbox));
         std::ofstream(inbox / ".lock") << "";  // Asterisk's
+        // The words stay what they are as time goes by: each is told once.
+        const timespec made[] = {{1'700'000'000, 0}, {1'700'000'000, 0}};
+        ::utimensat(AT_FDCWD, (inbox / ".lock").c_str(), made, 0);
         const auto refused = Locks::take({inbox}, LockMode::kLockFile, "other\n", kNot);
         CPPUNIT_ASSERT(!refused && refused.error().kind == ErrorKind::kRetryLater);
+        CPPUNIT_ASSERT(refused.error().reason.ends_with("made 2023-11-14T22:13:20.000Z"));
         CPPUNIT_ASSERT_EQUAL(1, files(inbox));
     }
 
