@@ -2,7 +2,7 @@
  * until the subscriber has heard everything, at the phone or by mail.
  *
  *   cc -std=c11 -o vmstore-example vmstore-example.c $(pkg-config --cflags --libs vmstore)
- *   ./vmstore-example 101 /tmp/rec.wav 5551234
+ *   ./vmstore-example 101 /tmp/rec.wav 5551234 line3/2026-11-23T09:15:02Z/17
  *
  * It is to run as the user to whom the unit belongs; see vmemail-firmware(7). */
 #include <stdio.h>
@@ -48,7 +48,7 @@ int main(int argc, char** argv) {
     struct vm_store_watch* watch = NULL;
     struct vm_store_error error;
     if (argc < 3) {
-        fprintf(stderr, "usage: vmstore-example MAILBOX FILE.wav [CALLER]\n");
+        fprintf(stderr, "usage: vmstore-example MAILBOX FILE.wav [CALLER [ORIGIN]]\n");
         return VM_STORE_USAGE;
     }
     const struct vm_store_new message = {.struct_size = sizeof message,
@@ -56,8 +56,11 @@ int main(int argc, char** argv) {
                                          .kind = VM_STORE_VOICE,
                                          .file = argv[2],
                                          .caller_number = argc > 3 ? argv[3] : NULL,
-                                         /* Called again with the same file, it stores nothing. */
-                                         .origin = argv[2]};
+                                         /* What no other recording is ever called: who was
+                                          * killed before the id came calls again with it, and
+                                          * the message comes once. The file's name would be no
+                                          * such thing: the next recording may have it, too. */
+                                         .origin = argc > 4 ? argv[4] : NULL};
     /* The watch comes first: what happens from here on is told. */
     int status = vm_store_open(NULL, &store, &error);
     if (status == VM_STORE_OK) status = vm_store_watch_open(store, argv[1], &watch, &error);

@@ -19,6 +19,8 @@ Result<Message> message_of(const vm_store_new& given) {
     for (const int flag : {given.urgent, given.is_private})
         if (flag != 0 && flag != 1)
             return wrong(kFunction, "urgent or is_private is neither 0 nor 1");
+    if (given.origin != nullptr && *given.origin == '\0')
+        return wrong(kFunction, "the origin is empty", "NULL stands for none");
     message.kind = given.kind == VM_STORE_VOICE ? MessageKind::kVoice : MessageKind::kFax;
     message.mailbox = text_of(given.mailbox);
     message.urgent = given.urgent == 1;

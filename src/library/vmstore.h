@@ -144,9 +144,10 @@ struct vm_store_new {
     const char* caller_name;
     int64_t received; /* when it was taken, 0: now */
     int urgent, is_private;
-    /* What its source calls the message, 1 to 250 bytes, unique in the unit; NULL: nothing. A
-     * second message with the same origin is not stored: the first one's id is given, even when
-     * that was deleted since. */
+    /* What its source calls the message, 1 to 250 bytes, unique in the unit for ever, such as the
+     * line, the time and a counter; never a file name that is used again. NULL: nothing. A second
+     * message with the same origin is not stored: the first one's id is given, even when that was
+     * deleted since. In another mailbox the same origin is VM_STORE_USAGE. */
     const char* origin;
 };
 

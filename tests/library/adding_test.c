@@ -86,6 +86,9 @@ static void adds_what_vmctl_shows(void) {
     STATUS(VM_STORE_OK, vm_store_delete(store, id, &error));
     STATUS(VM_STORE_OK, vm_store_add(store, &message, again, &error));
     SAME(id, again);
+    message.mailbox = "102";
+    STATUS(VM_STORE_USAGE, vm_store_add(store, &message, again, &error));
+    SAYS("mailbox 101");
     CHECK(count_all(store) == 1);
 
     message = a_message();
@@ -141,6 +144,7 @@ static void refuses_what_is_wrong(void) {
     REFUSED(VM_STORE_USAGE, urgent, 2);
     REFUSED(VM_STORE_USAGE, is_private, -1);
     REFUSED(VM_STORE_USAGE, origin, "two\nlines");
+    REFUSED(VM_STORE_USAGE, origin, "");
     STATUS(VM_STORE_USAGE, vm_store_add(store, NULL, id, &error));
     STATUS(VM_STORE_USAGE, vm_store_add(NULL, &good, id, &error));
     STATUS(VM_STORE_USAGE, vm_store_add(store, &good, NULL, &error));

@@ -63,7 +63,8 @@ class FirmwareTest(vmunit.TestCase):
                 "Imap4 Password": rig.users["ann"],
             },
         )
-        with unit.agent(), self.example(unit, "101", self.recording, "5551234") as firmware:
+        first, second = "line3/1", "line3/2"
+        with unit.agent(), self.example(unit, "101", self.recording, "5551234", first) as firmware:
             identity = firmware.stdout.readline().split()[-1]
             self.assertEqual("mailbox 101: lamp on, 1 new, 0 old\n", firmware.stdout.readline())
             [mail] = rig.wait_for_mail("ann", 1)
@@ -72,10 +73,15 @@ class FirmwareTest(vmunit.TestCase):
                 client.add_flags("INBOX", identity, r"\Seen")
             printed, _ = self.end(firmware)
         self.assertEqual("mailbox 101: lamp off, 0 new, 1 old", printed[-1])
-        # The same file again is the same message, which was heard.
-        with self.example(unit, "101", self.recording) as firmware:
+        # The same origin again is the same message, which was heard.
+        with self.example(unit, "101", self.recording, "5551234", first) as firmware:
             printed, _ = self.end(firmware)
         self.assertEqual([f"stored as {identity}", "mailbox 101: lamp off, 0 new, 1 old"], printed)
+        # The next recording is another message, though it lies at the same place.
+        for count, more in enumerate(([], ["5551234", second]), 1):
+            with self.example(unit, "101", self.recording, *more) as firmware:
+                self.assertNotIn(identity, firmware.stdout.readline())
+                self.assertEqual(f"mailbox 101: lamp on, {count} new, 1 old\n", firmware.stdout.readline())
 
     def test_errors_are_vmctls(self):
         unit = self.unit()
