@@ -7,7 +7,6 @@ namespace vm::app {
 using transport::ScopeMode;
 
 AccountCheck::Fault AccountCheck::fault_of(const AccountFailure& failure) const {
-    const std::string words = to_lower(failure.text);
     switch (failure.fault) {
         case AccountFault::kConfig:
             return refusal_of_options();
@@ -18,19 +17,16 @@ AccountCheck::Fault AccountCheck::fault_of(const AccountFailure& failure) const 
         case AccountFault::kRefused:
             return Fault::kFolder;
         default:
-            return words.starts_with("no ") || words.starts_with("-err") ? Fault::kTemporary
-                                                                         : Fault::kBrokeOff;
+            return failure.replied ? Fault::kTemporary : Fault::kBrokeOff;
     }
 }
 
 bool AccountCheck::fail_account(Step step, const AccountFailure& failure) {
-    const Fault fault = fault_of(failure);
-    // Who refuses a command has let us in.
-    if (step == Step::kLogin && fault == Fault::kFolder) {
+    if (step == Step::kLogin && failure.logged_in) {
         tell(Step::kLogin, who());
         step = Step::kFolder;
     }
-    return fail(step, fault, failure.text);
+    return fail(step, fault_of(failure), failure.text);
 }
 
 AccountCheck::AccountCheck(const CheckedMailbox& all)

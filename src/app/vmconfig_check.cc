@@ -33,12 +33,13 @@ class Printer {
         std::cout << std::flush;
     }
 
-    void finish(const std::string& number, const CheckSummary& summary) {
-        std::cout << '\n';
+    // nullptr: it did not come to its end.
+    void finish(const std::string& number, const CheckSummary* summary) {
+        if (summary != nullptr) std::cout << '\n';
         for (const diagnose::Advice& advice : failed_)
             std::cout << shown(advice.wrong) << '\n' << "    " << shown(advice.change) << '\n';
-        if (failed_.empty())
-            std::cout << "mailbox " << number << " works: " << shown(summary.works) << ".\n";
+        if (failed_.empty() && summary != nullptr)
+            std::cout << "mailbox " << number << " works: " << shown(summary->works) << ".\n";
     }
 
   private:
@@ -58,25 +59,34 @@ Json json_of(const CheckedStep& step) {
             {"ms", found.ms}};
 }
 
+// Whatever happens: what was found so far is printed.
+Result<CheckSummary> whole_check(const Paths& paths, const CheckWish& wish,
+                                 const std::function<void(const CheckedStep&)>& tell) {
+    try {
+        return check_mailbox(paths, wish, tell);
+    } catch (const std::exception& problem) {
+        return fail(ErrorKind::kUnavailable, "check", "mailbox " + wish.number,
+                    std::string("internal error: ") + problem.what());
+    }
+}
+
 int check(const Paths& paths, const CheckWish& wish, bool as_json) {
     Printer printer;
     Json steps = Json::array();
-    const auto summary = check_mailbox(paths, wish, [&](const CheckedStep& step) {
+    const auto summary = whole_check(paths, wish, [&](const CheckedStep& step) {
         if (as_json)
             steps.push_back(json_of(step));
         else
             printer.add(step);
     });
-    if (!summary) {
-        std::cerr << "vmconfig: " << summary.error().text() << '\n';
-        return exit_status(summary.error().kind);
-    }
-    if (as_json)
+    if (as_json && (summary || !steps.empty()))
         print_json(std::cout, steps);
-    else
-        printer.finish(wish.number, *summary);
+    else if (!as_json)
+        printer.finish(wish.number, summary ? &*summary : nullptr);
     std::cout << std::flush;
-    return summary->status;
+    if (summary) return summary->status;
+    std::cerr << "vmconfig: " << summary.error().text() << '\n';
+    return exit_status(summary.error().kind);
 }
 
 }  // namespace

@@ -53,7 +53,9 @@ enum class AccountFault {
 };
 struct AccountFailure {
     AccountFault fault = AccountFault::kStalls;
-    std::string text;  // one line, sanitised
+    std::string text;        // one line, sanitised
+    bool replied = false;    // it is the server's refusal, not its silence or end
+    bool logged_in = false;  // it came behind the login
 };
 
 // What one look at a folder told.

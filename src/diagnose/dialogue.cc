@@ -35,6 +35,11 @@ bool is_reply(std::string_view line) {
            (line.size() == 3 || line[3] == ' ' || line[3] == '-');
 }
 
+// (It may be a line's all.)
+std::string without_code(const std::string& line) {
+    return line.size() > 4 ? line.substr(4) : "";
+}
+
 tl::unexpected<Trouble> broke(std::string words) {
     return tl::unexpected(Trouble{Fault::kBrokeOff, std::move(words)});
 }
@@ -161,7 +166,7 @@ Outcome<Abilities> Dialogue::abilities() {
     if (smtp) {
         // (One that does not know EHLO can nothing of what EHLO tells.)
         if (!said->front().starts_with("2")) return Abilities{};
-        for (std::size_t i = 1; i < said->size(); ++i) lines.push_back((*said)[i].substr(4));
+        for (std::size_t i = 1; i < said->size(); ++i) lines.push_back(without_code((*said)[i]));
     } else if (protocol_ == Protocol::kPop3) {
         lines.assign(said->begin() + 1, said->end());
     } else {

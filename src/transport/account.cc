@@ -46,6 +46,8 @@ AccountFailure failure_of(const vm_account_report& report) {
     const auto text = field_text(report.text, sizeof report.text);
     if (!text || text->empty()) return nonsense("a failure without a reason");
     AccountFailure out{AccountFault::kStalls, *text};
+    out.replied = report.cause == VM_CAUSE_REPLY;
+    out.logged_in = report.step > VM_STEP_AUTH;
     switch (report.cause) {
         case VM_CAUSE_CONFIG:
             out.fault = AccountFault::kConfig;

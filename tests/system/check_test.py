@@ -71,7 +71,7 @@ class LineServer:
 
 
 def imap_saying(answers, capabilities="IMAP4rev1 AUTH=PLAIN"):
-    """An IMAP server that answers commands as `answers` has it, and the rest with OK."""
+    """An IMAP server that answers commands as `answers` has it, None not at all, and the rest with OK."""
 
     def answer(line):
         tag, _, rest = line.partition(" ")
@@ -82,7 +82,8 @@ def imap_saying(answers, capabilities="IMAP4rev1 AUTH=PLAIN"):
             return "+ "
         if not rest:  # what SASL wants
             return f"x {answers['AUTHENTICATE']}"
-        return f"{tag} {answers.get(verb, 'OK done')}"
+        said = answers.get(verb, "OK done")
+        return said and f"{tag} {said}"
 
     return answer
 
@@ -243,6 +244,13 @@ class PortsTest(CheckTestCase):
         done = box.unit.config("mailbox", "check", box.number, status=75).stdout
         self.assertNotRegex(done, "[\x00-\x09\x0b-\x1f\u202e]")
 
+    def test_a_reply_without_words(self):
+        server = self.enterContext(LineServer("220 hello", lambda line: "250-hello\r\n250-AUTH PLAIN\r\n250"))
+        box = self.smtp({}, Smtp_Authentication="None")
+        capabilities = [one for one in self.check(box, Smtp_Port=server.port) if one["step"] == "capabilities"]
+        self.assertTrue(capabilities[0]["ok"])
+        self.assertIn("AUTH PLAIN", capabilities[0]["text"])
+
     def test_words_without_end(self):
         endless = "* CAPABILITY X\r\n" * 1000
         box = self.imap(LineServer("* OK hello", lambda _: endless))
@@ -321,6 +329,16 @@ class LoginTest(CheckTestCase):
         box = self.imap(LineServer("* OK hello", answer))
         failure = self.failed(box, "login", status=77)
         self.assert_advice(failure, "IMAP is switched off for this account", "libsmtppop3.so")
+
+    def test_what_comes_behind_the_login_is_not_its_fault(self):
+        answer = imap_saying({"LIST": None, "STATUS": None}, "IMAP4rev1 AUTH=PLAIN SASL-IR")
+        box = self.imap(LineServer("* OK hello", answer))
+        failure = self.failed(box, "folder", status=69, seconds=1)
+        self.assert_advice(failure, "broke off, or went silent", "who runs the server")
+
+    def test_an_account_that_cannot_just_now(self):
+        box = self.imap(LineServer("* OK hello", imap_saying({"AUTHENTICATE": "NO [UNAVAILABLE] later"})))
+        self.assert_advice(self.failed(box, "login", status=75), "cannot log in anybody just now", "Try again later")
 
     def test_login_disabled(self):
         answer = imap_saying({}, "IMAP4rev1 LOGINDISABLED")
