@@ -1,8 +1,10 @@
 #include "diagnose/address.h"
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/text.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <array>
 #include <cerrno>
@@ -11,8 +13,10 @@
 #include <memory>
 #include <netdb.h>
 #include <poll.h>
+#include <set>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 namespace vm::diagnose {
 
@@ -23,6 +27,10 @@ constexpr std::size_t kMostAddresses = 16;
 
 std::int64_t steady() {
     return system_clock().steady_ms();
+}
+
+int time_left(std::int64_t deadline) {
+    return static_cast<int>(std::max<std::int64_t>(deadline - steady(), 0));
 }
 
 tl::unexpected<Trouble> trouble(Fault fault, const std::string& words) {
@@ -63,9 +71,10 @@ Lookup look_up(const std::string& host) {
 bool await(int fd, short events, std::int64_t deadline) {
     pollfd entry{fd, events, 0};
     for (;;) {
-        const std::int64_t left = deadline - steady();
-        if (left <= 0) return false;
-        const int ready = ::poll(&entry, 1, static_cast<int>(left));
+        // (What is ready all the time must not go on for ever.)
+        const int left = time_left(deadline);
+        if (left == 0) return false;
+        const int ready = ::poll(&entry, 1, left);
         if (ready > 0) return true;
         if (ready < 0 && errno != EINTR) return false;
     }
@@ -110,24 +119,33 @@ Outcome<std::vector<Address>> resolve(const std::string& host, Millis timeout) {
 
 std::vector<std::uint16_t> open_ports(const std::vector<Address>& addresses,
                                       const std::vector<std::uint16_t>& ports, Millis timeout) {
-    struct Try {
-        int fd;
-        std::uint16_t port;
-    };
-    std::vector<Try> tries;
+    std::vector<pollfd> tries;  // a descriptor of -1 is not looked at
+    std::vector<std::uint16_t> port_of;
+    std::vector<UniqueFd> owners;
     for (const std::uint16_t port : ports)
         for (const Address& address : addresses)
-            if (const int fd = begin_connect(address, port); fd >= 0) tries.push_back({fd, port});
+            if (UniqueFd fd(begin_connect(address, port)); fd) {
+                tries.push_back({fd.get(), POLLOUT, 0});
+                port_of.push_back(port);
+                owners.push_back(std::move(fd));
+            }
     const std::int64_t deadline = steady() + timeout.count();
-    std::vector<std::uint16_t> out;
-    for (const std::uint16_t port : ports) {
-        bool answers = false;
-        for (const Try& one : tries)
-            answers = answers || (one.port == port && await(one.fd, POLLOUT, deadline) &&
-                                  socket_error(one.fd) == 0);
-        if (answers) out.push_back(port);
+    std::set<std::uint16_t> answer;
+    const auto waits = [](const pollfd& one) { return one.fd >= 0; };
+    while (std::any_of(tries.begin(), tries.end(), waits)) {
+        const int ready = ::poll(tries.data(), tries.size(), time_left(deadline));
+        if (ready == 0 || (ready < 0 && errno != EINTR)) break;
+        for (std::size_t i = 0; ready > 0 && i < tries.size(); ++i) {
+            if (!waits(tries[i]) || tries[i].revents == 0) continue;
+            if (socket_error(tries[i].fd) == 0) answer.insert(port_of[i]);
+            tries[i].fd = -1;
+        }
+        // What one address answers is not asked of the others.
+        for (std::size_t i = 0; i < tries.size(); ++i)
+            if (answer.contains(port_of[i])) tries[i].fd = -1;
     }
-    for (const Try& one : tries) ::close(one.fd);
+    std::vector<std::uint16_t> out = ports;
+    std::erase_if(out, [&](std::uint16_t port) { return !answer.contains(port); });
     return out;
 }
 
