@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "diagnose/advice.h"
+#include "diagnose/certificate.h"
 #include "diagnose/probe.h"
 
 #include <initializer_list>
@@ -55,7 +56,7 @@ class Words {
     }
     std::string names() const {
         return found_.certificate && !found_.certificate->names.empty()
-                   ? join(found_.certificate->names, ", ")
+                   ? names_in(*found_.certificate)
                    : "nobody";
     }
     // The first name of the certificate that a server can be set to. It is the server's word, and

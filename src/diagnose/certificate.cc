@@ -109,12 +109,17 @@ std::int64_t days_left(const Certificate& certificate, TimeMs now) {
     return (certificate.till - now) / kDayMs;
 }
 
-std::string describe(const Certificate& certificate, TimeMs now) {
+std::string names_in(const Certificate& certificate) {
     std::vector<std::string> names = certificate.names;
     const std::size_t more = names.size() > kMostNames ? names.size() - kMostNames : 0;
     names.resize(names.size() - more);
     std::string out = names.empty() ? "no name" : join(names, ", ");
     if (more > 0) out += " and " + std::to_string(more) + " more";
+    return out;
+}
+
+std::string describe(const Certificate& certificate, TimeMs now) {
+    std::string out = names_in(certificate);
     if (!certificate.issuer.empty()) out += ", by \"" + certificate.issuer + "\"";
     if (certificate.from > now)
         return out + ", from " + format_rfc3339(certificate.from).substr(0, 10) + " on";

@@ -16,6 +16,8 @@ Certificate read_certificate(X509* certificate);
 // chain. kNone: nothing. Of several things the one that a person can do most about.
 Fault certificate_fault(X509* certificate, long verified, const std::string& host);
 
+// "smtp.example.com, *.example.com", the first of them.
+std::string names_in(const Certificate& certificate);
 // "smtp.example.com, *.example.com, by "R3", till 2027-01-02 (40 days)"
 std::string describe(const Certificate& certificate, TimeMs now);
 

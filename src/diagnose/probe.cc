@@ -35,9 +35,10 @@ class Probe {
             return std::nullopt;
         }
         Finding found = begin(Step::kCapabilities);
-        found.words = able->all.empty()
-                          ? "the server names none"
-                          : join(able->all, protocol_ == Protocol::kImap4 ? " " : ", ");
+        found.words =
+            able->all.empty()
+                ? "the server names none"
+                : sanitize_line(join(able->all, protocol_ == Protocol::kImap4 ? " " : ", "), 500);
         tell(found);
         dialogue(*wire_).bye();
         able->starttls = able->starttls || starttls_;

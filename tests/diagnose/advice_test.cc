@@ -168,6 +168,9 @@ class AdviceTest : public CppUnit::TestFixture {
         hold({"hostile names", hostile, ErrorKind::kConfig, "is for $(reboot)",
               "\"Smtp Server=NAME\""},
              options());
+        hostile.certificate->names = std::vector<std::string>(5000, "a.example");
+        const std::string wrong = advise(hostile, options()).wrong;
+        CPPUNIT_ASSERT_MESSAGE(wrong, wrong.ends_with(" and 4992 more.") && wrong.size() < 300);
         config::MailboxOptions with_file = options();
         with_file.tls_ca_file = "/etc/ours.pem";
         hold({"not by that CA", about(Fault::kUnknownCa), ErrorKind::kConfig,
