@@ -6,11 +6,9 @@ namespace vm::app {
 
 namespace {
 
-// A server may be slow with mails, and giving up there leaves it open whether it has arrived.
-constexpr diagnose::Millis kDotTimeout{60'000};
 // From DNS to the login it is several steps, and many servers are slow on purpose to refuse a
-// password.
-constexpr int kLoginSteps = 3;
+// password, or with mails.
+constexpr int kSessionSteps = 3;
 
 }  // namespace
 
@@ -74,9 +72,8 @@ bool ServerCheck::reach() {
 }
 
 transport::SessionOptions ServerCheck::limited(transport::SessionOptions options) const {
-    options.connect_timeout = kLoginSteps * all_.wish.timeout;
-    options.reply_timeout = kLoginSteps * all_.wish.timeout;
-    options.dot_timeout = std::max(kDotTimeout, all_.wish.timeout);
+    options.connect_timeout = options.reply_timeout = options.dot_timeout =
+        kSessionSteps * all_.wish.timeout;
     return options;
 }
 
