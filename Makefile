@@ -185,7 +185,7 @@ LIBRARY_TEST := $(B)/test/library_test
 EXAMPLE := $(B)/test/vmstore-example
 $(LIBRARY_TEST): $(wildcard tests/library/*.c) tests/library/harness.h
 # (What else a process may use, and the library leaves alone.)
-$(LIBRARY_TEST): HOST_LIBS = -lsqlite3 -ltiff
+$(LIBRARY_TEST): HOST_LIBS = -lsqlite3 -ltiff -lstdc++
 $(EXAMPLE): etc/examples/vmstore-example.c
 $(LIBRARY_TEST) $(EXAMPLE): src/library/vmstore.h Makefile | $(B)/lib/libvmstore.so
 	@mkdir -p $(@D)

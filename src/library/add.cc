@@ -53,7 +53,7 @@ int vm_store_add(vm_store* store, const vm_store_new* message, char* id, vm_stor
         // (An id of ours has this many characters.)
         const std::size_t length = std::min<std::size_t>(added.id.size(), VM_STORE_ID_SIZE - 1);
         *std::copy_n(added.id.begin(), length, id) = '\0';
-        agent::poke(store->paths, wanted.mailbox);
+        quietly([&] { agent::poke(store->paths, wanted.mailbox); });
         return std::move(added.trouble);
     });
 }

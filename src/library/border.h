@@ -33,6 +33,16 @@ class NotCancelled {
 int tell(vm_store_error* to, int status, const char* text) noexcept;
 int tell(vm_store_error* to, const Error& error);
 
+// What may be left out when memory is used up, since the call has done what it is for.
+template <class Body>
+void quietly(const Body& body) noexcept {
+    try {
+        body();
+    } catch (const std::exception&) {
+        return;
+    }
+}
+
 // Runs `body`, a Result<> or a Result<std::optional<Error>> with a note.
 template <class Body>
 int at_border(vm_store_error* to, const Body& body) noexcept {
@@ -41,7 +51,11 @@ int at_border(vm_store_error* to, const Body& body) noexcept {
         const auto done = body();
         if (!done) return tell(to, done.error());
         if constexpr (!std::is_void_v<typename decltype(body())::value_type>)
-            if (*done) return tell(to, VM_STORE_OK, (*done)->text().c_str());
+            if (*done) {
+                tell(to, VM_STORE_OK, "");
+                quietly([&] { tell(to, VM_STORE_OK, (*done)->text().c_str()); });
+                return VM_STORE_OK;
+            }
         return tell(to, VM_STORE_OK, "");
     } catch (const std::bad_alloc&) {
         return tell(to, VM_STORE_UNAVAILABLE, "out of memory");

@@ -58,8 +58,10 @@ int change_message(const char* function, vm_store* store, const char* given, vm_
         VM_ASSIGN(const std::string id, needed(function, "message", given));
         VM_TRY(change(*store->store, id));
         // It is done; an agent that is not told of it finds it a second later.
-        if (const auto record = store->store->get(id))
-            agent::poke(store->paths, record->message.mailbox, request);
+        quietly([&] {
+            if (const auto record = store->store->get(id))
+                agent::poke(store->paths, record->message.mailbox, request);
+        });
         return {};
     });
 }

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <fcntl.h>
+#include <optional>
 #include <thread>
 #include <unistd.h>
 
@@ -21,7 +22,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kOpen = "open the store";
-constexpr std::chrono::seconds kBusyTimeout{10};
 
 // Creates an empty database file with mode 0600 unless there is one. It is linked into place when
 // already closed: closing any descriptor of a database file would drop the locks that another
@@ -38,10 +38,6 @@ Result<> create_file(const fs::path& file) {
     return fsync_directory(file.parent_path());
 }
 
-bool is_busy(const soci::sqlite3_soci_error& error) {
-    return (error.result() & 0xFF) == SQLITE_BUSY;
-}
-
 // Turning WAL on (once, after that it is a property of the file) needs the file alone, and SQLite
 // does not wait for that: when several programs open a fresh root at once, all but one are told
 // "busy".
@@ -51,7 +47,7 @@ void use_wal(soci::session& sql) {
         std::string mode;
         try {
             sql << "PRAGMA journal_mode = WAL", soci::into(mode);
-        } catch (const soci::sqlite3_soci_error& error) {
+        } catch (const soci::soci_error& error) {
             if (!is_busy(error) || std::chrono::steady_clock::now() >= deadline) throw;
             std::this_thread::sleep_for(std::chrono::milliseconds(10));
             continue;
@@ -61,13 +57,16 @@ void use_wal(soci::session& sql) {
     }
 }
 
+// Until when this thread waits for the lock it asks for; by itself for kBusyTimeout.
+thread_local std::optional<std::chrono::steady_clock::time_point> g_until;
+
 // Asked by SQLite whether to go on waiting for a lock. Its own answer comes to look ten times a
 // second at last; where another process has much to write, its lock is free for a tenth of a
 // millisecond between two transactions, and who looks so seldom may not get it within the time.
 int wait_for_lock(void* /* context */, int times) {
     thread_local std::chrono::steady_clock::time_point deadline;
     const auto now = std::chrono::steady_clock::now();
-    if (times == 0) deadline = now + kBusyTimeout;
+    if (times == 0) deadline = g_until.value_or(now + kBusyTimeout);
     if (now >= deadline) return 0;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return 1;
@@ -82,6 +81,13 @@ void set_up(soci::session& sql) {
     // place of a large store, and a pass reads it several times: SQLite's 2 MiB forget it
     // meanwhile.
     sql << "PRAGMA cache_size = -4000";
+}
+
+// A path alone where that will do: when memory is used up while SOCI takes another apart, it does
+// so for ever.
+std::string connection_string(const fs::path& file) {
+    const std::string path = file.string();
+    return path.find('=') == std::string::npos ? path : "dbname=\"" + path + "\"";
 }
 
 // Its own locks cost a tenth of a query, and a session belongs to one thread anyway; to count its
@@ -111,54 +117,62 @@ Result<std::unique_ptr<soci::session>> open_database(const Paths& paths) {
         return fail_errno(errno, kOpen, file.string());
     return guarded(kOpen, file.string(), [&]() -> Result<std::unique_ptr<soci::session>> {
         without_locks();
-        auto sql =
-            std::make_unique<soci::session>(caching_sqlite3(), "dbname=\"" + file.string() + "\"");
+        auto sql = std::make_unique<soci::session>(caching_sqlite3(), connection_string(file));
+        // What is to be run is put together by a stream: one that could not be must not be run.
+        sql->get_query_stream().exceptions(std::ios::badbit);
         set_up(*sql);
         return sql;
     });
 }
 
 Transaction::Transaction(soci::session& sql, const char* name, Durable durable)
-    : Transaction(sql, durable) {
+    : Transaction(sql, durable, std::chrono::steady_clock::now() + kBusyTimeout) {
     join(name);
 }
 
-Transaction::Transaction(soci::session& sql, Durable durable) : sql_(sql), durable_(durable) {
-    if (durable_ == Durable::kSoon) sql_ << "PRAGMA synchronous = NORMAL";
+Transaction::Transaction(soci::session& sql, Durable durable,
+                         std::chrono::steady_clock::time_point deadline)
+    : sql_(sql), durable_(durable) {
+    sql_.get_query_stream().clear();
     try {
+        if (durable_ == Durable::kSoon) sql_ << "PRAGMA synchronous = NORMAL";
+        g_until = deadline;
         sql_ << "BEGIN IMMEDIATE";
-    } catch (const soci::soci_error&) {
+        g_until.reset();
+    } catch (...) {
+        g_until.reset();
         close();
         throw;
     }
 }
 
 Transaction::~Transaction() {
-    if (open_) {
-        try {
-            sql_ << "ROLLBACK";
-        } catch (const soci::soci_error&) {
-            // A full disk or an I/O error has rolled it back already.
-        }
-    }
     close();
 }
 
+// By SQLite itself, as it must not fail for want of memory. Where there is nothing to be rolled
+// back, as after a commit, or where a full disk or an I/O error has done so already, that is
+// refused.
 void Transaction::close() noexcept {
-    if (durable_ == Durable::kAtCommit) return;
-    try {
-        sql_ << "PRAGMA synchronous = FULL";
-    } catch (const soci::soci_error&) {
-        // Only inside of a transaction that could not be rolled back: no other begins then.
-    }
+    if (open_) run_plain(sql_, "ROLLBACK");
+    if (durable_ == Durable::kSoon) run_plain(sql_, "PRAGMA synchronous = FULL");
 }
 
 void Transaction::commit() {
     for ([[maybe_unused]] const char* name : names_) VM_CRASH_POINT(std::string("commit ") + name);
-    sql_ << "COMMIT";
+    try {
+        sql_ << "COMMIT";
+    } catch (const std::bad_alloc&) {
+        if (in_transaction(sql_)) throw;  // else it was done before memory was used up
+    }
     open_ = false;
     for ([[maybe_unused]] const char* name : names_)
         VM_CRASH_POINT(std::string("committed ") + name);
+}
+
+bool is_busy(const soci::soci_error& error) {
+    const auto* sqlite = dynamic_cast<const soci::sqlite3_soci_error*>(&error);
+    return sqlite != nullptr && (sqlite->result() & 0xFF) == SQLITE_BUSY;
 }
 
 Error database_error(std::string operation, std::string object, const soci::soci_error& error) {

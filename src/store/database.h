@@ -12,6 +12,7 @@
 
 #include <soci/soci.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,19 +24,26 @@ namespace vm::store {
 // next step. kNoInput: the root has no var directory.
 Result<std::unique_ptr<soci::session>> open_database(const Paths& paths);
 
+// How long the lock of another process is waited for.
+inline constexpr std::chrono::seconds kBusyTimeout{10};
+// Whether that was what kept us.
+bool is_busy(const soci::soci_error& error);
+
 enum class Durable {
     kAtCommit,  // commit() returns when nothing can undo it any more
     kSoon,      // a loss of power may undo the last of these; costs no fsync
 };
 
 // A write transaction that holds the write lock from its begin, so that two writers wait for each
-// other instead of failing half way. Rolls back unless committed. Both throw soci_error.
+// other instead of failing half way. Rolls back unless committed. Both throw soci_error, and
+// bad_alloc.
 class Transaction {
   public:
     // `name` is that of its crash points (base/crash_point.h); a literal.
     Transaction(soci::session& sql, const char* name, Durable durable = Durable::kAtCommit);
-    // For the writes that are yet to join().
-    Transaction(soci::session& sql, Durable durable);
+    // For the writes that are yet to join(). Waits for the lock until `deadline`.
+    Transaction(soci::session& sql, Durable durable,
+                std::chrono::steady_clock::time_point deadline);
     Transaction(const Transaction&) = delete;
     Transaction& operator=(const Transaction&) = delete;
     ~Transaction();

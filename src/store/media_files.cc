@@ -39,9 +39,9 @@ Result<IncomingMedia> IncomingMedia::copy(const fs::path& source, const fs::path
     media.name_ = file.substr(id.size() - 2, 2) + "/" + file;
     VM_TRY(make_directory(directory));
     VM_TRY(fsync_directory(directory.parent_path()));
-    const fs::path temporary = directory / (file + kSuffix);
+    fs::path temporary = directory / (file + kSuffix);
     VM_ASSIGN(media.size_, copy_to_new_file(in.get(), temporary, 0600));
-    media.current_ = temporary;
+    media.current_ = std::move(temporary);  // (which cannot fail)
     return media;
 }
 
@@ -56,14 +56,15 @@ IncomingMedia::~IncomingMedia() {
 }
 
 Result<> IncomingMedia::publish() {
-    const fs::path target = directory_ / name_;
-    VM_TRY(make_directory(target.parent_path()));
+    fs::path target = directory_ / name_;
+    const fs::path parent = target.parent_path();
+    VM_TRY(make_directory(parent));
     VM_CRASH_POINT("rename media");
     if (::rename(current_.c_str(), target.c_str()) != 0)
         return fail_errno(errno, "rename to", target.string());
-    current_ = target;
+    current_ = std::move(target);
     VM_CRASH_POINT("renamed media");
-    VM_TRY(fsync_directory(target.parent_path()));
+    VM_TRY(fsync_directory(parent));
     // Also when the directory was there: the process that made it may not have come to its fsync.
     return fsync_directory(directory_);
 }

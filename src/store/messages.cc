@@ -108,7 +108,7 @@ Result<std::string> SqlStore::add(const NewMessage& incoming) {
                         return true;
                     }));
     if (added) media.keep();
-    return message.id;
+    return std::move(message.id);  // a copy could fail
 }
 
 Result<MessageRecord> SqlStore::get(const std::string& id) {

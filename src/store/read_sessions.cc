@@ -10,16 +10,24 @@ Result<ReadSessions::Loan> ReadSessions::borrow() {
     if (!free_.empty()) {
         Loan loan(free_.back().release(), {this});
         free_.pop_back();
+        loan->get_query_stream().clear();  // of what failed for the last
         return loan;
     }
-    ++made_;
+    free_.reserve(made_ + 1);  // that it comes back must not fail
+    Place place(*this);
     lock.unlock();
-    auto opened = open_database(*paths_);
-    if (opened) return Loan(opened->release(), {this});
-    lock.lock();
-    --made_;
-    returned_.notify_one();
-    return fail(opened.error());
+    VM_ASSIGN(auto opened, open_database(*paths_));
+    place.keep();
+    return Loan(opened.release(), {this});
+}
+
+ReadSessions::Place::~Place() {
+    if (in_ == nullptr) return;
+    {
+        const std::lock_guard lock(in_->mutex_);
+        --in_->made_;
+    }
+    in_->returned_.notify_one();
 }
 
 void ReadSessions::take_back(soci::session* session) {

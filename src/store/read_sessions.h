@@ -41,6 +41,19 @@ class ReadSessions {
     Result<Loan> borrow();
 
   private:
+    // Of one more session; taken with the lock, and given up unless it is kept.
+    class Place {
+      public:
+        explicit Place(ReadSessions& in) : in_(&in) { ++in.made_; }
+        Place(const Place&) = delete;
+        Place& operator=(const Place&) = delete;
+        ~Place();
+        void keep() { in_ = nullptr; }
+
+      private:
+        ReadSessions* in_;
+    };
+
     void take_back(soci::session* session);
 
     const std::optional<Paths> paths_;

@@ -1,6 +1,7 @@
 #include "store/shared_writer.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace vm::store {
 
@@ -22,85 +23,102 @@ Result<> SharedWriter::open() {
 
 std::size_t SharedWriter::waiting() const {
     const std::lock_guard lock(mutex_);
-    return waiting_.size();
+    return waiting_.size() - taken_;
 }
 
 Result<> SharedWriter::write(const Write& what, const Body& body) {
     VM_TRY(open());
     Member mine{what, body};
     Lock lock(mutex_);
+    mine.since = steady_clock::now();
     waiting_.push_back(&mine);
     while (!mine.done) {
         if (led_)
-            mine.wake->wait(lock);
+            mine.wake->ring.wait(lock);
         else
             lead(lock);
     }
-    if (mine.thrown) std::rethrow_exception(mine.thrown);
-    return std::move(mine.result);
+    if (!mine.thrown) return {};
+    return guarded(what.operation, what.object,
+                   [&]() -> Result<> { std::rethrow_exception(mine.thrown); });
 }
 
-// Makes one transaction of those who wait, and wakes them; then somebody else may lead.
+// Makes one transaction of those who wait, and wakes them; then somebody else may lead. Allocates
+// nothing: there is nobody who could be told.
 void SharedWriter::lead(Lock& lock) noexcept {
     led_ = true;
     const std::size_t together = waiting_.size();
     const bool durable = std::any_of(waiting_.begin(), waiting_.end(), [](const Member* member) {
         return member->what.durable == Durable::kAtCommit;
     });
+    const auto deadline = waiting_.front()->since + kBusyTimeout;
     lock.unlock();
-    std::vector<Member*> batch;
     try {
-        run(batch, together == 1, durable ? Durable::kAtCommit : Durable::kSoon);
+        run(together == 1, durable ? Durable::kAtCommit : Durable::kSoon, deadline);
         lock.lock();
     } catch (const soci::soci_error& error) {
         lock.lock();
-        // With it fail all who were there at its begin: they have waited for the lock of another
-        // process together, and one after the other they would do so for minutes.
-        for (; batch.size() < together; waiting_.pop_front()) batch.push_back(waiting_.front());
-        for (Member* member : batch) member->fail_for(error);
+        // What does not begin has failed for all who were there; but where it is another's lock
+        // that keeps us, for those who have waited for it long enough.
+        const bool others_lock = taken_ == 0 && is_busy(error);
+        while (taken_ < together && (!others_lock || taken_ == 0 ||
+                                     waiting_[taken_]->since <= steady_clock::now() - kBusyTimeout))
+            ++taken_;
+        fail_taken();
     } catch (...) {
         lock.lock();
-        for (Member* member : batch) member->thrown = std::current_exception();
+        if (taken_ == 0) taken_ = together;
+        fail_taken();
     }
     led_ = false;
-    std::vector<std::shared_ptr<std::condition_variable>> wakes;
-    for (Member* member : batch) {
+    std::shared_ptr<Wake> chain;
+    for (; taken_ > 0; --taken_) {
+        Member* const member = waiting_.front();
+        waiting_.pop_front();
         member->done = true;
-        wakes.push_back(member->wake);
+        member->wake->next = std::move(chain);
+        chain = member->wake;
     }
-    if (!waiting_.empty()) wakes.push_back(waiting_.front()->wake);
+    const std::shared_ptr<Wake> leader = waiting_.empty() ? nullptr : waiting_.front()->wake;
     // Without the lock, which the first thing is that they need.
     lock.unlock();
-    for (const auto& wake : wakes) wake->notify_one();
+    while (chain) {
+        chain->ring.notify_one();
+        chain = std::exchange(chain->next, nullptr);
+    }
+    if (leader) leader->ring.notify_one();
     lock.lock();
 }
 
-// Takes them from waiting_ into `batch`.
-void SharedWriter::run(std::vector<Member*>& batch, bool alone, Durable durable) {
-    Transaction transaction(*sql_, durable);
-    const auto deadline = steady_clock::now() + kLongest;
+// To be called while what failed is being handled.
+void SharedWriter::fail_taken() {
+    for (std::size_t i = 0; i < taken_; ++i) waiting_[i]->thrown = std::current_exception();
+}
+
+void SharedWriter::run(bool alone, Durable durable, steady_clock::time_point deadline) {
+    Transaction transaction(*sql_, durable, deadline);
+    const auto longest = steady_clock::now() + kLongest;
     bool any = false;
     while (Member* const member = next(durable)) {
-        batch.push_back(member);
         // Who is alone needs no savepoint: what it leaves goes with the transaction.
         const bool stays = alone ? member->body(*sql_) : run_within(*member);
         if (stays) transaction.join(member->what.name);
         if (alone && !stays) return;
         any |= stays;
         alone = false;
-        if (steady_clock::now() >= deadline) break;
+        if (steady_clock::now() >= longest) break;
     }
     if (any) transaction.commit();
 }
 
-// The next that may join a transaction; nullptr when there is none.
+// Takes the next that may join a transaction; nullptr when there is none.
 SharedWriter::Member* SharedWriter::next(Durable durable) {
     const std::lock_guard lock(mutex_);
-    if (waiting_.empty()) return nullptr;
-    Member* const first = waiting_.front();
+    if (taken_ == waiting_.size()) return nullptr;
+    Member* const first = waiting_[taken_];
     // SQLite wants to know it before a transaction begins.
     if (durable == Durable::kSoon && first->what.durable == Durable::kAtCommit) return nullptr;
-    waiting_.pop_front();
+    ++taken_;
     return first;
 }
 
@@ -112,9 +130,9 @@ bool SharedWriter::run_within(Member& member) {
         if (!stays) *sql_ << "ROLLBACK TO member";
         *sql_ << "RELEASE member";
         return stays;
-    } catch (const soci::soci_error& error) {
+    } catch (const soci::soci_error&) {
         if (!undo()) throw;  // SQLite has rolled back everything, as it does when the disk is full
-        member.fail_for(error);
+        member.thrown = std::current_exception();
         return false;
     }
 }
@@ -127,10 +145,6 @@ bool SharedWriter::undo() {
     } catch (const soci::soci_error&) {
         return false;
     }
-}
-
-void SharedWriter::Member::fail_for(const soci::soci_error& error) {
-    result = fail(database_error(what.operation, what.object, error));
 }
 
 }  // namespace vm::store

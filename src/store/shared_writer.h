@@ -14,8 +14,11 @@
 //   too: they may have been for what another of them had written.
 // - It is durable when one of its writes is to be.
 //
-// An exception of a body that is no soci_error (memory is used up) is thrown to all whose writes
-// were in its transaction, of which nothing is left.
+// The lock of another process is waited for by each for kBusyTimeout, from when it came; the others
+// go on waiting.
+//
+// An exception that is no soci_error (memory is used up) is thrown to all whose writes were in its
+// transaction, of which nothing is left; or, when none was yet, to all who waited for one.
 #ifndef VM_STORE_SHARED_WRITER_H
 #define VM_STORE_SHARED_WRITER_H
 
@@ -29,7 +32,6 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <vector>
 
 namespace vm::store {
 
@@ -50,21 +52,24 @@ class SharedWriter : public Writer {
     // After so long a transaction takes in no more writes.
     static constexpr std::chrono::milliseconds kLongest{100};
 
+    // Also of who rings it, when the member is gone already.
+    struct Wake {
+        std::condition_variable ring;
+        std::shared_ptr<Wake> next;  // the ringing leader's
+    };
     struct Member {
         const Write& what;
         const Body& body;
-        Result<> result{};            // the leader's, as the two above, until it is done
-        std::exception_ptr thrown{};  // likewise
+        std::exception_ptr thrown{};  // the leader's, as the two above, until it is done
         bool done = false;            // guarded by mutex_
-        // Also of who wakes it, when it is gone already.
-        std::shared_ptr<std::condition_variable> wake{std::make_shared<std::condition_variable>()};
-
-        void fail_for(const soci::soci_error& error);
+        std::chrono::steady_clock::time_point since{};  // when it came
+        std::shared_ptr<Wake> wake{std::make_shared<Wake>()};
     };
     using Lock = std::unique_lock<std::mutex>;
 
     void lead(Lock& lock) noexcept;
-    void run(std::vector<Member*>& batch, bool alone, Durable durable);
+    void fail_taken();
+    void run(bool alone, Durable durable, std::chrono::steady_clock::time_point deadline);
     Member* next(Durable durable);
     bool run_within(Member& member);
     bool undo();
@@ -74,7 +79,8 @@ class SharedWriter : public Writer {
     std::unique_ptr<soci::session> sql_;  // the leader's; set under opening_, before any write
     mutable std::mutex mutex_;
     bool led_ = false;             // guarded by mutex_
-    std::deque<Member*> waiting_;  // guarded by mutex_
+    std::deque<Member*> waiting_;  // guarded by mutex_; by the time they came
+    std::size_t taken_ = 0;        // guarded by mutex_; so many of these are in the transaction
 };
 
 }  // namespace vm::store

@@ -5,6 +5,7 @@
 
 #include <soci/sqlite3/soci-sqlite3.h>
 
+#include <exception>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -27,17 +28,15 @@ class StatementCache {
         for (const auto& [text, statement] : kept_) sqlite_api::sqlite3_finalize(statement);
     }
 
-    // nullptr when there is none, or it is in use: one may run within another of the same text.
-    sqlite3_stmt* take(const std::string& text) {
-        const auto found = kept_.find(text);
-        return found == kept_.end() ? nullptr : std::exchange(found->second, nullptr);
-    }
-    void give_back(sqlite3_stmt* statement) {
+    // Where the statement of a text is kept, for as long as the cache lives. nullptr there: it was
+    // not prepared yet, or is in use; one may run within another of the same text.
+    sqlite3_stmt*& place_of(const std::string& text) { return kept_[text]; }
+
+    static void give_back(sqlite3_stmt* statement, sqlite3_stmt*& place) noexcept {
         // It repeats the error of the last run, which was reported then.
         (void)sqlite_api::sqlite3_reset(statement);
         // They point into variables that end now.
         (void)sqlite_api::sqlite3_clear_bindings(statement);
-        sqlite3_stmt*& place = kept_[sqlite_api::sqlite3_sql(statement)];
         // (Of two of one text, one is enough.)
         sqlite_api::sqlite3_finalize(std::exchange(place, statement));
     }
@@ -48,15 +47,16 @@ class StatementCache {
 
 class CachedStatement : public soci::details::statement_backend {
   public:
-    CachedStatement(StatementCache& cache, statement_backend* inner)
-        : cache_(cache), inner_(static_cast<sqlite3_statement_backend*>(inner)) {}
+    CachedStatement(StatementCache& cache, std::unique_ptr<statement_backend> inner)
+        : cache_(cache), inner_(static_cast<sqlite3_statement_backend*>(inner.release())) {}
     CachedStatement(const CachedStatement&) = delete;
     CachedStatement& operator=(const CachedStatement&) = delete;
     ~CachedStatement() override { give_back(); }
 
     void prepare(const std::string& text, soci::details::statement_type type) override {
         give_back();
-        inner_->stmt_ = cache_.take(text);
+        place_ = &cache_.place_of(text);  // now: what gives back must not fail
+        inner_->stmt_ = std::exchange(*place_, nullptr);
         if (inner_->stmt_ == nullptr)
             inner_->prepare(text, type);
         else
@@ -68,7 +68,11 @@ class CachedStatement : public soci::details::statement_backend {
     }
 
     void alloc() override { inner_->alloc(); }
-    exec_fetch_result execute(int number) override { return inner_->execute(number); }
+    // SOCI runs a statement in the destructor of what puts it together, also when an exception ends
+    // that half way: with some of its values missing, it would fail and end the process.
+    exec_fetch_result execute(int number) override {
+        return std::uncaught_exceptions() > uncaught_ ? ef_no_data : inner_->execute(number);
+    }
     exec_fetch_result fetch(int number) override { return inner_->fetch(number); }
     long long get_affected_rows() override { return inner_->get_affected_rows(); }
     int get_number_of_rows() override { return inner_->get_number_of_rows(); }
@@ -96,23 +100,27 @@ class CachedStatement : public soci::details::statement_backend {
     }
 
   private:
-    void give_back() {
-        if (inner_->stmt_ != nullptr) cache_.give_back(std::exchange(inner_->stmt_, nullptr));
+    void give_back() noexcept {
+        if (inner_->stmt_ != nullptr)
+            StatementCache::give_back(std::exchange(inner_->stmt_, nullptr), *place_);
     }
 
     StatementCache& cache_;
     const std::unique_ptr<sqlite3_statement_backend> inner_;
+    sqlite3_stmt** place_ = nullptr;  // of the text that was prepared
+    const int uncaught_ = std::uncaught_exceptions();
 };
 
 class CachingSession : public soci::details::session_backend {
   public:
-    explicit CachingSession(session_backend* inner)
-        : inner_(static_cast<soci::sqlite3_session_backend*>(inner)) {}
+    explicit CachingSession(std::unique_ptr<session_backend> inner)
+        : inner_(static_cast<soci::sqlite3_session_backend*>(inner.release())) {}
 
     sqlite_api::sqlite3* connection() const { return inner_->conn_; }
 
     soci::details::statement_backend* make_statement_backend() override {
-        return new CachedStatement(cache_, inner_->make_statement_backend());
+        return new CachedStatement(cache_, std::unique_ptr<soci::details::statement_backend>(
+                                               inner_->make_statement_backend()));
     }
 
     bool is_connected() override { return inner_->is_connected(); }
@@ -138,7 +146,8 @@ class Factory : public soci::backend_factory {
   public:
     soci::details::session_backend* make_session(
         const soci::connection_parameters& parameters) const override {
-        return new CachingSession(soci::factory_sqlite3()->make_session(parameters));
+        return new CachingSession(std::unique_ptr<soci::details::session_backend>(
+            soci::factory_sqlite3()->make_session(parameters)));
     }
 };
 
@@ -149,9 +158,24 @@ const soci::backend_factory& caching_sqlite3() {
     return factory;
 }
 
+namespace {
+
+sqlite_api::sqlite3* connection_of(soci::session& sql) {
+    return static_cast<CachingSession*>(sql.get_backend())->connection();
+}
+
+}  // namespace
+
 void set_busy_handler(soci::session& sql, int (*handler)(void* context, int times)) {
-    auto* const session = static_cast<CachingSession*>(sql.get_backend());
-    sqlite_api::sqlite3_busy_handler(session->connection(), handler, nullptr);
+    sqlite_api::sqlite3_busy_handler(connection_of(sql), handler, nullptr);
+}
+
+bool in_transaction(soci::session& sql) noexcept {
+    return sqlite_api::sqlite3_get_autocommit(connection_of(sql)) == 0;
+}
+
+void run_plain(soci::session& sql, const char* statement) noexcept {
+    (void)sqlite_api::sqlite3_exec(connection_of(sql), statement, nullptr, nullptr, nullptr);
 }
 
 }  // namespace vm::store

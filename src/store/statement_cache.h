@@ -18,6 +18,11 @@ const soci::backend_factory& caching_sqlite3();
 // (sqlite3_busy_handler). Takes the place of a timeout.
 void set_busy_handler(soci::session& sql, int (*handler)(void* context, int times));
 
+// Runs a statement in a session that has this backend, past SOCI, which allocates; what comes of it
+// is not told.
+bool in_transaction(soci::session& sql) noexcept;
+void run_plain(soci::session& sql, const char* statement) noexcept;
+
 }  // namespace vm::store
 
 #endif

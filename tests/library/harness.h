@@ -57,5 +57,6 @@ void test_changes(void);
 void test_watching(void);
 void test_many_at_once(void);
 void test_the_process(void);
+void test_memory(void);
 
 #endif

@@ -7,5 +7,6 @@ int main(void) {
     test_watching();
     test_many_at_once();
     test_the_process();
+    test_memory();
     return closing_line();
 }
