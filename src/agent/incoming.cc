@@ -67,9 +67,10 @@ Result<store::NewMessage> incoming_message(const Message& message, const fs::pat
 }
 
 Result<Added> add_message(const Paths& paths, store::Store& store, store::NewMessage incoming) {
-    VM_ASSIGN(const Incoming decided, decide_delivery(paths, incoming));
-    VM_ASSIGN(const std::string id, store.add(incoming));
-    return Added{id, decided.trouble};
+    VM_ASSIGN(Incoming decided, decide_delivery(paths, incoming));
+    VM_ASSIGN(std::string id, store.add(incoming));
+    // It is stored: nothing may fail any more, as a copy could.
+    return Added{std::move(id), std::move(decided.trouble)};
 }
 
 }  // namespace vm::agent

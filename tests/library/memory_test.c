@@ -59,6 +59,27 @@ static int marks(struct vm_store* store, int* done, struct vm_store_error* error
     return status;
 }
 
+static int adds(struct vm_store* store, int* done, struct vm_store_error* error) {
+    char id[VM_STORE_ID_SIZE], media[PATH_SIZE * 2];
+    const long left = atomic_exchange(&g_left, -1);
+    const size_t before = count_all(store);
+    snprintf(media, sizeof media, "%s/var/media", g_root);
+    const int files = files_below(media);
+    struct vm_store_new message = a_message();
+    char origin[VM_STORE_ID_SIZE + 20];
+    snprintf(origin, sizeof origin, "%zu at %ld", before, left);
+    message.origin = origin;
+    atomic_store(&g_left, left);
+    const int status = vm_store_add(store, &message, id, error);
+    atomic_store(&g_left, -1);
+    const size_t now = count_all(store);
+    *done = now == before + 1;
+    CHECK(*done || now == before);
+    CHECK((id[0] != '\0') == (status == VM_STORE_OK));
+    CHECK(files_below(media) - files == *done);
+    return status;
+}
+
 static int counts(struct vm_store* store, int* done, struct vm_store_error* error) {
     struct vm_store_counts counts = {.struct_size = sizeof counts};
     const int status = vm_store_count(store, "101", &counts, error);
@@ -122,7 +143,7 @@ static void survives(operation does, int warm) {
 }
 
 static void each_call_survives(void) {
-    static const operation kAll[] = {marks, counts, lists, watches, opens};
+    static const operation kAll[] = {marks, counts, lists, watches, opens, adds};
     struct vm_store* store = opened();
     added(store, g_id);
     vm_store_close(store);
