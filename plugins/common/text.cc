@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kShortestHidden = 4;
 constexpr std::size_t kShortestInside = 12;
+constexpr std::size_t kLongestShown = 7;  // of the begin of one
 constexpr const char* kHidden = "[hidden]";
 
 bool is_control(char c) {
@@ -112,9 +113,12 @@ std::string Redactor::hide(std::string_view text) const {
         // Of a line that is megabytes of it the rest is not moved each time.
         std::string hidden;
         std::size_t from = 0;
-        for (std::size_t at; (at = out.find(secret, from)) != std::string::npos;) {
+        const std::string_view begin = std::string_view(secret).substr(0, kLongestShown + 1);
+        for (std::size_t at; (at = out.find(begin, from)) != std::string::npos;) {
             hidden.append(out, from, at - from).append(kHidden);
-            from = at + secret.size();
+            const auto end =
+                std::mismatch(secret.begin(), secret.end(), out.begin() + at, out.end());
+            from = static_cast<std::size_t>(end.second - out.begin());
         }
         if (from != 0) out = hidden.append(out, from);
     }

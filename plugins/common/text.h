@@ -40,7 +40,8 @@ class Redactor {
     ~Redactor();
 
     // Hides `secret` and its base64 form; of one of twelve bytes or more also what it is in the
-    // base64 of a longer text, whatever stands before it. Secrets of less than four bytes are not
+    // base64 of a longer text, whatever stands before it; and what begins as one of these for eight
+    // bytes, as servers cut off what they repeat. Secrets of less than four bytes are not
     // looked for: they would turn up in harmless text.
     void add(std::string_view secret);
     std::string hide(std::string_view text) const;

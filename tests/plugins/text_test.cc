@@ -18,6 +18,7 @@ class PluginTextTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(fields_are_cut_and_terminated);
     CPPUNIT_TEST(base64);
     CPPUNIT_TEST(redactor);
+    CPPUNIT_TEST(redactor_of_what_was_cut_off);
     CPPUNIT_TEST(what_nobody_reads_is_not_traced);
     CPPUNIT_TEST(hosts);
     CPPUNIT_TEST(literal);
@@ -50,6 +51,16 @@ class PluginTextTest : public CppUnit::TestFixture {
         redactor.add("ab");  // too short to look for
         CPPUNIT_ASSERT_EQUAL(std::string("[hidden] ab [hidden][hidden]!"),
                              redactor.hide("secret ab " + encode_base64("secret") + "secret!"));
+    }
+
+    // As servers do with what they do not understand.
+    void redactor_of_what_was_cut_off() {
+        Redactor redactor;
+        redactor.add("geheim123");
+        const std::string coded = encode_base64("geheim123");
+        for (const std::string& echo : {coded, coded.substr(0, 8), std::string("geheim12")})
+            CPPUNIT_ASSERT_EQUAL(std::string("bad [hidden]... geheim"),
+                                 redactor.hide("bad " + echo + "... geheim"));
     }
 
     void what_nobody_reads_is_not_traced() {
