@@ -45,6 +45,8 @@ disable_plaintext_auth = no
 auth_mechanisms = plain login cram-md5
 auth_username_format = %n
 mail_location = maildir:~/Maildir{layout}
+# With fcntl it dies when the kernel takes two processes that wait for each other for a deadlock.
+lock_method = flock
 mail_uid = {uid}
 mail_gid = {uid}
 first_valid_uid = 1000
