@@ -117,7 +117,8 @@ std::string Redactor::hide(std::string_view text) const {
         for (std::size_t at; (at = out.find(begin, from)) != std::string::npos;) {
             hidden.append(out, from, at - from).append(kHidden);
             const auto end =
-                std::mismatch(secret.begin(), secret.end(), out.begin() + at, out.end());
+                std::mismatch(secret.begin(), secret.end(),
+                              out.begin() + static_cast<std::ptrdiff_t>(at), out.end());
             from = static_cast<std::size_t>(end.second - out.begin());
         }
         if (from != 0) out = hidden.append(out, from);

@@ -461,13 +461,12 @@ bool Turn::look() {
     std::vector<const MessageRecord*> sends;
     for (const Action& action : plan.actions) {
         if (ended()) return false;
+        if (action.kind == ActionKind::kTranscribe) continue;
         const auto due =
             std::find_if(pending->begin(), pending->end(),
                          [&](const MessageRecord& r) { return r.message.id == action.message_id; });
         if (action.kind == ActionKind::kSwitchOff)
             record_untried({due->message.id, DeliveryEvent::kSwitchOff, action.reason, 0});
-        else if (action.kind == ActionKind::kTranscribe)
-            continue;
         else if (!open_sessions())
             return false;
         else if (action.kind == ActionKind::kSearch && search(*due))

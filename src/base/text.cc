@@ -86,6 +86,18 @@ std::optional<std::int64_t> parse_int(std::string_view s) {
     return value;
 }
 
+namespace {
+
+// One character, in UTF-8: C0, DEL, C1 (U+0080..U+009F), line and paragraph separator.
+bool is_control(std::string_view one) {
+    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(one[at]); };
+    if (one.size() == 1) return byte(0) < 0x20 || byte(0) == 0x7F;
+    if (one.size() == 2) return byte(0) == 0xC2 && byte(1) < 0xA0;
+    return one == "\xE2\x80\xA8" || one == "\xE2\x80\xA9";
+}
+
+}  // namespace
+
 std::string sanitize_line(std::string_view s, std::size_t limit) {
     std::string out;
     out.reserve(std::min(s.size(), limit));
@@ -93,19 +105,12 @@ std::string sanitize_line(std::string_view s, std::size_t limit) {
         const std::size_t n = utf8_length(s, i);
         const std::size_t width = n == 0 ? 1 : n;
         if (out.size() + width > limit) break;
-        const unsigned char c = static_cast<unsigned char>(s[i]);
-        if (n == 0) {
+        if (n == 0)
             out += '?';
-        } else if (c < 0x20 || c == 0x7F) {
+        else if (is_control(s.substr(i, n)))
             out += ' ';
-        } else if (n == 2 && c == 0xC2 && static_cast<unsigned char>(s[i + 1]) < 0xA0) {
-            out += ' ';  // C1 controls, U+0080..U+009F
-        } else if (n == 3 && c == 0xE2 &&
-                   (s.substr(i, 3) == "\xE2\x80\xA8" || s.substr(i, 3) == "\xE2\x80\xA9")) {
-            out += ' ';  // U+2028, U+2029: line and paragraph separators
-        } else {
+        else
             out.append(s, i, n);
-        }
         i += width;
     }
     return out;
