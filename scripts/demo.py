@@ -16,6 +16,7 @@ import pathlib
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -367,10 +368,14 @@ class Demo:
     def stay(self, rig):
         print("\nThe servers and the agent are still up. In a mail client:")
         for user, password in rig.users.items():
-            print(f"   IMAP {rig.host}:{rig.ports['imap']}, account {user}, password {password}")
+            print(f"   account {user}, password {password}, address {user}@example.test")
+        ports = rig.ports
+        print(f"   IMAP {rig.host}: {ports['imap']} (or STARTTLS), {ports['imaps']} (TLS)")
+        print(f"   SMTP {rig.host}: {ports['starttls']} (STARTTLS), {ports['tls']} (TLS)")
+        print(f"   the authority of their certificates: {rig.ca_file}")
         print("What happens there shows on the phone, and the other way round:")
         print(f"   {' '.join(self.unit.command('vmctl', 'message', 'list'))}")
-        print("Ctrl-C ends them.")
+        print("Ctrl-C ends them.", flush=True)
         with self.unit.agent():
             try:
                 while True:
@@ -392,10 +397,15 @@ def main():
         sys.exit(f"demo: {problem}")
     if arguments.prepare_only:
         return
+    # However it is ended, the servers end with it, and nothing is left.
+    for end in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(end, signal.default_int_handler)
     work = pathlib.Path(tempfile.mkdtemp(prefix="vmdemo."))
     demo = Demo(arguments.build.absolute(), arguments.output.absolute(), work)
     try:
         sys.exit(demo.run(arguments.stay))
+    except KeyboardInterrupt:
+        sys.exit("demo: ended before its end")
     except (mailrig.RigError, mailclient.MailClientError, media.MediaError, vmunit.Failed) as problem:
         sys.exit(f"demo: {problem}")
     finally:
