@@ -310,7 +310,7 @@ install: all
 	install -m 644 etc/examples/*.c $(DESTDIR)$(prefix)/share/vmemail/examples/
 	install -m 644 etc/templates/*.ini $(DESTDIR)$(prefix)/share/vmemail/templates/
 	install -m 644 etc/grafana/*.json $(DESTDIR)$(prefix)/share/vmemail/grafana/
-	install -m 644 etc/*.sample $(DESTDIR)$(prefix)/share/vmemail/
+	install -m 644 etc/*.sample README.md $(DESTDIR)$(prefix)/share/vmemail/
 	install -D -m 644 etc/bash-completion/vmemail $(DESTDIR)$(prefix)/share/bash-completion/completions/vmctl
 	for p in vmconfig vmemaild vmasterisk; do ln -sf vmctl $(DESTDIR)$(prefix)/share/bash-completion/completions/$$p || exit 1; done
 	install -d -m 755 $(DESTDIR)$(prefix)/share/vmemail/systemd
